@@ -1,0 +1,1 @@
+//! CTAP2 and U2F; never files or sockets.
