@@ -23,7 +23,10 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Value, Error> {
 }
 
 /// The same value with the keys of every map in canonical order: by major type, then shorter first, then by bytes.
-#[expect(clippy::wildcard_enum_match_arm, reason = "whatever holds no other value stays as it is")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever holds no other value stays as it is"
+)]
 pub fn canonical(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(canonical).collect()),
