@@ -102,7 +102,22 @@ impl<P: ReportPipe> HidClient<P> {
         Ok(Self { pipe, init, patience })
     }
 
-    /// What the key said when the channel was opened.
+    /// Uses a channel that is open already, for example one that another client opened.
+    pub fn on_channel(pipe: P, channel: ChannelId) -> Self {
+        let init = InitReply {
+            channel,
+            protocol_version: 2,
+            device_version: [0; 3],
+            capabilities: Capabilities(0),
+        };
+        Self {
+            pipe,
+            init,
+            patience: Patience::default(),
+        }
+    }
+
+    /// What the key said when the channel was opened; of a client made by [`Self::on_channel`] only the channel.
     pub fn init_reply(&self) -> &InitReply {
         &self.init
     }

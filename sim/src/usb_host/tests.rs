@@ -153,15 +153,18 @@ fn every_wrong_descriptor_is_named() {
             name: "configuration descriptor",
             spoil: |script| script.configuration[2] = 8,
         },
-        ("configuration descriptor", |script| {
-            script.configuration[3] = 0x40
-        }),
-        ("length of the configuration", |script| {
-            script.configuration.truncate(40)
-        }),
-        ("descriptor length in the configuration", |script| {
-            script.configuration[9] = 0
-        }),
+        Wrong {
+            name: "configuration descriptor",
+            spoil: |script| script.configuration[3] = 0x40,
+        },
+        Wrong {
+            name: "length of the configuration",
+            spoil: |script| script.configuration.truncate(40),
+        },
+        Wrong {
+            name: "descriptor length in the configuration",
+            spoil: |script| script.configuration[9] = 0,
+        },
         Wrong {
             name: "HID descriptor",
             spoil: |script| script.configuration[25] = 0,
