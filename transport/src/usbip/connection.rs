@@ -434,3 +434,6 @@ fn is_same_text(a: [u8; BUS_ID_LEN], b: [u8; BUS_ID_LEN]) -> bool {
     let text = |field: [u8; BUS_ID_LEN]| field.into_iter().take_while(|byte| *byte != 0);
     text(a).eq(text(b))
 }
+
+#[cfg(test)]
+mod tests;

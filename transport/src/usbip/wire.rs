@@ -473,3 +473,6 @@ fn u16_be(bytes: &mut &[u8]) -> Option<u16> {
 fn u32_be(bytes: &mut &[u8]) -> Option<u32> {
     take(bytes).map(u32::from_be_bytes)
 }
+
+#[cfg(test)]
+mod tests;
