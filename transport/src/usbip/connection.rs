@@ -23,6 +23,8 @@ pub const PENDING_URBS_MAX: usize = 64;
 
 /// More output than this, and the host has to read before it may say more.
 const OUTPUT_WAITING_MAX: usize = 16 * 1024;
+/// More output than this is never kept: who sends so much without reading loses the connection.
+const OUTPUT_MAX: usize = 1024 * 1024;
 /// More reports than this, and they have to be handled before the host may say more.
 const REPORTS_WAITING_MAX: usize = 128;
 
@@ -130,8 +132,8 @@ impl Connection {
         }
     }
 
-    /// Takes bytes from the host. Everything that waits stays within bounds when this is called only while
-    /// [`wants_input`](Self::wants_input) says so, with a read buffer's worth at a time.
+    /// Takes bytes from the host, at most a read buffer's worth at a time (64 KiB), and only while
+    /// [`wants_input`](Self::wants_input) says so: otherwise the host is taken for one that never reads.
     ///
     /// # Errors
     /// The host broke the protocol: drop the connection. Nothing else is harmed.
@@ -238,6 +240,9 @@ impl Connection {
     }
 
     fn handle_packet(&mut self, bytes: &[u8]) -> Result<Step, Error> {
+        if self.output.waiting().len() > OUTPUT_MAX {
+            return Err(Error::NotReading);
+        }
         match self.stage {
             Stage::Deciding if bytes.is_empty() => Ok(Step::Needs(1)),
             Stage::Deciding => Err(Error::TooEarly),

@@ -855,6 +855,19 @@ fn errors_of_the_wire_end_the_connection() {
 }
 
 #[test]
+fn host_that_never_reads_loses_the_connection() {
+    let request = [0x01, 0x11, 0x80, 0x05, 0, 0, 0, 0];
+    let mut connection = service();
+    let result = (0..10_000).try_for_each(|_| connection.handle_bytes(&request));
+    assert_eq!(result, Err(Error::NotReading));
+    assert!(connection.output().len() <= OUTPUT_MAX + 328);
+    assert_eq!(
+        service().handle_bytes(&request.repeat(10_000)),
+        Err(Error::NotReading)
+    );
+}
+
+#[test]
 fn bytes_may_come_one_by_one() {
     let mut host = Host::configured();
     let data: Vec<u8> = (0..200).collect();
