@@ -351,6 +351,7 @@ impl Connection {
             ..
         } = submit;
         let setup = Setup(submit.setup);
+        let was_configured = self.device.is_configured();
         match (setup.is_in(), direction) {
             (true, Direction::In) => match self.device.control_in(setup) {
                 Ok(data) => self.reply_in(seqnum, flags, length, &data),
@@ -360,7 +361,7 @@ impl Connection {
             (false, _) => match self.device.control_out(setup, data) {
                 Ok(()) => {
                     self.reply_out(seqnum, data);
-                    self.note_changes(setup);
+                    self.note_changes(setup, was_configured);
                 }
                 Err(refused) => self.reply_refused(seqnum, refused),
             },
@@ -368,14 +369,11 @@ impl Connection {
     }
 
     /// What a successful request may have changed: the configuration, or a halt of the IN endpoint.
-    fn note_changes(&mut self, setup: Setup) {
-        if setup.is_set_configuration() {
-            let configured = self.device.is_configured();
-            self.configuration = Some(if configured {
-                Event::Configured
-            } else {
-                Event::Deconfigured
-            });
+    fn note_changes(&mut self, setup: Setup, was_configured: bool) {
+        match (was_configured, self.device.is_configured()) {
+            (_, true) if setup.is_set_configuration() => self.configuration = Some(Event::Configured),
+            (true, false) => self.configuration = Some(Event::Deconfigured),
+            _ => {}
         }
         if self.device.is_in_halted() {
             while let Some(PendingIn { seqnum, .. }) = self.pending.pop_front() {

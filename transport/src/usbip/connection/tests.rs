@@ -500,6 +500,18 @@ fn configuration_taken_away_ends_reports() {
 }
 
 #[test]
+fn new_address_ends_the_configuration() {
+    let mut host = Host::configured();
+    assert_eq!(
+        host.control_out([0x00, 5, 9, 0, 0, 0, 0, 0], &[]),
+        0,
+        "SET_ADDRESS"
+    );
+    assert_eq!(host.connection.poll_event(), Some(Event::Deconfigured));
+    host.expect_silence();
+}
+
+#[test]
 fn new_configuration_drops_reports_of_the_old_one() {
     let mut host = Host::configured();
     host.submit_out(&REPORT_A.0);
@@ -507,6 +519,12 @@ fn new_configuration_drops_reports_of_the_old_one() {
     assert_eq!(host.control_out(SET_CONFIGURATION, &[]), 0);
     assert_eq!(host.connection.poll_event(), Some(Event::Configured));
     host.expect_silence();
+}
+
+#[test]
+fn connection_may_move_to_another_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    is_send(&Host::new().connection);
 }
 
 // ---------------------------------------------------------------- Transfers

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::usbip::Error;
 
 /// `USBIP_CMD_SUBMIT` for 18 bytes of device descriptor, as Linux sends it.
 const SUBMIT_IN: [u8; 48] = [
