@@ -20,8 +20,8 @@
 //! | message, other            | starts, see below         | CHANNEL_BUSY               | CHANNEL_BUSY                  | CHANNEL_BUSY, after reply |
 //! | message, unallocated      | INVALID_CHANNEL           | CHANNEL_BUSY               | CHANNEL_BUSY                  | CHANNEL_BUSY, after reply |
 //! | message, broadcast or 0   | INVALID_CHANNEL           | the same                   | the same                      | the same, after reply  |
-//! | continuation, own, due    | –                         | goes on, or message whole  | –                             | –                      |
-//! | continuation, own, other  | –                         | INVALID_SEQ → Idle         | –                             | –                      |
+//! | continuation, own, next   | –                         | goes on, or message whole  | –                             | –                      |
+//! | continuation, own, not next | –                         | INVALID_SEQ → Idle         | –                             | –                      |
 //! | continuation, elsewhere   | –                         | –                          | –                             | –                      |
 //! | 500 ms without a packet   |                           | MSG_TIMEOUT → Idle         |                               |                        |
 //! | status changed or 75 ms   |                           |                            | KEEPALIVE (CBOR), – (MSG)     |                        |
@@ -33,6 +33,7 @@
 //! A message that starts: unknown command INVALID_CMD, impossible length INVALID_LEN, else Receiving until it
 //! is whole; then PING and WINK → Sending, CBOR and MSG → Processing.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::assembler::{Assembled, Assembler, WrongSequence};
@@ -69,8 +70,8 @@ pub struct Config {
     pub version: [u8; 3],
 }
 
-/// What the authenticator has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the authenticator has to do. Its `Debug` tells lengths only: what is asked is nobody's business.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Request {
     /// Forget the command that is waiting for the user: it was answered or given up. Send no response.
     Cancel,
@@ -80,6 +81,17 @@ pub enum Request {
     Cbor(Vec<u8>),
     /// A U2F message; answer with [`Link::respond`].
     Msg(Vec<u8>),
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancel => write!(f, "Cancel"),
+            Self::Wink => write!(f, "Wink"),
+            Self::Cbor(message) => write!(f, "Cbor({} bytes)", message.len()),
+            Self::Msg(message) => write!(f, "Msg({} bytes)", message.len()),
+        }
+    }
 }
 
 /// What a waiting client is told.
