@@ -1,2 +1,5 @@
 //! The shell.
+#[cfg(feature = "demo")]
+mod demo;
+
 fn main() {}
