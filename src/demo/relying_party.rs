@@ -120,10 +120,10 @@ fn discouraged() -> UserVerificationPolicy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ResidentKey {
-    /// The key must store it.
-    #[default]
+    /// The key must store it. Chromium then insists on user verification, whatever the website asks for.
     Required,
     /// The website keeps the credential id.
+    #[default]
     Discouraged,
 }
 
