@@ -108,8 +108,7 @@ function element(tag, text, className = "") {
   return made;
 }
 
-function show(title, facts, checks, details) {
-  $("facts-title").textContent = title;
+function show(facts, checks, details) {
   $("checks").replaceChildren(...checks.map((check) => element("li", check)));
   $("details").replaceChildren(
     ...details.flatMap(([name, value, mono]) => [element("dt", name), element("dd", value, mono ? "mono" : "")]),
@@ -144,7 +143,7 @@ function showRegistered(facts) {
   if (facts.attestation === "packed") checks.push("the new key has signed its own registration");
   checks.push("the public key is of the algorithm that was asked for, and is not registered yet");
   const noModel = /^[0-]+$/.test(facts.aaguid);
-  show(`Registered ${facts.name}`, facts, checks, [
+  show(facts, checks, [
     ["Credential id", `${facts.credentialId} (${facts.credentialIdLen} bytes)`, true],
     ["Algorithm", algorithmName[facts.algorithm]],
     ["Kept on the key", { true: "yes", false: "no" }[facts.discoverable] ?? "the browser does not say"],
@@ -152,23 +151,25 @@ function showRegistered(facts) {
     ["Model (AAGUID)", noModel ? `${facts.aaguid} (hidden by the browser)` : facts.aaguid, true],
     ["Counter", String(facts.counter)],
   ]);
+  return `Registered ${facts.name}.`;
 }
 
 function showLoggedIn(facts) {
   const checks = ceremonyChecks();
   checks.push("the signature is valid for the public key that was registered");
   if (facts.withoutName) checks.push(`the key itself named the account: ${facts.name}`);
-  show(`Logged in as ${facts.name}`, facts, checks, [
+  show(facts, checks, [
     ["Credential id", facts.credentialId, true],
     ["Algorithm", algorithmName[facts.algorithm]],
     ["Counter", String(facts.counter)],
   ]);
+  return `Logged in as ${facts.name}.`;
 }
 
 // Chromium creates a credential on a key only if the key can also verify who the person is.
 const KEPT_ON_THE_KEY = "Chromium keeps credentials only on keys that have a PIN: choose “by this site” there.";
 
-/// What a failure of navigator.credentials means, in words.
+// What a failure of navigator.credentials means, in words.
 function explain(error, residentKey) {
   const meanings = {
     AbortError: ["Cancelled.", "The key has been told; its question is gone."],
@@ -205,8 +206,7 @@ async function run(doing, ceremony, showFacts, residentKey) {
   );
   try {
     const facts = await ceremony(running.signal);
-    showFacts(facts);
-    status("good", `${$("facts-title").textContent}.`, "Everything below was checked by this site, not by the browser.");
+    status("good", showFacts(facts), "What follows was checked by this site, not by the browser.");
   } catch (error) {
     status("error", ...explain(error, residentKey));
   } finally {
