@@ -1,2 +1,103 @@
-//! Chores.
-fn main() {}
+//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|interop|vm|bench|fuzz`.
+//!
+//! Each chore is a list of named [`Steps`](steps::Steps); what ran, how long it took and what failed is printed at
+//! the end. Nothing here ships.
+
+mod check;
+mod clock;
+mod failure;
+mod fuzz;
+mod interop;
+mod paths;
+mod run;
+mod steps;
+mod test;
+mod tools;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+use crate::run::cargo;
+use crate::steps::Steps;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "wardkey's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Formatting, lints, documentation, licences and advisories
+    Check,
+    /// Everything: check, tests, python-fido2, the virtual machine, a short fuzz; installs what is missing
+    Test {
+        /// Install what is missing without asking (CI=true does the same)
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// The newest python-fido2 as a client over the raw socket
+    Interop,
+    /// A real kernel with libfido2, ssh, Chromium and Firefox, in QEMU
+    Vm(vm::Options),
+    /// Latency of wardkey beside other authenticators
+    Bench {
+        /// Passed on to the benchmark
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The fuzz targets, a minute each
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    let mut steps = Steps::new();
+    let finished = match Arguments::parse().chore {
+        Chore::Check => {
+            check::check(&mut steps);
+            Ok(())
+        }
+        Chore::Test { yes } => test::test(&mut steps, yes),
+        Chore::Interop => interop::interop(&mut steps),
+        Chore::Vm(options) => vm::vm(&mut steps, &options),
+        Chore::Bench { arguments } => bench(&mut steps, &arguments),
+        Chore::Fuzz(options) => fuzz::fuzz(&mut steps, &options),
+    };
+    if let Err(failure) = finished {
+        eprintln!("{failure}");
+        if steps.is_empty() {
+            return ExitCode::FAILURE;
+        }
+        steps.fail("the rest");
+    }
+    if steps.summarize() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// The measurements live in the `sim` crate; the reference authenticator they compare with needs libclang.
+fn bench(steps: &mut Steps, arguments: &[String]) -> Result<(), Failure> {
+    tools::require_packages(&["libclang-dev"])?;
+    steps.run("bench", || {
+        cargo([
+            "run",
+            "--release",
+            "--package",
+            "wardkey-sim",
+            "--features",
+            "reference",
+            "--bin",
+            "bench",
+            "--",
+        ])
+        .args(arguments)
+        .finish()
+    });
+    Ok(())
+}

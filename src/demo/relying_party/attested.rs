@@ -2,16 +2,29 @@
 //!
 //! Shows what a key said, and feeds the Ed25519 checks. Nothing is verified here.
 
-use std::collections::BTreeMap;
-
-use serde_cbor_2::Value;
+use ciborium::Value;
 
 use super::refused::Refused;
+
+/// A CBOR map as it came.
+pub(super) struct CborMap(Vec<(Value, Value)>);
+
+impl CborMap {
+    /// The member with that key; with the first one, should there be several.
+    pub(super) fn get(&self, key: impl Into<Value>) -> Option<&Value> {
+        let key = key.into();
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 /// An attestation object, taken apart.
 pub(super) struct Attested {
     pub(super) format: String,
-    pub(super) statement: BTreeMap<Value, Value>,
+    pub(super) statement: CborMap,
     /// The authenticator data as it was signed.
     pub(super) signed: Vec<u8>,
     pub(super) data: AuthenticatorData,
@@ -30,7 +43,7 @@ pub(super) struct AuthenticatorData {
 pub(super) struct AttestedCredential {
     pub(super) aaguid: [u8; 16],
     pub(super) id: Vec<u8>,
-    pub(super) public_key: BTreeMap<Value, Value>,
+    pub(super) public_key: CborMap,
 }
 
 /// The flags byte of authenticator data.
@@ -64,15 +77,16 @@ impl Flags {
 
 /// Takes an attestation object apart, WebAuthn L3 §6.5.4.
 pub(super) fn parse(bytes: &[u8]) -> Result<Attested, Refused> {
-    let Value::Map(mut object) = decode(bytes)? else {
-        return Err(malformed("the attestation object is not a map"));
+    let (Value::Map(object), []) = decode(bytes)? else {
+        return Err(malformed("the attestation object is not one map"));
     };
-    let mut take = |name: &str| object.remove(&Value::Text(name.to_owned()));
+    let object = CborMap(object);
     let (Some(Value::Text(format)), Some(Value::Map(statement)), Some(Value::Bytes(signed))) =
-        (take("fmt"), take("attStmt"), take("authData"))
+        (object.get("fmt"), object.get("attStmt"), object.get("authData"))
     else {
         return Err(malformed("the attestation object lacks fmt, attStmt or authData"));
     };
+    let (format, statement, signed) = (format.clone(), CborMap(statement.clone()), signed.clone());
     let mut data = AuthenticatorData::parse(&signed)?;
     let credential = data
         .credential
@@ -103,7 +117,7 @@ impl AuthenticatorData {
             (None, rest)
         };
         let rest = if flags.has_extensions() {
-            decode_first(rest)?.1
+            decode(rest)?.1
         } else {
             rest
         };
@@ -127,32 +141,24 @@ impl AttestedCredential {
         let (id, rest) = rest
             .split_at_checked(usize::from(u16::from_be_bytes(*len)))
             .ok_or_else(short)?;
-        let (Value::Map(public_key), rest) = decode_first(rest)? else {
+        let (Value::Map(public_key), rest) = decode(rest)? else {
             return Err(malformed("the public key is not a map"));
         };
         Ok((
             Self {
                 aaguid: *aaguid,
                 id: id.to_vec(),
-                public_key,
+                public_key: CborMap(public_key),
             },
             rest,
         ))
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Value, Refused> {
-    serde_cbor_2::from_slice(bytes).map_err(|error| malformed(&error.to_string()))
-}
-
-fn decode_first(bytes: &[u8]) -> Result<(Value, &[u8]), Refused> {
-    let mut stream = serde_cbor_2::Deserializer::from_slice(bytes).into_iter::<Value>();
-    let value = stream
-        .next()
-        .ok_or_else(|| malformed("a CBOR value is missing"))?
-        .map_err(|error| malformed(&error.to_string()))?;
-    let rest = bytes.get(stream.byte_offset()..).unwrap_or_default();
-    Ok((value, rest))
+/// The first CBOR value, and what follows it.
+fn decode(mut bytes: &[u8]) -> Result<(Value, &[u8]), Refused> {
+    let value = ciborium::from_reader(&mut bytes).map_err(|error| malformed(&error.to_string()))?;
+    Ok((value, bytes))
 }
 
 fn malformed(what: &str) -> Refused {

@@ -3,8 +3,8 @@
 //! In: what was asked, and the client's answer. Out: the public key to keep, or the reason to refuse. The order is that
 //! of the standard. Not here: finding the account, and the single use of a challenge (`relying_party.rs`).
 
+use ciborium::Value;
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde_cbor_2::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 use webauthn_rs_core::proto::{
@@ -16,9 +16,9 @@ use super::attested::{Attested, AuthenticatorData, Flags};
 use super::refused::Refused;
 
 /// COSE (RFC 9053): key type OKP, algorithm EdDSA, curve Ed25519.
-const KEY_TYPE_OKP: i128 = 1;
-const ALGORITHM_EDDSA: i128 = -8;
-const CURVE_ED25519: i128 = 6;
+const KEY_TYPE_OKP: i8 = 1;
+const ALGORITHM_EDDSA: i8 = -8;
+const CURVE_ED25519: i8 = 6;
 
 /// What the answer must refer to.
 pub(super) struct Expected {
@@ -120,8 +120,8 @@ fn check_flags(expected: &Expected, flags: Flags) -> Result<(), Refused> {
 
 /// The credential's public key, RFC 9053 §7.2.
 fn public_key(attested: &Attested) -> Result<VerifyingKey, Refused> {
-    let member = |label: i128| attested.credential.public_key.get(&Value::Integer(label));
-    let is = |label, value| member(label) == Some(&Value::Integer(value));
+    let member = |label: i8| attested.credential.public_key.get(label);
+    let is = |label, value: i8| member(label) == Some(&value.into());
     if !(is(1, KEY_TYPE_OKP) && is(3, ALGORITHM_EDDSA) && is(-1, CURVE_ED25519)) {
         return Err(Refused::AlgorithmNotOffered);
     }
@@ -138,13 +138,13 @@ fn check_attestation(attested: &Attested, key: &VerifyingKey, client_data: &[u8]
     match attested.format.as_str() {
         "none" if attested.statement.is_empty() => Ok(()),
         "packed" => {
-            let member = |name: &str| attested.statement.get(&Value::Text(name.to_owned()));
-            let (Some(Value::Integer(ALGORITHM_EDDSA)), Some(Value::Bytes(signature)), None) =
-                (member("alg"), member("sig"), member("x5c"))
-            else {
-                return Err(Refused::BadAttestation);
-            };
-            verify(key, &attested.signed, client_data, signature).ok_or(Refused::BadAttestation)
+            let member = |name: &str| attested.statement.get(name);
+            match (member("alg"), member("sig"), member("x5c")) {
+                (Some(alg), Some(Value::Bytes(signature)), None) if *alg == ALGORITHM_EDDSA.into() => {
+                    verify(key, &attested.signed, client_data, signature).ok_or(Refused::BadAttestation)
+                }
+                _ => Err(Refused::BadAttestation),
+            }
         }
         _ => Err(Refused::BadAttestation),
     }

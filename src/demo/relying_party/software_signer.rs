@@ -1,7 +1,7 @@
 //! A key and a browser in forty lines, for tests of the relying party: it signs what it is told to sign, wrong things too.
 
+use ciborium::Value;
 use ed25519_dalek::Signer as _;
-use serde_cbor_2::Value;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use webauthn_rs_core::proto::{
@@ -70,11 +70,11 @@ impl SoftwareSigner {
         data.extend(AAGUID);
         data.extend(u16::try_from(self.credential_id.len()).unwrap().to_be_bytes());
         data.extend(&self.credential_id);
-        data.extend(serde_cbor_2::to_vec(&self.public_key()).unwrap());
+        data.extend(cbor(&self.public_key()));
         let statement = match self.format {
             "packed" => {
                 let signature = Value::Bytes(self.sign(&data, &client_data));
-                let alg = Value::Integer(self.algorithm());
+                let alg = Value::from(self.algorithm());
                 [(text("alg"), alg), (text("sig"), signature)].into()
             }
             _ => [].into(),
@@ -93,7 +93,7 @@ impl SoftwareSigner {
             "type": "public-key",
             "response": {
                 "clientDataJSON": base64url(&client_data),
-                "attestationObject": base64url(&serde_cbor_2::to_vec(&object).unwrap()),
+                "attestationObject": base64url(&cbor(&object)),
                 "transports": ["usb"],
             },
             "clientExtensionResults": { "credProps": { "rk": true } },
@@ -137,7 +137,7 @@ impl SoftwareSigner {
         data
     }
 
-    const fn algorithm(&self) -> i128 {
+    const fn algorithm(&self) -> i8 {
         match self.key {
             Key::Es256(_) => -7,
             Key::Eddsa(_) => -8,
@@ -145,26 +145,26 @@ impl SoftwareSigner {
     }
 
     fn public_key(&self) -> Value {
-        let algorithm = (Value::Integer(3), Value::Integer(self.algorithm()));
+        let algorithm = (Value::from(3), Value::from(self.algorithm()));
         let map = match &self.key {
             Key::Es256(key) => {
                 let point = key.verifying_key().to_sec1_point(false);
                 let coordinate = |bytes: &[u8]| Value::Bytes(bytes.to_vec());
                 [
-                    (Value::Integer(1), Value::Integer(2)),
+                    (Value::from(1), Value::from(2)),
                     algorithm,
-                    (Value::Integer(-1), Value::Integer(1)),
-                    (Value::Integer(-2), coordinate(point.x().unwrap())),
-                    (Value::Integer(-3), coordinate(point.y().unwrap())),
+                    (Value::from(-1), Value::from(1)),
+                    (Value::from(-2), coordinate(point.x().unwrap())),
+                    (Value::from(-3), coordinate(point.y().unwrap())),
                 ]
                 .into()
             }
             Key::Eddsa(key) => [
-                (Value::Integer(1), Value::Integer(1)),
+                (Value::from(1), Value::from(1)),
                 algorithm,
-                (Value::Integer(-1), Value::Integer(6)),
+                (Value::from(-1), Value::from(6)),
                 (
-                    Value::Integer(-2),
+                    Value::from(-2),
                     Value::Bytes(key.verifying_key().to_bytes().to_vec()),
                 ),
             ]
@@ -183,6 +183,12 @@ impl SoftwareSigner {
             Key::Eddsa(key) => key.sign(&message).to_bytes().to_vec(),
         }
     }
+}
+
+fn cbor(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ciborium::into_writer(value, &mut bytes).unwrap();
+    bytes
 }
 
 fn text(value: &str) -> Value {

@@ -1,0 +1,46 @@
+"""A fresh key for each test. Run by `cargo xtask interop`, which sets WARDKEY to the release binary."""
+
+from importlib.metadata import version
+
+import pytest
+from fido2.ctap2 import Ctap2
+from key_process import Key
+
+
+def pytest_report_header():
+    return f"python-fido2 {version('fido2')}"
+
+
+@pytest.fixture
+def new_key(tmp_path):
+    """Starts keys: new_key(presence="ask"); what one said is shown when its test fails."""
+    keys = []
+
+    def start(**options):
+        folder = tmp_path / str(len(keys))
+        folder.mkdir()
+        key = Key(folder, **options)
+        keys.append(key)
+        key.start()
+        return key
+
+    yield start
+    for key in keys:
+        key.close()
+        print(key.what_it_said())
+
+
+@pytest.fixture
+def key(new_key):
+    return new_key()
+
+
+@pytest.fixture
+def device(key):
+    return key.connect()
+
+
+@pytest.fixture
+def ctap2(device):
+    # Checks each answer for canonical CBOR.
+    return Ctap2(device, strict_cbor=True)

@@ -1,0 +1,114 @@
+"""The release binary as a child process, and a connection to it that python-fido2 can use."""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+
+from fido2.hid import CtapHidDevice
+from fido2.hid.base import CtapHidConnection, HidDescriptor
+
+REPORT_SIZE = 64
+START_SECONDS = 10
+ANSWER_SECONDS = 10
+
+
+class RawConnection(CtapHidConnection):
+    """Reports over a Unix stream socket: 64 bytes each, nothing between them."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(ANSWER_SECONDS)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
+
+    def write_packet(self, data):
+        assert len(data) == REPORT_SIZE
+        self.socket.sendall(data)
+
+    def read_packet(self):
+        report = self.socket.recv(REPORT_SIZE, socket.MSG_WAITALL)
+        if len(report) < REPORT_SIZE:
+            raise ConnectionResetError("the key is gone")
+        return report
+
+    def close(self):
+        self.socket.close()
+
+
+class Key:
+    """`wardkey serve --raw` on a state folder; survives being stopped and started again."""
+
+    def __init__(self, folder, presence="always"):
+        self.folder = folder
+        self.socket_path = str(folder / "raw.sock")
+        self.presence = presence
+        self.control_port = free_port()
+        self.process = None
+        self.log = open(folder / "key.log", "ab")
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [
+                os.environ["WARDKEY"],
+                "--state",
+                str(self.folder / "state"),
+                "serve",
+                "--raw",
+                f"unix:{self.socket_path}",
+                "--presence",
+                self.presence,
+                "--control",
+                f"127.0.0.1:{self.control_port}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+        )
+        self.wait_until_plugged_in()
+
+    def wait_until_plugged_in(self):
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return RawConnection(self.socket_path).close()
+            except OSError:
+                assert self.process.poll() is None, self.what_it_said()
+                assert time.monotonic() < deadline, self.what_it_said()
+                time.sleep(0.01)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        if self.process.poll() is None:
+            self.kill()
+        self.log.close()
+
+    def what_it_said(self):
+        return (self.folder / "key.log").read_text()
+
+    def connect(self):
+        descriptor = HidDescriptor(self.socket_path, 0x1209, 0, REPORT_SIZE, REPORT_SIZE, "wardkey", None)
+        return CtapHidDevice(descriptor, RawConnection(self.socket_path))
+
+    def control(self, path, method="POST"):
+        """Test mode's remote hand: touches the key, or pulls it out and plugs it in again."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.control_port}{path}",
+            data=b"{}" if method == "POST" else None,
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            return answer.status
+
+
+def free_port():
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]

@@ -1,0 +1,120 @@
+"""makeCredential and getAssertion, command by command."""
+
+import pytest
+from fido2.cose import ES256, RS256, EdDSA
+from fido2.ctap import CtapError
+from fido2.ctap2 import Ctap2
+from parties import (
+    ALGORITHMS,
+    RP,
+    USER,
+    client_data_hash,
+    credential_of,
+    descriptor,
+    parameters,
+    register,
+)
+
+
+@pytest.fixture(params=ALGORITHMS)
+def algorithm(request):
+    return ALGORITHMS[request.param]
+
+
+@pytest.fixture(params=[False, True], ids=["not-resident", "resident"])
+def resident(request):
+    return request.param
+
+
+def test_a_credential_signs_what_it_is_asked_to(ctap2, algorithm, resident):
+    attestation = register(ctap2, algorithm, options={"rk": resident})
+    credential = credential_of(attestation)
+    assert isinstance(credential.public_key, algorithm)
+    assert attestation.auth_data.is_user_present()
+    assert not attestation.auth_data.is_user_verified()
+
+    data_hash = client_data_hash()
+    allowed = [descriptor(credential.credential_id)]
+    assertion = ctap2.get_assertion(RP["id"], data_hash, allowed)
+    assertion.verify(data_hash, credential.public_key)
+    assert assertion.credential["id"] == credential.credential_id
+    assert assertion.auth_data.rp_id_hash == attestation.auth_data.rp_id_hash
+    assert assertion.auth_data.is_user_present()
+
+
+def test_a_resident_credential_is_found_without_a_list(ctap2, algorithm):
+    credential = credential_of(register(ctap2, algorithm, options={"rk": True}))
+    data_hash = client_data_hash()
+    assertion = ctap2.get_assertion(RP["id"], data_hash)
+    assertion.verify(data_hash, credential.public_key)
+    assert assertion.user["id"] == USER["id"]
+
+
+def test_several_accounts_are_told_one_after_another_newest_first(ctap2):
+    registered = {}
+    for number in range(3):
+        user = {"id": bytes([number]), "name": f"user {number}"}
+        registered[user["id"]] = credential_of(register(ctap2, user=user, options={"rk": True}))
+    data_hash = client_data_hash()
+    assertions = ctap2.get_assertions(RP["id"], data_hash)
+    assert [assertion.user["id"] for assertion in assertions] == [b"\2", b"\1", b"\0"]
+    for assertion in assertions:
+        assertion.verify(data_hash, registered[assertion.user["id"]].public_key)
+    with pytest.raises(CtapError) as refused:
+        ctap2.get_next_assertion()
+    assert refused.value.code == CtapError.ERR.NOT_ALLOWED
+
+
+def test_the_same_account_again_takes_the_old_credentials_place(ctap2):
+    register(ctap2, options={"rk": True})
+    newer = credential_of(register(ctap2, options={"rk": True}))
+    assertions = ctap2.get_assertions(RP["id"], client_data_hash())
+    assert [assertion.credential["id"] for assertion in assertions] == [newer.credential_id]
+
+
+def test_a_credential_that_is_not_resident_is_not_found_without_a_list(ctap2):
+    register(ctap2)
+    with pytest.raises(CtapError) as refused:
+        ctap2.get_assertion(RP["id"], client_data_hash())
+    assert refused.value.code == CtapError.ERR.NO_CREDENTIALS
+
+
+def test_an_excluded_credential_is_not_made_again(ctap2, resident):
+    credential = credential_of(register(ctap2, options={"rk": resident}))
+    with pytest.raises(CtapError) as refused:
+        register(ctap2, exclude_list=[descriptor(credential.credential_id)])
+    assert refused.value.code == CtapError.ERR.CREDENTIAL_EXCLUDED
+
+
+def test_a_credential_belongs_to_one_relying_party(ctap2, resident):
+    credential = credential_of(register(ctap2, options={"rk": resident}))
+    with pytest.raises(CtapError) as refused:
+        ctap2.get_assertion("example.com", client_data_hash(), [descriptor(credential.credential_id)])
+    assert refused.value.code == CtapError.ERR.NO_CREDENTIALS
+
+
+def test_a_credential_belongs_to_one_key(new_key):
+    ours, other = Ctap2(new_key().connect()), Ctap2(new_key().connect())
+    credential = credential_of(register(ours))
+    with pytest.raises(CtapError) as refused:
+        other.get_assertion(RP["id"], client_data_hash(), [descriptor(credential.credential_id)])
+    assert refused.value.code == CtapError.ERR.NO_CREDENTIALS
+
+
+def test_the_first_algorithm_that_the_key_knows_is_taken(ctap2):
+    for wanted, taken in [((RS256, EdDSA, ES256), EdDSA), ((RS256, ES256, EdDSA), ES256)]:
+        attestation = ctap2.make_credential(client_data_hash(), RP, USER, parameters(*wanted))
+        assert isinstance(credential_of(attestation).public_key, taken)
+    with pytest.raises(CtapError) as refused:
+        ctap2.make_credential(client_data_hash(), RP, USER, parameters(RS256))
+    assert refused.value.code == CtapError.ERR.UNSUPPORTED_ALGORITHM
+
+
+def test_what_is_answered_survives_kill(key, ctap2, algorithm, resident):
+    credential = credential_of(register(ctap2, algorithm, options={"rk": resident}))
+    key.kill()
+    key.start()
+    data_hash = client_data_hash()
+    again = Ctap2(key.connect())
+    assertion = again.get_assertion(RP["id"], data_hash, [descriptor(credential.credential_id)])
+    assertion.verify(data_hash, credential.public_key)

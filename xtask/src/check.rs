@@ -1,0 +1,57 @@
+//! What needs nothing but the toolchain: formatting, lints, documentation, and the dependencies' licences.
+
+use crate::paths;
+use crate::run::cargo;
+use crate::steps::Steps;
+
+pub(crate) fn check(steps: &mut Steps) {
+    steps.run("formatting", || cargo(["fmt", "--all", "--check"]).finish());
+    steps.run("lints", || {
+        cargo([
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+        .finish()
+    });
+    steps.run("documentation", || {
+        cargo([
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--document-private-items",
+        ])
+        .env("RUSTDOCFLAGS", "--deny warnings")
+        .finish()
+    });
+    dependencies(steps);
+}
+
+/// Licences, sources and duplicates need nothing from outside; known vulnerabilities come from a database on GitHub.
+fn dependencies(steps: &mut Steps) {
+    if !paths::has_program("cargo-deny") {
+        steps.skip(
+            "dependencies",
+            "cargo-deny is not installed (cargo install --locked cargo-deny)",
+        );
+        return;
+    }
+    steps.run("dependencies: licences and sources", || {
+        cargo(["deny", "check", "bans", "licenses", "sources"]).finish()
+    });
+    if cargo(["deny", "fetch", "db"]).output().is_some() {
+        steps.run("dependencies: advisories", || {
+            cargo(["deny", "check", "--disable-fetch", "advisories"]).finish()
+        });
+    } else {
+        steps.skip(
+            "dependencies: advisories",
+            "the advisory database cannot be reached",
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Everything, in the order in which a failure is found soonest; what is missing is installed first.
+
+use std::env;
+use std::io::{self, BufRead, Write};
+
+use crate::failure::Failure;
+use crate::run::cargo;
+use crate::steps::Steps;
+use crate::{check, fuzz, interop, paths, tools, vm};
+
+/// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
+const FUZZ_SMOKE_SECONDS: u32 = 10;
+
+/// A C and a C++ compiler, python-fido2's environment, and the virtual machine.
+const PACKAGES: [&str; 7] = [
+    "gcc",
+    "g++",
+    "python3-venv",
+    "qemu-system-x86",
+    "mmdebstrap",
+    "e2fsprogs",
+    "uidmap",
+];
+
+pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
+    let missing = tools::missing_packages(&PACKAGES);
+    announce(&missing)?;
+    if !yes && env::var("CI").as_deref() != Ok("true") && !agreed()? {
+        return Err(Failure::new("nothing was installed and nothing was tested")
+            .hint("answer y, or give --yes; cargo xtask check needs nothing"));
+    }
+
+    steps.run("install what the tests need", || {
+        tools::install_packages(&missing)?;
+        tools::python()?;
+        fuzz::install()?;
+        Ok(())
+    });
+    check::check(steps);
+    steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
+    interop::interop(steps)?;
+    vm::vm(steps, &vm::Options::default())?;
+    fuzz::fuzz(
+        steps,
+        &fuzz::Options {
+            seconds: FUZZ_SMOKE_SECONDS,
+            targets: Vec::new(),
+        },
+    )
+}
+
+fn announce(missing: &[&str]) -> Result<(), Failure> {
+    println!("This installs, where it is not there yet:");
+    if missing.is_empty() {
+        println!("  Debian packages    none is missing");
+    } else {
+        println!("  Debian packages    {}", missing.join(" "));
+    }
+    println!(
+        "  Python packages    fido2 and pytest, in {}",
+        paths::cache("python")?.display()
+    );
+    println!("  cargo-fuzz         in {}", paths::cache("cargo")?.display());
+    println!(
+        "  a Debian 12 image  for the virtual machine, about 2 GB, in {}",
+        paths::cache("vm")?.display()
+    );
+    println!("Nothing else outside this repository is changed. The first run takes about half an hour.");
+    Ok(())
+}
+
+fn agreed() -> Result<bool, Failure> {
+    print!("Go on? [y/N] ");
+    let mut answer = String::new();
+    let read = io::stdout()
+        .flush()
+        .and_then(|()| io::stdin().lock().read_line(&mut answer));
+    read.map_err(|error| Failure::new(format!("standard input: {error}")))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,118 @@
+//! What tests need beside Rust and gcc, and how it gets here: Debian packages, and Python packages in the cache.
+
+use std::path::PathBuf;
+
+use crate::failure::{Failure, about};
+use crate::paths;
+use crate::run::program;
+
+/// The packages among these that are not installed; empty where the system does not know Debian packages.
+pub(crate) fn missing_packages(names: &[&'static str]) -> Vec<&'static str> {
+    if !paths::has_program("dpkg-query") {
+        return Vec::new();
+    }
+    let installed = |name: &str| {
+        let status = program("dpkg-query").args(["-W", "-f=${Status}", name]).output();
+        status.is_some_and(|status| status == "install ok installed")
+    };
+    names.iter().copied().filter(|name| !installed(name)).collect()
+}
+
+/// For the chores that do not install: says which command would.
+pub(crate) fn require_packages(names: &[&'static str]) -> Result<(), Failure> {
+    let missing = missing_packages(names);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Failure::new(format!("not installed: {}", missing.join(", "))).hint(format!(
+            "sudo apt-get install --no-install-recommends {}",
+            missing.join(" ")
+        )),
+    )
+}
+
+/// Installs Debian packages, as root or through sudo.
+pub(crate) fn install_packages(names: &[&'static str]) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    // A list that cannot be fetched (a third party's, say) need not be in the way of what is wanted.
+    if let Err(failure) = apt_get(&["update"]) {
+        println!("{failure}\ngoing on with the package lists that are here");
+    }
+    let install = ["install", "--yes", "--no-install-recommends"];
+    apt_get(&[&install[..], names].concat()).or_else(|failure| {
+        // A machine with a newer qemu-utils than its release cannot install that release's QEMU beside it.
+        if !names.iter().any(|name| name.starts_with("qemu")) {
+            return Err(failure);
+        }
+        println!("{failure}\ntrying again with the release's own qemu-utils");
+        apt_get(
+            &[
+                &install[..],
+                &["--allow-downgrades", "qemu-utils/bookworm"],
+                names,
+            ]
+            .concat(),
+        )
+    })
+}
+
+fn apt_get(arguments: &[&str]) -> Result<(), Failure> {
+    let is_root = program("id")
+        .arg("-u")
+        .output()
+        .is_some_and(|id| id.trim() == "0");
+    let run = if is_root {
+        program("env")
+    } else {
+        program("sudo").arg("env")
+    };
+    run.args([
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "-q",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+    ])
+    .args(arguments)
+    .finish()
+}
+
+/// The Python of a virtual environment in the cache that has the newest fido2 and pytest.
+pub(crate) fn python() -> Result<PathBuf, Failure> {
+    let environment = paths::cache("python")?;
+    let python = environment.join("bin/python");
+    let works = |code: &str| program(&python).args(["-c", code]).output().is_some();
+    if !works("import pip") {
+        program("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment)
+            .finish()
+            .map_err(|failure| {
+                failure.hint("Debian keeps this in a package of its own: sudo apt-get install python3-venv")
+            })?;
+    }
+    let upgrade = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--upgrade",
+        "fido2",
+        "pytest",
+    ];
+    if let Err(failure) = program(&python).args(upgrade).finish() {
+        if !works("import fido2, pytest") {
+            return Err(failure.hint("the Python package index has to be reachable once"));
+        }
+        println!("{failure}\ngoing on with the versions that are here");
+    }
+    if python.is_file() {
+        Ok(python)
+    } else {
+        Err(about(&python)(std::io::ErrorKind::NotFound.into()))
+    }
+}
