@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::prompt::chain::Way;
+
 /// A security key made of software. The operating system sees a USB key; every FIDO2 and U2F program can use it.
 #[derive(Debug, Parser)]
 #[command(name = "wardkey", version, max_term_width = 100)]
@@ -135,6 +137,17 @@ pub(crate) enum PromptWay {
     Pinentry,
     /// A question on this terminal
     Terminal,
+}
+
+impl From<PromptWay> for Way {
+    fn from(way: PromptWay) -> Self {
+        match way {
+            PromptWay::Auto => Self::Auto,
+            PromptWay::Notification => Self::Notification,
+            PromptWay::Pinentry => Self::Pinentry,
+            PromptWay::Terminal => Self::Terminal,
+        }
+    }
 }
 
 /// Who touches the key.

@@ -7,7 +7,8 @@ use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use wardkey_authenticator::{Device, Event, Gesture, HostKind, Port};
+use wardkey_authenticator::{Device, Event, Gesture, HostKind};
+use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
 

@@ -2,11 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::low_level::pipe;
 
 use crate::attach::Helper;
 use crate::cli::{Key, Presence, Serve};
@@ -20,6 +16,7 @@ use crate::prompt::chain::chain_for;
 use crate::prompt::fixed::Fixed;
 use crate::questions::Questions;
 use crate::run::Daemon;
+use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::State;
 use crate::test_control;
@@ -77,7 +74,7 @@ fn run(
     helper: Option<Helper>,
     log: Log,
 ) -> Result<(), Failure> {
-    let stop = stop_signals().map_err(|error| unexpected("signals", &error))?;
+    let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
     let state = State::open(state)?;
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
     let asker = asker(options, &waker, &log)?;
@@ -133,15 +130,6 @@ fn asker(options: &Key, waker: &Waker, log: &Log) -> Result<Box<dyn Asker>, Fail
         Presence::Ask if options.control.is_some() => Box::new(touch),
         Presence::Ask => Box::new(chain_for(options.prompt.into(), options.prompt_command.clone())),
     })
-}
-
-/// A socket that becomes readable when the process is asked to stop.
-fn stop_signals() -> io::Result<UnixStream> {
-    let (readable, writable) = UnixStream::pair()?;
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        pipe::register(signal, writable.try_clone()?)?;
-    }
-    Ok(readable)
 }
 
 fn unexpected(what: &str, error: &io::Error) -> Failure {

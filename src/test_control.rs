@@ -3,22 +3,22 @@
 //! The paths are those of the FIDO conformance tool's automation (`/conformance/...`) and of python-fido2's
 //! `--controller` (`/`, `/usbN/touch/on|off`, `/usbN/power/on|off`). An answer is sent after the action is done.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Method, Request, Response, Server};
-
 use crate::error::Failure;
+use crate::http::server;
+use crate::http::{Request, Response, Status};
 use crate::touch::Touch;
 use crate::wake::{Wakeup, Waker};
 
 /// The longest a test waits for its order to be carried out.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The longest body that is read and thrown away, in bytes.
-const BODY_LEN_MAX: u64 = 1024 * 1024;
 
 /// What a test can do to the key besides touching it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,46 +45,45 @@ pub(crate) fn serve(address: SocketAddr, touch: Touch, waker: Waker) -> Result<S
             "it is for tests on this machine: give a loopback address such as 127.0.0.1:0",
         ));
     }
-    let server = Server::http(address).map_err(|error| {
+    let failed = |error: io::Error| {
         Failure::new(format!("--control cannot listen on {address}: {error}"), "choose a free port, or port 0")
-    })?;
-    let bound = server.server_addr().to_ip().unwrap_or(address);
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let (never, kept_open) = UnixStream::pair().map_err(failed)?;
     thread::spawn(move || {
-        for request in server.incoming_requests() {
-            answer(request, &touch, &waker);
-        }
+        // It ends with the process, or with its listening socket, and then a test notices.
+        let _ = server::serve(&listener, never.as_fd(), |request| answer(request, &touch, &waker));
+        drop(kept_open);
     });
     Ok(bound)
 }
 
-fn answer(mut request: Request, touch: &Touch, waker: &Waker) {
-    // A body may come (the conformance tool posts its results); it is not needed.
-    let _ = std::io::copy(&mut std::io::Read::take(request.as_reader(), BODY_LEN_MAX), &mut std::io::sink());
-    let status = match route(request.method(), request.url()) {
-        Some(Route::Nothing) => 200,
-        Some(Route::TouchOn) => {
+fn answer(request: &Request, touch: &Touch, waker: &Waker) -> Response {
+    let Some(route) = route(&request.method, &request.path) else { return Response::bare(Status::NotFound) };
+    let is_done = match route {
+        Route::Nothing => true,
+        Route::TouchOn => {
             touch.hold();
-            200
+            true
         }
-        Some(Route::TouchOff) => {
+        Route::TouchOff => {
             touch.release();
-            200
+            true
         }
-        Some(Route::TouchOnce) => {
+        Route::TouchOnce => {
             touch.tap();
-            200
+            true
         }
-        Some(Route::Do(action)) => carry_out(action, waker),
-        None => 404,
+        Route::Do(action) => carry_out(action, waker),
     };
-    // The client may be gone; there is nobody else to tell.
-    let _ = request.respond(Response::empty(status));
+    Response::bare(if is_done { Status::Ok } else { Status::ServiceUnavailable })
 }
 
-fn carry_out(action: Action, waker: &Waker) -> u16 {
+fn carry_out(action: Action, waker: &Waker) -> bool {
     let (done, finished) = mpsc::channel();
     waker.send(Wakeup::Order(Order { action, done }));
-    if finished.recv_timeout(ORDER_TIMEOUT).is_ok() { 200 } else { 500 }
+    finished.recv_timeout(ORDER_TIMEOUT).is_ok()
 }
 
 /// What a request asks for.
@@ -97,12 +96,12 @@ enum Route {
     Do(Action),
 }
 
-fn route(method: &Method, path: &str) -> Option<Route> {
+fn route(method: &str, path: &str) -> Option<Route> {
     match (method, path) {
-        (Method::Get, "/") | (Method::Post, "/conformance/results") => return Some(Route::Nothing),
-        (Method::Post, "/conformance/userpresence") => return Some(Route::TouchOnce),
-        (Method::Post, "/conformance/powercycle") => return Some(Route::Do(Action::PowerCycle)),
-        (Method::Get, _) => {}
+        ("GET", "/") | ("POST", "/conformance/results") => return Some(Route::Nothing),
+        ("POST", "/conformance/userpresence") => return Some(Route::TouchOnce),
+        ("POST", "/conformance/powercycle") => return Some(Route::Do(Action::PowerCycle)),
+        ("GET", _) => {}
         _ => return None,
     }
     // One key, so every port number of python-fido2's controller means it.
@@ -123,26 +122,26 @@ mod tests {
 
     #[test]
     fn the_conformance_tools_paths_are_posts() {
-        assert_eq!(route(&Method::Post, "/conformance/userpresence"), Some(Route::TouchOnce));
-        assert_eq!(route(&Method::Post, "/conformance/powercycle"), Some(Route::Do(Action::PowerCycle)));
-        assert_eq!(route(&Method::Post, "/conformance/results"), Some(Route::Nothing));
-        assert_eq!(route(&Method::Get, "/conformance/powercycle"), None);
+        assert_eq!(route("POST", "/conformance/userpresence"), Some(Route::TouchOnce));
+        assert_eq!(route("POST", "/conformance/powercycle"), Some(Route::Do(Action::PowerCycle)));
+        assert_eq!(route("POST", "/conformance/results"), Some(Route::Nothing));
+        assert_eq!(route("GET", "/conformance/powercycle"), None);
     }
 
     #[test]
     fn the_controllers_paths_name_a_usb_port() {
-        assert_eq!(route(&Method::Get, "/"), Some(Route::Nothing));
-        assert_eq!(route(&Method::Get, "/usb6/touch/on"), Some(Route::TouchOn));
-        assert_eq!(route(&Method::Get, "/usb6/touch/off"), Some(Route::TouchOff));
-        assert_eq!(route(&Method::Get, "/usb0/power/off"), Some(Route::Do(Action::PowerOff)));
-        assert_eq!(route(&Method::Get, "/usb255/power/on"), Some(Route::Do(Action::PowerOn)));
+        assert_eq!(route("GET", "/"), Some(Route::Nothing));
+        assert_eq!(route("GET", "/usb6/touch/on"), Some(Route::TouchOn));
+        assert_eq!(route("GET", "/usb6/touch/off"), Some(Route::TouchOff));
+        assert_eq!(route("GET", "/usb0/power/off"), Some(Route::Do(Action::PowerOff)));
+        assert_eq!(route("GET", "/usb255/power/on"), Some(Route::Do(Action::PowerOn)));
     }
 
     #[test]
     fn other_paths_are_not_found() {
         for path in ["/usb/touch/on", "/usb256/touch/on", "/usb6/touch", "/usb6/power/on/", "/usb-1/touch/on", ""] {
-            assert_eq!(route(&Method::Get, path), None, "{path}");
+            assert_eq!(route("GET", path), None, "{path}");
         }
-        assert_eq!(route(&Method::Delete, "/"), None);
+        assert_eq!(route("DELETE", "/"), None);
     }
 }
