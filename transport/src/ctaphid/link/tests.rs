@@ -700,6 +700,35 @@ dialogue!(keepalives_that_nobody_reads_do_not_pile_up, |d| {
     d.expect(a, code::CBOR, &[0]);
 });
 
+dialogue!(
+    command_of_a_host_that_does_not_listen_any_more_is_cancelled,
+    |d| {
+        let a = d.open();
+        d.processing(a);
+        d.wait(75);
+        d.expect_keepalive(a, PROCESSING);
+        for _ in 0..67 {
+            d.wait(75);
+        }
+        assert_eq!(d.link.poll_request(), None);
+        d.wait(75);
+        assert_eq!(d.link.poll_request(), Some(Request::Cancel));
+        d.expect(a, code::CBOR, &[KEEPALIVE_CANCEL]);
+    }
+);
+
+dialogue!(command_of_a_host_that_listens_goes_on, |d| {
+    let a = d.open();
+    d.processing(a);
+    for _ in 0..400 {
+        d.wait(75);
+        d.expect_keepalive(a, PROCESSING);
+    }
+    d.wait(30_000);
+    d.link.respond(d.now, vec![0]);
+    d.expect(a, code::CBOR, &[0]);
+});
+
 dialogue!(msg_has_no_keepalive, |d| {
     let a = d.open();
     d.send(a, code::MSG, b"apdu");
