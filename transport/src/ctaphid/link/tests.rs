@@ -700,6 +700,35 @@ dialogue!(keepalives_that_nobody_reads_do_not_pile_up, |d| {
     d.expect(a, code::CBOR, &[0]);
 });
 
+dialogue!(
+    command_of_a_host_that_does_not_listen_any_more_is_cancelled,
+    |d| {
+        let a = d.open();
+        d.processing(a);
+        d.wait(75);
+        d.expect_keepalive(a, PROCESSING);
+        for _ in 0..67 {
+            d.wait(75);
+        }
+        assert_eq!(d.link.poll_request(), None);
+        d.wait(75);
+        assert_eq!(d.link.poll_request(), Some(Request::Cancel));
+        d.expect(a, code::CBOR, &[KEEPALIVE_CANCEL]);
+    }
+);
+
+dialogue!(command_of_a_host_that_listens_goes_on, |d| {
+    let a = d.open();
+    d.processing(a);
+    for _ in 0..400 {
+        d.wait(75);
+        d.expect_keepalive(a, PROCESSING);
+    }
+    d.wait(30_000);
+    d.link.respond(d.now, vec![0]);
+    d.expect(a, code::CBOR, &[0]);
+});
+
 dialogue!(msg_has_no_keepalive, |d| {
     let a = d.open();
     d.send(a, code::MSG, b"apdu");
@@ -880,13 +909,25 @@ dialogue!(forgetting_the_port_ends_its_reply, |d| {
 dialogue!(aborted_reply_does_not_shorten_the_patience_for_the_next, |d| {
     let a = d.open();
     d.send(a, code::PING, b"1");
-    d.link.forget_port(OTHER_HOST);
     d.wait(2_900);
     d.send(a, code::INIT, &NONCE);
+    d.wait(2_900);
     d.expect_init(a, a);
-    d.send(a, code::PING, b"2");
-    d.wait(200);
-    d.expect(a, code::PING, b"2");
+});
+
+dialogue!(reply_keeps_its_place_when_short_replies_are_dropped, |d| {
+    let (a, b) = (d.open(), d.open());
+    d.processing(a);
+    for _ in 0..SHORT_REPLIES_MAX {
+        d.send(a, code::PING, b"before");
+    }
+    d.link.respond(d.now, vec![0]);
+    d.send(b, code::PING, b"after");
+    for _ in 1..SHORT_REPLIES_MAX {
+        d.expect_error(a, CHANNEL_BUSY);
+    }
+    d.expect(a, code::CBOR, &[0]);
+    d.expect_error(b, CHANNEL_BUSY);
 });
 
 // ---------------------------------------------------------------- Bounds
@@ -904,6 +945,18 @@ dialogue!(channels_are_recycled_but_never_the_one_in_use, |d| {
     d.expect(a, code::PING, b"mine");
     d.send(b, code::PING, b"recycled");
     d.expect_error(b, INVALID_CHANNEL);
+});
+
+dialogue!(init_on_an_own_channel_keeps_it_from_being_recycled, |d| {
+    let a = d.open();
+    for _ in 1..CHANNELS_MAX {
+        d.open();
+    }
+    d.send(a, code::INIT, &NONCE);
+    d.expect_init(a, a);
+    d.open();
+    d.send(a, code::PING, b"mine");
+    d.expect(a, code::PING, b"mine");
 });
 
 dialogue!(one_port_cannot_take_the_channels_of_another, |d| {
