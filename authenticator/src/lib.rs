@@ -1,1 +1,38 @@
-//! CTAP2 and U2F; never files or sockets.
+//! CTAP2 and U2F; never files or sockets. Bytes of a request in, bytes of the answer out, and in between, where the
+//! specification wants one, a question to the user as a value. `SPEC.md` says which edition and what is missing.
+//!
+//! To read it: `authenticator.rs` (the two phases), `command.rs` (bytes to command), `commands/` (one file each),
+//! `device.rs` (the whole key), `gesture.rs` (questions and evidence), `auth_data.rs` (what is signed), `store.rs` (credentials and the vault),
+//! `u2f/` (the older protocol), `cbor/` (the codec).
+
+mod attestation;
+mod auth_data;
+mod authenticator;
+pub mod cbor;
+mod command;
+mod commands;
+mod config;
+mod cose;
+mod device;
+mod dummy;
+mod entity;
+mod gesture;
+mod options;
+mod parameters;
+mod pin_uv_auth;
+mod private_key;
+mod prompt_text;
+mod response;
+mod session;
+mod status;
+mod store;
+#[cfg(test)]
+mod testing;
+mod u2f;
+
+pub use authenticator::Authenticator;
+pub use config::{Aaguid, Config, KeyKind};
+pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, PromptId};
+pub use gesture::{Gesture, Outcome, Pending, Prompt, Purpose};
+pub use status::StatusCode;
+pub use u2f::StatusWord;

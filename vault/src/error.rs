@@ -5,10 +5,16 @@
 pub enum Error {
     /// The database could not be read or written.
     #[error("the credential database failed: {0}")]
-    Database(#[from] redb::Error),
-    /// A record or the vault's own header does not authenticate: damaged, swapped, or made with another root key.
+    Database(Box<redb::Error>),
+    /// The database's own structures are damaged so far that it cannot be worked with.
+    #[error("the credential database is damaged")]
+    Corrupted,
+    /// A record does not authenticate: damaged, swapped, or brought from another vault.
     #[error("a record of the credential database does not authenticate")]
     Tampered,
+    /// The root key is not the one with which the database was made.
+    #[error("the root key does not open this credential database")]
+    WrongRootKey,
     /// The database was written by a newer version of the format.
     #[error("the credential database has format {found}, this program reads up to {supported}")]
     NewerFormat {
@@ -17,4 +23,7 @@ pub enum Error {
         /// The newest format this program reads.
         supported: u64,
     },
+    /// The credential's names and handles together are longer than a record may be.
+    #[error("the credential is too large to be stored")]
+    TooLarge,
 }

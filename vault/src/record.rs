@@ -1,10 +1,15 @@
 //! What the vault keeps about one credential.
 
-use crate::secret::Secret;
+use std::borrow::Borrow;
+use std::sync::Arc;
 
-/// A credential id as relying parties see it: 1 to [`CredentialId::LEN_MAX`] bytes.
+use sha2::{Digest, Sha256};
+
+use crate::Secret;
+
+/// A credential id as relying parties see it: 1 to [`CredentialId::LEN_MAX`] bytes. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialId(Vec<u8>);
+pub struct CredentialId(Arc<[u8]>);
 
 impl CredentialId {
     /// The longest credential id this key makes or accepts, in bytes.
@@ -12,7 +17,9 @@ impl CredentialId {
 
     /// `None` when `bytes` is empty or longer than [`Self::LEN_MAX`].
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (1..=Self::LEN_MAX).contains(&bytes.len()).then(|| Self(bytes.to_vec()))
+        (1..=Self::LEN_MAX)
+            .contains(&bytes.len())
+            .then(|| Self(Arc::from(bytes)))
     }
 
     /// The bytes of the id.
@@ -21,9 +28,22 @@ impl CredentialId {
     }
 }
 
+impl Borrow<[u8]> for CredentialId {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// SHA-256 of a relying party id, or a U2F application parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RpIdHash(pub [u8; 32]);
+
+impl RpIdHash {
+    /// The hash of a relying party id.
+    pub fn of(rp_id: &str) -> Self {
+        Self(Sha256::digest(rp_id).into())
+    }
+}
 
 /// What a credential may do besides sign; chosen when it is made, never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +54,24 @@ pub enum Profile {
     DeviceBound,
     /// Made through U2F: not backup eligible, signature counter increases.
     U2f,
+}
+
+impl Profile {
+    /// The number that stands for the profile in sealed data.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Synced => 1,
+            Self::DeviceBound => 2,
+            Self::U2f => 3,
+        }
+    }
+
+    /// The profile that `code` stands for.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::Synced, Self::DeviceBound, Self::U2f]
+            .into_iter()
+            .find(|profile| profile.code() == code)
+    }
 }
 
 /// A stored (discoverable) credential.

@@ -1,5 +1,8 @@
 //! Secret bytes: no Debug, Display, Clone, Copy, Default, PartialEq or Serialize; wiped on drop; read by one method.
 
+use std::convert::Infallible;
+
+use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// `N` secret bytes.
@@ -14,11 +17,29 @@ impl<const N: usize> Secret<N> {
         Ok(secret)
     }
 
+    /// A new random secret.
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        let Ok(secret) = Self::fill_with(|bytes| {
+            rng.fill_bytes(bytes);
+            Ok::<(), Infallible>(())
+        });
+        secret
+    }
+
+    /// A copy of `bytes`; `None` when there are not exactly `N` of them.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Self::fill_with(|secret| {
+            if secret.len() != bytes.len() {
+                return Err(());
+            }
+            secret.copy_from_slice(bytes);
+            Ok(())
+        })
+        .ok()
+    }
+
     /// The bytes. Call as late and keep as short as possible.
     pub fn expose_secret(&self) -> &[u8; N] {
         &self.0
     }
 }
-
-/// The key from which every key of a vault is derived.
-pub type RootKey = Secret<32>;

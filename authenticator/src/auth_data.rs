@@ -1,0 +1,137 @@
+//! Authenticator data, `WebAuthn L3 §6.1`. In: whose credential, what is known about the user, what is attested.
+//! Out: the bytes that are signed. The flags are computed from evidence and profile and cannot be set otherwise.
+//!
+//! Not here yet: extension outputs.
+
+use wardkey_vault::{CredentialId, Profile, RpIdHash};
+
+use crate::config::Aaguid;
+use crate::cose::PublicKey;
+use crate::gesture::Evidence;
+
+const USER_PRESENT: u8 = 1 << 0;
+const USER_VERIFIED: u8 = 1 << 2;
+const BACKUP_ELIGIBLE: u8 = 1 << 3;
+const ATTESTED_CREDENTIAL_DATA: u8 = 1 << 6;
+
+/// What authenticator data says at registration and at every use.
+pub(crate) struct AuthData<'a> {
+    pub(crate) rp_id_hash: &'a RpIdHash,
+    pub(crate) evidence: &'a Evidence,
+    pub(crate) profile: Profile,
+    pub(crate) signature_count: u32,
+}
+
+/// What authenticator data says at registration only, `WebAuthn L3 §6.5.1`.
+pub(crate) struct Attested<'a> {
+    pub(crate) aaguid: Aaguid,
+    pub(crate) credential_id: &'a CredentialId,
+    pub(crate) public_key: &'a PublicKey,
+}
+
+impl AuthData<'_> {
+    /// The bytes for an assertion: 37.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        self.head(0)
+    }
+
+    /// The bytes for a registration.
+    pub(crate) fn encode_attested(&self, attested: &Attested<'_>) -> Vec<u8> {
+        let Attested {
+            aaguid,
+            credential_id,
+            public_key,
+        } = attested;
+        let id = credential_id.as_bytes();
+        let id_length = u16::try_from(id.len()).expect("a credential id has at most 255 bytes");
+        let mut data = self.head(ATTESTED_CREDENTIAL_DATA);
+        data.extend(aaguid.0);
+        data.extend(id_length.to_be_bytes());
+        data.extend(id);
+        data.extend(public_key.encode());
+        data
+    }
+
+    fn head(&self, content: u8) -> Vec<u8> {
+        let mut data = self.rp_id_hash.0.to_vec();
+        data.push(flags(self.evidence, self.profile) | content);
+        data.extend(self.signature_count.to_be_bytes());
+        data
+    }
+}
+
+/// What is known about the user, and the backup flags, `WebAuthn L3 §6.1.3`. Backup state stays clear: nothing knows
+/// of a second copy of any credential yet.
+fn flags(evidence: &Evidence, profile: Profile) -> u8 {
+    let eligible = match profile {
+        Profile::Synced => BACKUP_ELIGIBLE,
+        Profile::DeviceBound | Profile::U2f => 0,
+    };
+    let present = if evidence.is_present() { USER_PRESENT } else { 0 };
+    let verified = if evidence.is_verified() { USER_VERIFIED } else { 0 };
+    present | verified | eligible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn auth_data(evidence: &Evidence, profile: Profile) -> Vec<u8> {
+        AuthData {
+            rp_id_hash: &RpIdHash([0x11; 32]),
+            evidence,
+            profile,
+            signature_count: 0x0102_0304,
+        }
+        .encode()
+    }
+
+    #[test]
+    fn an_assertion_has_37_bytes() {
+        let data = auth_data(&Evidence::in_test(true, false), Profile::DeviceBound);
+        assert_eq!(data, [&[0x11; 32][..], &[0x01, 0x01, 0x02, 0x03, 0x04]].concat());
+    }
+
+    #[test]
+    fn flags_follow_evidence_and_profile() {
+        for (present, verified, profile, flags) in [
+            (false, false, Profile::DeviceBound, 0x00),
+            (true, false, Profile::DeviceBound, 0x01),
+            (false, true, Profile::DeviceBound, 0x04),
+            (true, true, Profile::DeviceBound, 0x05),
+            (true, false, Profile::U2f, 0x01),
+            (false, false, Profile::Synced, 0x08),
+            (true, true, Profile::Synced, 0x0D),
+        ] {
+            assert_eq!(
+                auth_data(&Evidence::in_test(present, verified), profile)[32],
+                flags
+            );
+        }
+    }
+
+    #[test]
+    fn a_registration_names_model_credential_and_key() {
+        let evidence = Evidence::in_test(true, false);
+        let id = CredentialId::new(&[0x22; 40]).unwrap();
+        let public_key = PublicKey::Ed25519([0x33; 32]);
+        let data = AuthData {
+            rp_id_hash: &RpIdHash([0x11; 32]),
+            evidence: &evidence,
+            profile: Profile::Synced,
+            signature_count: 0,
+        }
+        .encode_attested(&Attested {
+            aaguid: Aaguid::SYNCED,
+            credential_id: &id,
+            public_key: &public_key,
+        });
+        let mut expected = vec![0x11; 32];
+        expected.extend([0x49, 0, 0, 0, 0]);
+        expected.extend(Aaguid::SYNCED.0);
+        expected.extend([0, 40]);
+        expected.extend([0x22; 40]);
+        expected.extend(public_key.encode());
+        assert_eq!(data, expected);
+    }
+}

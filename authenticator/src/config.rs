@@ -1,0 +1,53 @@
+//! What a key is: fixed when it is made, shown in getInfo and in authenticator data.
+
+use wardkey_vault::Profile;
+
+/// What a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the credentials made through CTAP2 may live.
+    pub kind: KeyKind,
+    /// Shown as `firmwareVersion`.
+    pub firmware_version: u32,
+    /// What the wall clock shows at [`wardkey_transport::time::Instant::ZERO`], in milliseconds since the Unix
+    /// epoch; credentials remember when they were made.
+    pub unix_ms_at_zero: u64,
+}
+
+/// Where the credentials made through CTAP2 may live. The two have different models (AAGUIDs), because relying
+/// parties and metadata treat them differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// On all devices of the person: backup eligible, no signature counter.
+    Synced,
+    /// On this device only: not backup eligible, with a signature counter.
+    DeviceBound,
+}
+
+/// Identifies a model of authenticator, `WebAuthn L3 §6.5.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aaguid(pub [u8; 16]);
+
+impl Aaguid {
+    /// 841295c2-9ffe-407a-893c-2e41b27ac240
+    pub const SYNCED: Self = Self(0x8412_95c2_9ffe_407a_893c_2e41_b27a_c240_u128.to_be_bytes());
+    /// 9e326632-c098-4e72-b441-1e8a7ccdf57d
+    pub const DEVICE_BOUND: Self = Self(0x9e32_6632_c098_4e72_b441_1e8a_7ccd_f57d_u128.to_be_bytes());
+}
+
+impl KeyKind {
+    pub(crate) fn aaguid(self) -> Aaguid {
+        match self {
+            Self::Synced => Aaguid::SYNCED,
+            Self::DeviceBound => Aaguid::DEVICE_BOUND,
+        }
+    }
+
+    /// The profile of the credentials that a key of this kind makes through CTAP2.
+    pub(crate) fn profile(self) -> Profile {
+        match self {
+            Self::Synced => Profile::Synced,
+            Self::DeviceBound => Profile::DeviceBound,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The things that requests name: relying party, user, credential descriptors, the hash of the client data.
+//! In: CBOR items. Out: owned values within their bounds, or a status code. `WebAuthn L3 §5.4`, `CTAP 2.3 §6.1.2`.
+
+use sha2::{Digest, Sha256};
+use wardkey_vault::{CredentialId, RpIdHash};
+
+use crate::cbor::Value;
+use crate::parameters::{array, bytes, map, member, optional_text, text};
+use crate::status::StatusCode;
+
+/// How many descriptors an allowList or excludeList may have; shown as `maxCredentialCountInList`.
+pub(crate) const DESCRIPTORS_MAX: usize = 20;
+
+/// The longest user handle, `WebAuthn L3 §5.4.3`.
+pub(crate) const USER_ID_LEN_MAX: usize = 64;
+
+/// The one type of credential there is.
+pub(crate) const PUBLIC_KEY: &str = "public-key";
+
+/// SHA-256 of the client data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientDataHash(pub(crate) [u8; 32]);
+
+impl ClientDataHash {
+    pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
+        bytes(value)?
+            .try_into()
+            .map(Self)
+            .map_err(|_| StatusCode::INVALID_LENGTH)
+    }
+
+    pub(crate) fn of(data: &[u8]) -> Self {
+        Self(Sha256::digest(data).into())
+    }
+}
+
+/// A relying party's id, byte for byte as sent: not only domains occur (`ssh:`), so it is not read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RpId(pub(crate) String);
+
+impl RpId {
+    pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
+        let id = text(value)?;
+        // Nobody is served in the name of no one.
+        if id.is_empty() {
+            Err(StatusCode::INVALID_PARAMETER)
+        } else {
+            Ok(Self(id.to_owned()))
+        }
+    }
+
+    pub(crate) fn hash(&self) -> RpIdHash {
+        RpIdHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+}
+
+/// PublicKeyCredentialRpEntity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RelyingParty {
+    pub(crate) id: RpId,
+    pub(crate) name: Option<String>,
+}
+
+impl RelyingParty {
+    pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
+        let rp = map(value)?;
+        let id = RpId::read(member(rp, "id")?)?;
+        Ok(Self {
+            id,
+            name: optional_text(rp, "name")?,
+        })
+    }
+}
+
+/// PublicKeyCredentialUserEntity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: Vec<u8>,
+    pub(crate) name: Option<String>,
+    pub(crate) display_name: Option<String>,
+}
+
+impl User {
+    pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
+        let user = map(value)?;
+        let id = bytes(member(user, "id")?)?;
+        if !(1..=USER_ID_LEN_MAX).contains(&id.len()) {
+            return Err(StatusCode::INVALID_LENGTH);
+        }
+        let (name, display_name) = (optional_text(user, "name")?, optional_text(user, "displayName")?);
+        Ok(Self {
+            id: id.to_owned(),
+            name,
+            display_name,
+        })
+    }
+}
+
+/// An allowList or excludeList: the ids in it that could be ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Descriptors {
+    ids: Vec<CredentialId>,
+    announced: usize,
+}
+
+impl Descriptors {
+    /// Reads every descriptor. One of another type than "public-key" and one whose id cannot be ours are passed
+    /// over, a malformed one is not.
+    pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
+        let items = array(value)?;
+        let mut ids = Vec::new();
+        for item in items {
+            let descriptor = map(item)?;
+            let kind = text(member(descriptor, "type")?)?;
+            let id = bytes(member(descriptor, "id")?)?;
+            if kind == PUBLIC_KEY {
+                ids.extend(CredentialId::new(id));
+            }
+        }
+        Ok(Self {
+            ids,
+            announced: items.len(),
+        })
+    }
+
+    /// Whether the list names nothing at all, which is the same as no list, `CTAP 2.3 §6.2.2 step 7`.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.announced == 0
+    }
+
+    /// The ids, in the order sent, each once or more.
+    pub(crate) fn ids(&self) -> Result<&[CredentialId], StatusCode> {
+        if self.announced > DESCRIPTORS_MAX {
+            Err(StatusCode::LIMIT_EXCEEDED)
+        } else {
+            Ok(&self.ids)
+        }
+    }
+}

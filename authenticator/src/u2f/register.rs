@@ -1,0 +1,88 @@
+//! U2F_REGISTER, `U2F Raw Message Formats §4`: a new P-256 key, carried by its own key handle, and a certificate that this
+//! very key signed.
+
+use wardkey_vault::{Profile, RpIdHash};
+
+use super::{StatusWord, Step, answer, certificate};
+use crate::authenticator::Authenticator;
+use crate::cose::{Algorithm, PublicKey};
+use crate::dummy;
+use crate::gesture::{Next, Prompt, Purpose, Refusal, UserPresent};
+use crate::private_key::PrivateKey;
+use crate::store;
+
+/// The two parameters.
+pub(crate) struct Request {
+    challenge: [u8; 32],
+    application: RpIdHash,
+}
+
+impl Request {
+    pub(super) fn read(data: &[u8]) -> Result<Self, StatusWord> {
+        let (challenge, application) = data.split_first_chunk().ok_or(StatusWord::WRONG_LENGTH)?;
+        let application = application.try_into().map_err(|_| StatusWord::WRONG_LENGTH)?;
+        Ok(Self {
+            challenge: *challenge,
+            application: RpIdHash(application),
+        })
+    }
+}
+
+impl Authenticator {
+    pub(super) fn u2f_register(request: Request) -> Step {
+        let dummy = dummy::is_dummy_application(&request.application);
+        let purpose = if dummy {
+            Purpose::Identify
+        } else {
+            Purpose::Register
+        };
+        Step::Ask(Prompt::bare(purpose), Next::U2fRegister(request))
+    }
+
+    /// After the gesture. Without approval the host is told to ask again, as it does anyway.
+    pub(crate) fn u2f_registered(
+        &mut self,
+        request: &Request,
+        present: Result<UserPresent, Refusal>,
+    ) -> Vec<u8> {
+        answer(match present {
+            Ok(present) => Ok(self.registration(request, &present)),
+            Err(_) => Err(StatusWord::CONDITIONS_NOT_SATISFIED),
+        })
+    }
+
+    fn registration(&mut self, request: &Request, _: &UserPresent) -> Vec<u8> {
+        const RESERVED: u8 = 0x05;
+        let Request {
+            challenge,
+            application,
+        } = request;
+        let (key, signing_key) = PrivateKey::generate(&mut *self.rng, Algorithm::Es256);
+        let point = uncompressed(&signing_key.public_key());
+        let handle = store::wrap(&self.vault, &mut *self.rng, application, Profile::U2f, &key);
+        let handle = handle.as_bytes();
+        let message = [&[0][..], &application.0, challenge, handle, &point].concat();
+        let signature = signing_key.sign(&mut *self.rng, &message);
+        let certificate = certificate::self_signed(&mut *self.rng, &signing_key, &point);
+        let handle_length = u8::try_from(handle.len()).expect("a credential id has at most 255 bytes");
+        [
+            &[RESERVED][..],
+            &point,
+            &[handle_length],
+            handle,
+            &certificate,
+            &signature,
+        ]
+        .concat()
+    }
+}
+
+/// A point as `SEC 1 §2.3.3` writes it without compression.
+fn uncompressed(public_key: &PublicKey) -> [u8; 65] {
+    let mut point = [0x04; 65];
+    if let PublicKey::P256 { x, y } = public_key {
+        point[1..33].copy_from_slice(x);
+        point[33..].copy_from_slice(y);
+    }
+    point
+}

@@ -1,0 +1,186 @@
+//! The disk: two redb tables and one way to change them. `FORMAT.md` §1. Nothing here knows what the values mean.
+//!
+//! A change is one transaction, and durable when [`Database::apply`] returns.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redb::{Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
+
+use crate::Error;
+use crate::seal::RowId;
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("passkeys");
+
+/// redb's page cache; what is read often is in the vault's own index.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// A row of the table of facts about the vault itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Meta {
+    Format,
+    Vault,
+    Keyring,
+    Counter,
+}
+
+impl Meta {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Vault => "vault",
+            Self::Keyring => "keyring",
+            Self::Counter => "counter",
+        }
+    }
+}
+
+/// What one transaction does, in this order.
+#[derive(Default)]
+pub(crate) struct Change {
+    pub(crate) remove_all_passkeys: bool,
+    pub(crate) remove_passkeys: Vec<RowId>,
+    pub(crate) put_passkey: Option<(RowId, Vec<u8>)>,
+    pub(crate) put_meta: Vec<(Meta, Vec<u8>)>,
+}
+
+/// An open database.
+pub(crate) struct Database {
+    /// Taken when this is dropped.
+    redb: Option<redb::Database>,
+    /// redb panicked: its state is not to be relied on any more.
+    broken: AtomicBool,
+}
+
+impl Database {
+    /// Opens what is in `backend`, or makes an empty database. Every page is checked.
+    pub(crate) fn open(backend: impl StorageBackend) -> Result<Self, Error> {
+        let redb = guard(|| {
+            redb::Builder::new()
+                .set_cache_size(CACHE_BYTES)
+                .set_check_integrity_on_open(true)
+                .create_with_backend(backend)
+                .map_err(failed)
+        })?;
+        Ok(Self {
+            redb: Some(redb),
+            broken: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether nothing was ever stored.
+    pub(crate) fn is_new(&self) -> Result<bool, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let mut tables = transaction.list_tables().map_err(failed)?;
+            Ok(tables.next().is_none())
+        })
+    }
+
+    pub(crate) fn meta(&self, meta: Meta) -> Result<Option<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = match transaction.open_table(META) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let value = table.get(meta.name()).map_err(failed)?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
+    }
+
+    pub(crate) fn passkey(&self, row: RowId) -> Result<Option<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = transaction.open_table(PASSKEYS).map_err(failed)?;
+            let value = table.get(&row.0).map_err(failed)?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// Shows every passkey to `visit`, which may end it with an error.
+    pub(crate) fn passkeys(
+        &self,
+        mut visit: impl FnMut(RowId, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = transaction.open_table(PASSKEYS).map_err(failed)?;
+            for row in table.iter().map_err(failed)? {
+                let (id, value) = row.map_err(failed)?;
+                visit(RowId(*id.value()), value.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes `change` durable, all of it or nothing.
+    pub(crate) fn apply(&self, change: &Change) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let mut transaction = redb.begin_write().map_err(failed)?;
+            transaction
+                .set_durability(Durability::Immediate)
+                .map_err(failed)?;
+            if change.remove_all_passkeys {
+                transaction.delete_table(PASSKEYS).map_err(failed)?;
+            }
+            {
+                let mut passkeys = transaction.open_table(PASSKEYS).map_err(failed)?;
+                for row in &change.remove_passkeys {
+                    passkeys.remove(&row.0).map_err(failed)?;
+                }
+                if let Some((row, sealed)) = &change.put_passkey {
+                    passkeys.insert(&row.0, sealed.as_slice()).map_err(failed)?;
+                }
+                let mut facts = transaction.open_table(META).map_err(failed)?;
+                for (meta, value) in &change.put_meta {
+                    facts.insert(meta.name(), value.as_slice()).map_err(failed)?;
+                }
+            }
+            transaction.commit().map_err(failed)
+        })
+    }
+
+    fn guarded<T>(&self, work: impl FnOnce(&redb::Database) -> Result<T, Error>) -> Result<T, Error> {
+        let redb = self
+            .redb
+            .as_ref()
+            .filter(|_| !self.broken.load(Ordering::Relaxed))
+            .ok_or(Error::Corrupted)?;
+        let result = guard(|| work(redb));
+        if matches!(result, Err(Error::Corrupted)) {
+            self.broken.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Closing writes, too. Nothing is lost when it fails: every change was durable when it was made.
+        let redb = self.redb.take();
+        let _ = guard(|| {
+            drop(redb);
+            Ok(())
+        });
+    }
+}
+
+/// The only place where a panic is caught. redb panics on some files that it did not write: the checksums that guard
+/// its pages are no authentication. The vault must refuse such a file and not take the program down with it. What
+/// was being worked on is given up by the caller (an opening database is dropped, an open one marked as broken), so
+/// no half-changed state is used afterwards.
+fn guard<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Corrupted))
+}
+
+fn failed(error: impl Into<redb::Error>) -> Error {
+    let error = error.into();
+    if matches!(error, redb::Error::Corrupted(_)) {
+        Error::Corrupted
+    } else {
+        Error::Database(Box::new(error))
+    }
+}

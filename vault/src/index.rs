@@ -1,0 +1,123 @@
+//! What the vault remembers of every stored passkey so that no question needs a scan: by credential id, by relying
+//! party (in order of creation) and by account. Nothing secret; about 300 bytes for each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::seal::RowId;
+use crate::{CredentialId, Entry, Passkey, RpIdHash};
+
+/// A user handle at a relying party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Account([u8; 32]);
+
+impl Account {
+    fn of(rp: &RpIdHash, user_id: &[u8]) -> Self {
+        Self(
+            Sha256::new()
+                .chain_update(rp.0)
+                .chain_update(user_id)
+                .finalize()
+                .into(),
+        )
+    }
+}
+
+struct Known {
+    rp: RpIdHash,
+    account: Account,
+    created_unix_ms: u64,
+    row: RowId,
+}
+
+/// The three orders; each passkey is in all of them.
+#[derive(Default)]
+pub(crate) struct Index {
+    by_id: BTreeMap<CredentialId, Known>,
+    by_rp: BTreeSet<(RpIdHash, u64, CredentialId)>,
+    by_account: BTreeMap<Account, CredentialId>,
+    newest_unix_ms: u64,
+}
+
+impl Index {
+    /// Adds a passkey that is at `row`; `None`, and nothing changes, when its id or account is there already.
+    pub(crate) fn insert(&mut self, passkey: &Passkey, row: RowId) -> Option<()> {
+        let rp = RpIdHash::of(&passkey.rp_id);
+        let account = Account::of(&rp, &passkey.user_id);
+        let created_unix_ms = passkey.created_unix_ms;
+        if self.by_id.contains_key(&passkey.id) || self.by_account.contains_key(&account) {
+            return None;
+        }
+        self.by_account.insert(account, passkey.id.clone());
+        self.by_rp.insert((rp, created_unix_ms, passkey.id.clone()));
+        self.by_id.insert(
+            passkey.id.clone(),
+            Known {
+                rp,
+                account,
+                created_unix_ms,
+                row,
+            },
+        );
+        self.newest_unix_ms = self.newest_unix_ms.max(created_unix_ms);
+        Some(())
+    }
+
+    /// Forgets a passkey.
+    pub(crate) fn remove(&mut self, id: &CredentialId) {
+        if let Some(Known {
+            rp,
+            account,
+            created_unix_ms,
+            row: _,
+        }) = self.by_id.remove(id)
+        {
+            self.by_rp.remove(&(rp, created_unix_ms, id.clone()));
+            self.by_account.remove(&account);
+        }
+    }
+
+    /// The ids that storing `passkey` replaces: that of its account, and its own.
+    pub(crate) fn replaced_by(&self, passkey: &Passkey) -> BTreeSet<CredentialId> {
+        let account = Account::of(&RpIdHash::of(&passkey.rp_id), &passkey.user_id);
+        let same_account = self.by_account.get(&account);
+        let same_id = self.by_id.get_key_value(&passkey.id).map(|(id, _)| id);
+        same_account.into_iter().chain(same_id).cloned().collect()
+    }
+
+    pub(crate) fn row(&self, id: &CredentialId) -> Option<RowId> {
+        self.by_id.get(id).map(|known| known.row)
+    }
+
+    /// Newest first.
+    pub(crate) fn find_by_rp(&self, rp: &RpIdHash) -> impl Iterator<Item = &CredentialId> {
+        let least = CredentialId::new(&[0]).expect("1 byte");
+        let greatest = CredentialId::new(&[0xff; CredentialId::LEN_MAX]).expect("the most bytes");
+        self.by_rp
+            .range((*rp, 0, least)..=(*rp, u64::MAX, greatest))
+            .rev()
+            .map(|(_, _, id)| id)
+    }
+
+    /// Oldest first.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        let entry = |(id, known): (&CredentialId, &Known)| Entry {
+            id: id.clone(),
+            rp_id_hash: known.rp,
+            created_unix_ms: known.created_unix_ms,
+        };
+        let mut entries: Vec<Entry> = self.by_id.iter().map(entry).collect();
+        entries.sort_by_key(|entry| entry.created_unix_ms);
+        entries
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The greatest time of creation seen since the vault was opened.
+    pub(crate) fn newest_unix_ms(&self) -> u64 {
+        self.newest_unix_ms
+    }
+}

@@ -1,0 +1,137 @@
+//! Which key does what, and every label. One key, one purpose, one type.
+//!
+//! ```text
+//! root key ──HKDF-Extract(salt = vault id)──► VaultKey ──HKDF-Expand(OBJECT ‖ SHA-256(prefix ‖ header))──► OneTimeKey ‖ commitment
+//! WrappingKey (random, in the keyring) ──HKDF-Expand(WRAP ‖ start of the id)──► OneTimeKey
+//! ```
+//! HKDF is RFC 5869 with SHA-256, the cipher AES-256-GCM (NIST SP 800-38D).
+
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag};
+use hkdf::Hkdf;
+use rand_core::CryptoRng;
+use sha2::{Digest, Sha256};
+
+use crate::seal::{RANDOM_LEN, Unique};
+use crate::{RootKey, Secret};
+
+/// HKDF label of the key and the commitment of a sealed object.
+const OBJECT: &[u8] = b"pkv1/obj\0";
+/// HKDF label of the key of a wrapped credential.
+const WRAP: &[u8] = b"pkv1/wrap\0";
+
+/// HKDF label of what stands for a signature count where other objects have random bytes.
+const COUNT: &[u8] = b"pkv1/count\0";
+
+/// AES-256-GCM's tag.
+pub(crate) const TAG_LEN: usize = 16;
+/// The commitment to the key in a sealed object.
+pub(crate) const COMMITMENT_LEN: usize = 32;
+
+/// Names a vault; salt of everything derived in it. Public.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct VaultId(pub(crate) [u8; 32]);
+
+/// The root key of one epoch as it serves one vault.
+pub(crate) struct VaultKey {
+    pub(crate) vault: VaultId,
+    pub(crate) epoch: u32,
+    pseudo_random: Secret<32>,
+}
+
+impl VaultKey {
+    /// The epoch of a vault whose root key was never replaced.
+    pub(crate) const FIRST_EPOCH: u32 = 1;
+
+    pub(crate) fn derive(root: &RootKey, vault: VaultId) -> Self {
+        let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(&vault.0), root.expose_secret());
+        let pseudo_random = Secret::from_slice(&extracted).expect("SHA-256 gives 32 bytes");
+        zeroize::Zeroize::zeroize(extracted.as_mut_slice());
+        Self {
+            vault,
+            epoch: Self::FIRST_EPOCH,
+            pseudo_random,
+        }
+    }
+
+    /// The key of the object that starts with `prefix` and `header`, and the commitment to it.
+    pub(crate) fn object_key(&self, prefix: &[u8], header: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
+        let start = Sha256::new().chain_update(prefix).chain_update(header).finalize();
+        let both: Secret<64> = expand(&self.pseudo_random, &[OBJECT, &start]);
+        let (key, commitment) = both
+            .expose_secret()
+            .split_first_chunk::<32>()
+            .expect("64 bytes are more than 32");
+        let key = OneTimeKey(Secret::from_slice(key).expect("32 bytes"));
+        (key, commitment.try_into().expect("64 - 32 bytes"))
+    }
+
+    /// Different for every count, and says nothing about it.
+    pub(crate) fn count_unique(&self, count: u32) -> Unique {
+        let bytes: Secret<RANDOM_LEN> = expand(&self.pseudo_random, &[COUNT, &count.to_be_bytes()]);
+        Unique(*bytes.expose_secret())
+    }
+}
+
+/// Opens and makes wrapped credential ids of one epoch.
+pub(crate) struct WrappingKey {
+    pub(crate) epoch: u32,
+    key: Secret<32>,
+}
+
+impl WrappingKey {
+    /// The epoch of a vault that was never rotated.
+    pub(crate) const FIRST_EPOCH: u32 = 1;
+
+    pub(crate) fn new(epoch: u32, key: Secret<32>) -> Self {
+        Self { epoch, key }
+    }
+
+    pub(crate) fn random(rng: &mut dyn CryptoRng, epoch: u32) -> Self {
+        Self::new(epoch, Secret::random(rng))
+    }
+
+    /// The key of the credential whose id starts with `start`, which holds 16 random bytes.
+    pub(crate) fn credential_key(&self, start: &[u8]) -> OneTimeKey {
+        OneTimeKey(expand(&self.key, &[WRAP, start]))
+    }
+
+    /// For the keyring alone.
+    pub(crate) fn secret(&self) -> &Secret<32> {
+        &self.key
+    }
+}
+
+/// Encrypts one message, or opens one: it is derived from fresh random bytes and used up by either, which is why
+/// its nonce is always zero.
+pub(crate) struct OneTimeKey(Secret<32>);
+
+impl OneTimeKey {
+    /// Encrypts `text` in place.
+    pub(crate) fn encrypt(self, associated: &[u8], text: &mut [u8]) -> [u8; TAG_LEN] {
+        self.cipher()
+            .encrypt_inout_detached(&Nonce::default(), associated, text.into())
+            .expect("messages are far below the length limit of GCM")
+            .into()
+    }
+
+    /// Decrypts `text` in place; `None` when it does not authenticate, and then `text` holds no plaintext.
+    pub(crate) fn decrypt(self, associated: &[u8], text: &mut [u8], tag: &[u8; TAG_LEN]) -> Option<()> {
+        self.cipher()
+            .decrypt_inout_detached(&Nonce::default(), associated, text.into(), &Tag::from(*tag))
+            .ok()
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new(self.0.expose_secret().into())
+    }
+}
+
+fn expand<const N: usize>(key: &Secret<32>, info: &[&[u8]]) -> Secret<N> {
+    Secret::fill_with(|out| {
+        Hkdf::<Sha256>::from_prk(key.expose_secret())
+            .expect("32 bytes are a whole SHA-256 output")
+            .expand_multi_info(info, out)
+    })
+    .expect("at most 64 bytes are asked for")
+}

@@ -1,0 +1,215 @@
+//! One sealed object: a payload goes in, bytes for the disk come out, and back. `FORMAT.md` §2.
+//!
+//! ```text
+//! "PKV1" type suite flags header-length ‖ header (CBOR) ‖ commitment ‖ text-length ‖ text ‖ tag
+//! └──────────── prefix ───────────────┘
+//! ```
+//! Prefix and header are bound twice: they select the key, and they are the associated data. Objects that carry a
+//! signature, and the other types of object, are not here.
+
+use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::cbor::{Reader, Writer};
+use crate::keys::{COMMITMENT_LEN, TAG_LEN, VaultId, VaultKey};
+use crate::padding;
+
+const MAGIC: &[u8; 4] = b"PKV1";
+/// HKDF-SHA256, AES-256-GCM, 32-byte commitment.
+const SUITE: u8 = 0x01;
+const PREFIX_LEN: usize = 12;
+/// Headers are about 80 bytes.
+const HEADER_LEN_MAX: usize = 256;
+pub(crate) const RANDOM_LEN: usize = 16;
+
+const TYPE_KEYRING: u8 = 8;
+const TYPE_PASSKEY: u8 = 9;
+const TYPE_COUNTER: u8 = 10;
+
+const HEADER_VAULT: u64 = 1;
+const HEADER_EPOCH: u64 = 2;
+const HEADER_RANDOM: u64 = 11;
+const HEADER_ROW: u64 = 13;
+
+/// Names a row of the table of passkeys; random, says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RowId(pub(crate) [u8; 16]);
+
+/// Where a sealed object belongs; it opens nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Keyring,
+    Counter,
+    Passkey(RowId),
+}
+
+impl Place {
+    fn object_type(self) -> u8 {
+        match self {
+            Self::Keyring => TYPE_KEYRING,
+            Self::Counter => TYPE_COUNTER,
+            Self::Passkey(_) => TYPE_PASSKEY,
+        }
+    }
+
+    fn row(self) -> Option<RowId> {
+        match self {
+            Self::Keyring | Self::Counter => None,
+            Self::Passkey(row) => Some(row),
+        }
+    }
+}
+
+/// Why an object does not open.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// It belongs here as far as can be seen, but is sealed with another key.
+    OtherKey,
+    /// It is damaged, or does not belong here.
+    Damaged,
+}
+
+impl From<Unopened> for Error {
+    fn from(_: Unopened) -> Self {
+        Self::Tampered
+    }
+}
+
+/// The part of a header that gives each object a key of its own: never the same for two payloads.
+pub(crate) struct Unique(pub(crate) [u8; RANDOM_LEN]);
+
+/// A new random one.
+pub(crate) fn fresh(rng: &mut dyn CryptoRng) -> Unique {
+    let mut random = [0; RANDOM_LEN];
+    rng.fill_bytes(&mut random);
+    Unique(random)
+}
+
+/// Seals `payload` for `place`; `None` when it is too long.
+pub(crate) fn seal(
+    key: &VaultKey,
+    unique: Unique,
+    place: Place,
+    payload: Zeroizing<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let mut text = padding::pad(payload)?;
+    let header = write_header(key, place, &unique);
+    let prefix = write_prefix(place, &header);
+    let mut object = [prefix.as_slice(), &header].concat();
+    let (one_time_key, commitment) = key.object_key(&prefix, &header);
+    let tag = one_time_key.encrypt(&object, &mut text);
+    object.extend_from_slice(&commitment);
+    object.extend_from_slice(&length(text.len() + TAG_LEN));
+    object.extend_from_slice(&text);
+    object.extend_from_slice(&tag);
+    Some(object)
+}
+
+/// The payload of `object`, after everything about it was checked.
+pub(crate) fn open(key: &VaultKey, place: Place, object: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    let parts = Parts::split(object, place).ok_or(Unopened::Damaged)?;
+    check_header(parts.header, key, place).ok_or(Unopened::Damaged)?;
+    let (one_time_key, commitment) = key.object_key(parts.prefix, parts.header);
+    if !bool::from(commitment.ct_eq(parts.commitment)) {
+        return Err(Unopened::OtherKey);
+    }
+    let mut text = Zeroizing::new(parts.text.to_vec());
+    let associated = [parts.prefix, parts.header].concat();
+    one_time_key
+        .decrypt(&associated, &mut text, parts.tag)
+        .ok_or(Unopened::Damaged)?;
+    padding::unpad(text).ok_or(Unopened::Damaged)
+}
+
+/// A sealed object taken apart; nothing of it is believed yet.
+struct Parts<'a> {
+    prefix: &'a [u8],
+    header: &'a [u8],
+    commitment: &'a [u8; COMMITMENT_LEN],
+    text: &'a [u8],
+    tag: &'a [u8; TAG_LEN],
+}
+
+impl<'a> Parts<'a> {
+    fn split(object: &'a [u8], place: Place) -> Option<Self> {
+        let (prefix, rest) = object.split_at_checked(PREFIX_LEN)?;
+        let (kind, header_len) = prefix.split_last_chunk::<4>()?;
+        if kind != write_kind(place) {
+            return None;
+        }
+        let header_len = usize::try_from(u32::from_be_bytes(*header_len)).ok()?;
+        let (header, rest) = rest
+            .split_at_checked(header_len)
+            .filter(|_| header_len <= HEADER_LEN_MAX)?;
+        let (commitment, rest) = rest.split_first_chunk()?;
+        let (sealed_len, sealed) = rest.split_first_chunk::<4>()?;
+        if usize::try_from(u32::from_be_bytes(*sealed_len)) != Ok(sealed.len()) {
+            return None;
+        }
+        let (text, tag) = sealed.split_last_chunk()?;
+        (text.len() <= padding::SIZE_MAX).then_some(Self {
+            prefix,
+            header,
+            commitment,
+            text,
+            tag,
+        })
+    }
+}
+
+fn write_kind(place: Place) -> [u8; PREFIX_LEN - 4] {
+    let [p, k, v, one] = *MAGIC;
+    let flags = [0, 0];
+    [p, k, v, one, place.object_type(), SUITE, flags[0], flags[1]]
+}
+
+fn write_prefix(place: Place, header: &[u8]) -> Vec<u8> {
+    [write_kind(place).as_slice(), &length(header.len())].concat()
+}
+
+fn write_header(key: &VaultKey, place: Place, unique: &Unique) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER_LEN_MAX);
+    let mut out = Writer(&mut header);
+    let row = place.row();
+    out.map(if row.is_some() { 4 } else { 3 });
+    out.unsigned(HEADER_VAULT).bytes(&key.vault.0);
+    out.unsigned(HEADER_EPOCH).unsigned(u64::from(key.epoch));
+    out.unsigned(HEADER_RANDOM).bytes(&unique.0);
+    if let Some(RowId(row)) = row {
+        out.unsigned(HEADER_ROW).bytes(&row);
+    }
+    header
+}
+
+/// The header is what [`write_header`] makes for this key and place.
+fn check_header(header: &[u8], key: &VaultKey, place: Place) -> Option<()> {
+    let mut input = Reader(header);
+    let row = place.row();
+    same(input.map()?, if row.is_some() { 4 } else { 3 })?;
+    same(input.unsigned()?, HEADER_VAULT)?;
+    same(VaultId(input.bytes()?.try_into().ok()?), key.vault)?;
+    same(input.unsigned()?, HEADER_EPOCH)?;
+    same(input.unsigned()?, u64::from(key.epoch))?;
+    same(input.unsigned()?, HEADER_RANDOM)?;
+    same(input.bytes()?.len(), RANDOM_LEN)?;
+    if let Some(row) = row {
+        same(input.unsigned()?, HEADER_ROW)?;
+        same(input.bytes()?, &row.0)?;
+    }
+    input.end()
+}
+
+fn same<T: PartialEq>(found: T, expected: T) -> Option<()> {
+    (found == expected).then_some(())
+}
+
+fn length(len: usize) -> [u8; 4] {
+    u32::try_from(len)
+        .expect("headers and padded texts are short")
+        .to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests;

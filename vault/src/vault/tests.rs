@@ -1,0 +1,475 @@
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::*;
+use crate::testing::{Disk, TestRng, passkey, root_key};
+
+mod power_cut;
+
+const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("passkeys");
+
+fn open(disk: &Disk) -> Vault {
+    Vault::open(disk.clone(), &root_key(1), &mut TestRng(1_000_000)).unwrap()
+}
+
+fn open_error(disk: &Disk) -> Error {
+    Vault::open(disk.clone(), &root_key(1), &mut TestRng(2_000_000))
+        .err()
+        .unwrap()
+}
+
+fn store(vault: &mut Vault, rng: &mut TestRng, rp_id: &str, user: &str) {
+    let passkey = passkey(rng, rp_id, user);
+    vault.store(rng, passkey).unwrap();
+}
+
+/// A disk with a vault and a passkey for each of `users` at example.org.
+fn disk_with(users: &[&str]) -> Disk {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    for user in users {
+        store(&mut vault, &mut rng, "example.org", user);
+    }
+    disk
+}
+
+/// Changes the database behind the vault's back.
+fn edit(disk: &Disk, change: impl FnOnce(&redb::WriteTransaction)) {
+    let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    change(&transaction);
+    transaction.commit().unwrap();
+}
+
+fn rows(disk: &Disk) -> Vec<([u8; 16], Vec<u8>)> {
+    let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+    let table = database.begin_read().unwrap().open_table(PASSKEYS).unwrap();
+    table
+        .iter()
+        .unwrap()
+        .map(|row| row.unwrap())
+        .map(|(id, value)| (*id.value(), value.value().to_vec()))
+        .collect()
+}
+
+fn rp() -> RpIdHash {
+    RpIdHash::of("example.org")
+}
+
+fn users(vault: &Vault) -> Vec<Vec<u8>> {
+    let load = |entry: &Entry| vault.load(&entry.id).unwrap().unwrap().user_id;
+    vault.entries().iter().map(load).collect()
+}
+
+// --- stored credentials -------------------------------------------------------------------------------------------
+
+#[test]
+fn a_stored_passkey_is_there_after_reopening() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let stored = passkey(&mut rng, "example.org", "ann");
+    let (id, private_key) = (stored.id.clone(), *stored.private_key.expose_secret());
+    open(&disk).store(&mut rng, stored).unwrap();
+
+    let vault = open(&disk);
+    assert_eq!(vault.find_by_rp(&rp()), std::slice::from_ref(&id));
+    let loaded = vault.load(&id).unwrap().unwrap();
+    assert_eq!(*loaded.private_key.expose_secret(), private_key);
+    assert_eq!(
+        (loaded.rp_id.as_str(), loaded.user_id.as_slice()),
+        ("example.org", b"ann".as_slice())
+    );
+    assert_eq!(loaded.user_name.as_deref(), Some("ann@example.org"));
+}
+
+#[test]
+fn unknown_ids_and_relying_parties_have_nothing() {
+    let vault = open(&disk_with(&["ann"]));
+    assert!(vault.load(&CredentialId::new(&[1]).unwrap()).unwrap().is_none());
+    assert!(vault.find_by_rp(&RpIdHash::of("example.com")).is_empty());
+}
+
+#[test]
+fn the_same_account_is_replaced_and_others_are_not() {
+    let disk = disk_with(&["ann", "bob", "ann"]);
+    let mut rng = TestRng(50);
+    store(&mut open(&disk), &mut rng, "example.com", "ann");
+    let vault = open(&disk);
+    assert_eq!(vault.find_by_rp(&rp()).len(), 2);
+    assert_eq!(users(&vault), [b"bob", b"ann", b"ann"]);
+    assert_eq!(rows(&disk).len(), 3);
+}
+
+#[test]
+fn a_repeated_credential_id_replaces_too() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let (one, mut other) = (
+        passkey(&mut rng, "example.org", "ann"),
+        passkey(&mut rng, "example.org", "bob"),
+    );
+    other.id = one.id.clone();
+    vault.store(&mut rng, one).unwrap();
+    vault.store(&mut rng, other).unwrap();
+    assert_eq!(users(&vault), [b"bob"]);
+    assert_eq!(users(&open(&disk)), [b"bob"]);
+}
+
+#[test]
+fn newest_comes_first_even_when_the_clock_stands_still_or_goes_back() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut stored = Vec::new();
+    for (user, clock) in [("a", 5_000), ("b", 5_000), ("c", 1), ("d", 6_000)] {
+        let mut passkey = passkey(&mut rng, "example.org", user);
+        passkey.created_unix_ms = clock;
+        stored.insert(0, passkey.id.clone());
+        open(&disk).store(&mut rng, passkey).unwrap();
+    }
+    let vault = open(&disk);
+    assert_eq!(vault.find_by_rp(&rp()), stored);
+    let times: Vec<u64> = vault
+        .entries()
+        .iter()
+        .map(|entry| entry.created_unix_ms)
+        .collect();
+    assert_eq!(times, [5_000, 5_001, 5_002, 6_000]);
+}
+
+#[test]
+fn a_deleted_passkey_is_gone_for_good() {
+    let disk = disk_with(&["ann", "bob"]);
+    let mut vault = open(&disk);
+    let id = vault.find_by_rp(&rp()).remove(0);
+    assert!(vault.delete(&id).unwrap());
+    assert!(!vault.delete(&id).unwrap());
+    drop(vault);
+    let vault = open(&disk);
+    assert!(vault.load(&id).unwrap().is_none());
+    assert_eq!(users(&vault), [b"ann"]);
+    assert_eq!(rows(&disk).len(), 1);
+}
+
+#[test]
+fn a_passkey_that_is_too_large_changes_nothing() {
+    let disk = disk_with(&["ann"]);
+    let (mut vault, mut rng) = (open(&disk), TestRng(50));
+    let mut large = passkey(&mut rng, "example.org", "ann");
+    large.rp_name = Some("n".repeat(20_000));
+    assert!(matches!(vault.store(&mut rng, large), Err(Error::TooLarge)));
+    assert_eq!(users(&vault), [b"ann"]);
+}
+
+// --- wrapped credentials, counter, reset ----------------------------------------------------------------------------
+
+#[test]
+fn a_wrapped_credential_opens_after_reopening() {
+    let disk = Disk::default();
+    let id = open(&disk).wrap(&mut TestRng(0), &rp(), Profile::DeviceBound, &[7; 32]);
+    let (profile, secret) = open(&disk).unwrap(&rp(), &id).unwrap();
+    assert_eq!(
+        (profile, secret.as_slice()),
+        (Profile::DeviceBound, [7; 32].as_slice())
+    );
+}
+
+#[test]
+fn the_signature_counter_only_rises() {
+    let disk = Disk::default();
+    for count in 1..=5 {
+        assert_eq!(open(&disk).next_signature_count().unwrap(), count);
+    }
+}
+
+#[test]
+fn reset_leaves_nothing_but_the_counter() {
+    let disk = disk_with(&["ann", "bob"]);
+    let mut vault = open(&disk);
+    let wrapped = vault.wrap(&mut TestRng(0), &rp(), Profile::U2f, &[7; 32]);
+    let stored = vault.find_by_rp(&rp()).remove(0);
+    assert_eq!(vault.next_signature_count().unwrap(), 1);
+    vault.reset(&mut TestRng(3)).unwrap();
+
+    for vault in [vault, open(&disk)] {
+        assert!(vault.is_empty());
+        assert!(vault.load(&stored).unwrap().is_none());
+        assert!(vault.unwrap(&rp(), &wrapped).is_none());
+    }
+    assert!(rows(&disk).is_empty());
+    let mut vault = open(&disk);
+    assert_eq!(vault.next_signature_count().unwrap(), 2);
+    store(&mut vault, &mut TestRng(4), "example.org", "ann");
+    assert_eq!(users(&open(&disk)), [b"ann"]);
+}
+
+#[test]
+fn a_record_from_before_the_reset_does_not_come_back() {
+    let disk = disk_with(&["ann"]);
+    let (row, sealed) = rows(&disk).remove(0);
+    open(&disk).reset(&mut TestRng(3)).unwrap();
+    edit(&disk, |transaction| {
+        transaction
+            .open_table(PASSKEYS)
+            .unwrap()
+            .insert(&row, sealed.as_slice())
+            .unwrap();
+    });
+    assert!(matches!(open_error(&disk), Error::Tampered));
+}
+
+// --- someone edits the database -------------------------------------------------------------------------------------
+
+#[test]
+fn another_root_key_is_refused_and_changes_nothing() {
+    let disk = disk_with(&["ann"]);
+    let error = Vault::open(disk.clone(), &root_key(2), &mut TestRng(0))
+        .err()
+        .unwrap();
+    assert!(matches!(error, Error::WrongRootKey));
+    assert_eq!(users(&open(&disk)), [b"ann"]);
+}
+
+#[test]
+fn a_newer_format_is_refused_by_its_number() {
+    let disk = disk_with(&["ann"]);
+    edit(&disk, |transaction| {
+        let newer = 2u64.to_be_bytes();
+        transaction
+            .open_table(META)
+            .unwrap()
+            .insert("format", newer.as_slice())
+            .unwrap();
+    });
+    assert!(matches!(
+        open_error(&disk),
+        Error::NewerFormat {
+            found: 2,
+            supported: 1
+        }
+    ));
+}
+
+#[test]
+fn swapped_rows_are_refused() {
+    let disk = disk_with(&["ann", "bob"]);
+    let [(one, ann), (other, bob)] = rows(&disk).try_into().unwrap();
+    edit(&disk, |transaction| {
+        let mut table = transaction.open_table(PASSKEYS).unwrap();
+        table.insert(&one, bob.as_slice()).unwrap();
+        table.insert(&other, ann.as_slice()).unwrap();
+    });
+    assert!(matches!(open_error(&disk), Error::Tampered));
+}
+
+#[test]
+fn a_copied_row_is_refused() {
+    let disk = disk_with(&["ann"]);
+    let (_, ann) = rows(&disk).remove(0);
+    edit(&disk, |transaction| {
+        transaction
+            .open_table(PASSKEYS)
+            .unwrap()
+            .insert(&[9; 16], ann.as_slice())
+            .unwrap();
+    });
+    assert!(matches!(open_error(&disk), Error::Tampered));
+}
+
+#[test]
+fn a_row_of_another_vault_with_the_same_root_key_is_refused() {
+    let other = Disk::default();
+    let mut rng = TestRng(77);
+    let mut vault = Vault::open(other.clone(), &root_key(1), &mut TestRng(3_000_000)).unwrap();
+    store(&mut vault, &mut rng, "example.org", "eve");
+    drop(vault);
+    let (row, eve) = rows(&other).remove(0);
+
+    let disk = disk_with(&["ann"]);
+    edit(&disk, |transaction| {
+        transaction
+            .open_table(PASSKEYS)
+            .unwrap()
+            .insert(&row, eve.as_slice())
+            .unwrap();
+    });
+    assert!(matches!(open_error(&disk), Error::Tampered));
+}
+
+#[test]
+fn a_row_swapped_while_the_vault_is_open_is_refused() {
+    // The database of an open vault cannot be edited here, so a vault is given the index of another one.
+    let disk = disk_with(&["ann", "bob"]);
+    let mut vault = open(&disk);
+    let [ann, bob] = vault.entries().try_into().unwrap();
+    let row = vault.index.row(&bob.id).unwrap();
+    let record = vault.load(&ann.id).unwrap().unwrap();
+    vault.index.remove(&ann.id);
+    vault.index.insert(&record, row).unwrap();
+    assert!(matches!(vault.load(&ann.id), Err(Error::Tampered)));
+}
+
+#[test]
+fn every_changed_byte_of_the_meta_rows_is_refused() {
+    let disk = disk_with(&["ann"]);
+    for name in ["format", "vault", "keyring", "counter"] {
+        let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+        let table = database.begin_read().unwrap().open_table(META).unwrap();
+        let value = table.get(name).unwrap().unwrap().value().to_vec();
+        drop((table, database));
+        for at in (0..value.len()).step_by(7).chain([value.len() - 1]) {
+            let mut changed = value.clone();
+            changed[at] ^= 0x10;
+            let copy = Disk::with(disk.content());
+            edit(&copy, |transaction| {
+                transaction
+                    .open_table(META)
+                    .unwrap()
+                    .insert(name, changed.as_slice())
+                    .unwrap();
+            });
+            let error = open_error(&copy);
+            let expected = match name {
+                "format" => matches!(error, Error::NewerFormat { .. }),
+                _ => matches!(error, Error::Tampered | Error::WrongRootKey),
+            };
+            assert!(expected, "{name}, byte {at}: {error:?}");
+        }
+        edit(&disk, |transaction| {
+            let mut table = transaction.open_table(META).unwrap();
+            assert_eq!(table.get(name).unwrap().unwrap().value(), value);
+            table.insert("unknown", [0].as_slice()).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_missing_meta_row_is_refused_and_not_made_anew() {
+    for name in ["format", "vault", "keyring", "counter"] {
+        let disk = disk_with(&["ann"]);
+        edit(&disk, |transaction| {
+            transaction.open_table(META).unwrap().remove(name).unwrap();
+        });
+        assert!(matches!(open_error(&disk), Error::Tampered), "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_database_is_refused() {
+    for content in [vec![0; 4096], b"not a database".to_vec(), vec![0xff; 100_000]] {
+        let disk = Disk::with(content.clone());
+        assert!(matches!(open_error(&disk), Error::Database(_) | Error::Corrupted));
+        assert_eq!(disk.content(), content);
+    }
+}
+
+#[test]
+fn nothing_that_identifies_is_readable_on_the_disk() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let stored = passkey(&mut rng, "very-secret-site.example", "unmistakable-user");
+    let (id, private_key) = (stored.id.clone(), *stored.private_key.expose_secret());
+    vault.store(&mut rng, stored).unwrap();
+    let content = disk.content();
+    let (hash, root_key) = (RpIdHash::of("very-secret-site.example").0, root_key(1));
+    let planted: [&[u8]; 6] = [
+        b"secret-site",
+        b"unmistakable",
+        id.as_bytes(),
+        &private_key,
+        &hash,
+        root_key.expose_secret(),
+    ];
+    for needle in planted {
+        assert!(
+            !content.windows(needle.len()).any(|window| window == needle),
+            "{needle:?}"
+        );
+    }
+}
+
+#[test]
+fn flipped_bits_anywhere_are_refused_or_do_no_harm() {
+    let disk = disk_with(&["ann", "bob"]);
+    let content = disk.content();
+    // Where there is anything, every 29th byte; of the free space, a little.
+    let used: Vec<usize> = (0..content.len())
+        .filter(|at| content[*at] != 0)
+        .step_by(29)
+        .collect();
+    let free = (0..content.len()).step_by(content.len() / 50);
+    let mut refused = 0;
+    for at in used.into_iter().chain(free) {
+        let mut changed = content.clone();
+        changed[at] ^= 1 << (at % 8);
+        match Vault::open(Disk::with(changed), &root_key(1), &mut TestRng(0)) {
+            Ok(vault) => assert_eq!(users(&vault), [b"ann", b"bob"], "byte {at}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 20, "only {refused} flips were refused");
+}
+
+/// A disk whose driver panics when it is told to.
+#[derive(Debug)]
+struct Panicking(Disk, std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Panicking {
+    fn now(&self) {
+        assert!(
+            !self.1.load(std::sync::atomic::Ordering::Relaxed),
+            "a page makes no sense"
+        );
+    }
+}
+
+impl StorageBackend for Panicking {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.now();
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.now();
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.now();
+        self.0.write(offset, data)
+    }
+}
+
+#[test]
+fn a_panic_in_the_database_ends_the_vault_and_not_the_program() {
+    let (disk, panicking) = (disk_with(&["ann"]), std::sync::Arc::default());
+    let backend = Panicking(disk.clone(), std::sync::Arc::clone(&panicking));
+    let mut vault = Vault::open(backend, &root_key(1), &mut TestRng(0)).unwrap();
+    panicking.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    panicking.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    let id = vault.entries().remove(0).id;
+    assert!(matches!(vault.load(&id), Err(Error::Corrupted)));
+    panicking.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(vault);
+    assert_eq!(users(&open(&disk)), [b"ann"]);
+}
+
+#[test]
+fn a_panic_while_opening_is_an_error() {
+    let panicking = std::sync::Arc::new(true.into());
+    let error = Vault::open(
+        Panicking(disk_with(&["ann"]), panicking),
+        &root_key(1),
+        &mut TestRng(0),
+    )
+    .err()
+    .unwrap();
+    assert!(matches!(error, Error::Corrupted));
+}
