@@ -2,7 +2,7 @@
 //! specification wants one, a question to the user as a value. `SPEC.md` says which edition and what is missing.
 //!
 //! To read it: `authenticator.rs` (the two phases), `command.rs` (bytes to command), `commands/` (one file each),
-//! `gesture.rs` (questions and evidence), `auth_data.rs` (what is signed), `store.rs` (credentials and the vault),
+//! `device.rs` (the whole key), `gesture.rs` (questions and evidence), `auth_data.rs` (what is signed), `store.rs` (credentials and the vault),
 //! `u2f/` (the older protocol), `cbor/` (the codec).
 
 mod attestation;
@@ -13,6 +13,7 @@ mod command;
 mod commands;
 mod config;
 mod cose;
+mod device;
 mod dummy;
 mod entity;
 mod gesture;
@@ -31,6 +32,7 @@ mod u2f;
 
 pub use authenticator::Authenticator;
 pub use config::{Aaguid, Config, KeyKind};
+pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, PromptId};
 pub use gesture::{Gesture, Outcome, Pending, Prompt, Purpose};
 pub use status::StatusCode;
 pub use u2f::StatusWord;

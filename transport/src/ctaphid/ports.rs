@@ -8,7 +8,7 @@ use super::packet::ChannelId;
 pub const PORTS_MAX: usize = 32;
 
 /// One way into the key: a USB host or a raw client. The number is the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Port(pub u32);
 
 /// A channel of a port: who opened a transaction.

@@ -24,12 +24,12 @@ pub struct Identity {
 const STRING_UNITS_MAX: usize = 62;
 
 impl Default for Identity {
-    /// wardkey's own identity. The product id is from the range that pid.codes hands out, but it has not been
+    /// wardkey's own identity. The product id is from the range that pid.codes hands out and nobody has it, but it has not been
     /// registered; packagers who have one of their own set it.
     fn default() -> Self {
         Self {
             vendor_id: 0x1209,
-            product_id: 0x5AFE,
+            product_id: 0x3A7D,
             device_release: 0x0010,
             manufacturer: "wardkey".into(),
             product: "wardkey FIDO2 security key".into(),
