@@ -6,7 +6,6 @@
 //! and starts the key process as the user ([`as_root`]).
 
 pub(crate) mod as_root;
-pub(crate) mod backoff;
 pub(crate) mod helper;
 mod launch;
 mod protocol;
