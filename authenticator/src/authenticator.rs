@@ -98,3 +98,6 @@ impl Authenticator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
