@@ -1,20 +1,18 @@
 //! `wardkey demo`: a registration and a login, shown step by step, with no root and no kernel module; and
 //! `wardkey demo --site`: the same relying party as a page for a real browser.
 
-mod http;
 mod relying_party;
-mod server;
 mod site;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::error::Failure;
+use crate::http::server;
+use crate::signals;
 use site::Site;
 
 /// Serves the page on `address` until Ctrl-C.
@@ -25,7 +23,7 @@ pub(crate) fn site(address: SocketAddr, json: bool) -> Result<(), Failure> {
             "use a loopback address such as 127.0.0.1:8000; browsers allow security keys over plain http on localhost only",
         ));
     }
-    let stop = stop_signals().map_err(|error| broken("signals", &error))?;
+    let stop = signals::stop().map_err(|error| broken("signals", &error))?;
     let listener = TcpListener::bind(address).map_err(|error| {
         Failure::new(
             format!("cannot listen on {address}: {error}"),
@@ -47,15 +45,6 @@ fn announce(url: &str, json: bool) {
     println!("The demo site is at {url}");
     println!("  Open it in a browser, register, and log in. Ctrl-C ends it; every account is forgotten then.");
     println!("  It is a website only. To plug in a key for the browser, run in another terminal: wardkey up");
-}
-
-/// Readable once the process has been asked to stop.
-fn stop_signals() -> io::Result<UnixStream> {
-    let (readable, writable) = UnixStream::pair()?;
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::low_level::pipe::register(signal, writable.try_clone()?)?;
-    }
-    Ok(readable)
 }
 
 fn broken(what: &str, error: &io::Error) -> Failure {

@@ -35,3 +35,44 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KeyKind;
+    use crate::testing::Key;
+
+    #[test]
+    fn other_commands_are_unknown() {
+        let mut key = Key::new(KeyKind::Synced);
+        for command in (0..=0xFF).filter(|command| ![0x01, 0x02, 0x04, 0x07, 0x08, 0x0B].contains(command)) {
+            assert_eq!(
+                key.cbor(&[command, 0xA0]).bytes,
+                [StatusCode::INVALID_COMMAND.byte()],
+                "{command:02x}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_request_has_at_least_its_command_and_at_most_what_ctaphid_carries() {
+        let mut key = Key::new(KeyKind::Synced);
+        assert_eq!(key.cbor(&[]).status(), StatusCode::INVALID_LENGTH);
+        assert_eq!(
+            key.cbor(&[0x01; MESSAGE_LEN_MAX]).status(),
+            StatusCode::INVALID_CBOR
+        );
+        assert_eq!(
+            key.cbor(&[0x01; MESSAGE_LEN_MAX + 1]).status(),
+            StatusCode::REQUEST_TOO_LARGE
+        );
+    }
+
+    #[test]
+    fn what_follows_a_command_without_parameters_is_ignored() {
+        assert_eq!(
+            Key::new(KeyKind::Synced).cbor(&[0x04, 0xFF]).status(),
+            StatusCode::OK
+        );
+    }
+}

@@ -1,8 +1,6 @@
 //! Private keys: made, and used to sign. A key at rest is an algorithm and 32 secret bytes; the form that signs exists
 //! only while it signs. ECDSA nonces are derived from key and message (`RFC 6979`) and hedged with randomness.
 
-use core::convert::Infallible;
-
 use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner;
 use rand_core::CryptoRng;
@@ -21,12 +19,10 @@ impl PrivateKey {
     /// A new key, and its usable form.
     pub(crate) fn generate(rng: &mut dyn CryptoRng, algorithm: Algorithm) -> (Self, SigningKey) {
         loop {
-            let secret = Secret::fill_with(|bytes| {
-                rng.fill_bytes(bytes);
-                Ok::<_, Infallible>(())
-            });
-            let Ok(secret) = secret;
-            let key = Self { algorithm, secret };
+            let key = Self {
+                algorithm,
+                secret: Secret::random(rng),
+            };
             // One in 2^32 random strings is not a P-256 scalar; then the next one is.
             if let Some(signing_key) = key.load() {
                 return (key, signing_key);
@@ -134,10 +130,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_scalar_are_no_key() {
         for bytes in [[0; 32], [0xFF; 32]] {
-            let Ok(secret) = Secret::fill_with(|secret| {
-                *secret = bytes;
-                Ok::<_, Infallible>(())
-            });
+            let secret = Secret::from_slice(&bytes).unwrap();
             assert!(
                 PrivateKey {
                     algorithm: Algorithm::Es256,

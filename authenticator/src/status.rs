@@ -64,10 +64,18 @@ impl StatusCode {
     }
 }
 
-/// A vault that cannot be read or written is nobody's fault on the wire.
+/// Only a vault without room has a code of its own; that it is broken is nobody's fault on the wire.
 impl From<wardkey_vault::Error> for StatusCode {
-    fn from(_: wardkey_vault::Error) -> Self {
-        Self::OTHER
+    fn from(error: wardkey_vault::Error) -> Self {
+        use wardkey_vault::Error;
+        match error {
+            Error::TooLarge => Self::KEY_STORE_FULL,
+            Error::Database(_)
+            | Error::Corrupted
+            | Error::Tampered
+            | Error::WrongRootKey
+            | Error::NewerFormat { .. } => Self::OTHER,
+        }
     }
 }
 

@@ -4,8 +4,6 @@
 //! What a wrapped credential id carries, sealed by the vault: version `01`, the COSE algorithm identifier (4 bytes, big
 //! endian), the 32 secret bytes of the key.
 
-use core::convert::Infallible;
-
 use rand_core::CryptoRng;
 use wardkey_vault::{CredentialId, Error, Passkey, Profile, RpIdHash, Secret, Vault};
 use zeroize::Zeroizing;
@@ -132,11 +130,7 @@ fn open_wrapped(payload: &[u8]) -> Option<PrivateKey> {
     };
     let (algorithm, secret) = payload.split_first_chunk()?;
     let algorithm = Algorithm::from_identifier(i32::from_be_bytes(*algorithm))?;
-    let secret: &[u8; 32] = secret.try_into().ok()?;
-    let Ok(secret) = Secret::fill_with(|bytes| {
-        bytes.copy_from_slice(secret);
-        Ok::<_, Infallible>(())
-    });
+    let secret = Secret::from_slice(secret)?;
     Some(PrivateKey { algorithm, secret })
 }
 
@@ -145,10 +139,7 @@ mod tests {
     use super::*;
 
     fn key(algorithm: Algorithm) -> PrivateKey {
-        let Ok(secret) = Secret::fill_with(|bytes| {
-            *bytes = [0x5A; 32];
-            Ok::<_, Infallible>(())
-        });
+        let secret = Secret::from_slice(&[0x5A; 32]).unwrap();
         PrivateKey { algorithm, secret }
     }
 

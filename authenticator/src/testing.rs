@@ -1,9 +1,18 @@
-//! For tests only: repeatable randomness.
+//! For tests only: repeatable randomness, and a small client that talks to a key in memory.
 
 use core::convert::Infallible;
+use core::time::Duration;
+use std::collections::BTreeMap;
 
+use p256::ecdsa::signature::Verifier;
 use rand_core::{TryCryptoRng, TryRng};
+use redb::backends::InMemoryBackend;
 use sha2::{Digest, Sha256};
+use wardkey_transport::time::Instant;
+use wardkey_vault::{Secret, Vault};
+
+use crate::cbor::{self, Map, Value};
+use crate::{Authenticator, Config, Gesture, KeyKind, Outcome, Prompt, StatusCode};
 
 /// SHA-256 of a seed and a counter: the same seed gives the same bytes.
 pub(crate) struct SeededRng {
@@ -43,3 +52,285 @@ impl TryRng for SeededRng {
 }
 
 impl TryCryptoRng for SeededRng {}
+
+/// The client data hash of every request, unless a test says otherwise.
+pub(crate) const CLIENT_DATA_HASH: [u8; 32] = [0xCD; 32];
+/// The relying party of every request, unless a test says otherwise.
+pub(crate) const RP_ID: &str = "example.org";
+
+/// A key in memory, its clock, and the client that talks to it.
+pub(crate) struct Key {
+    pub(crate) authenticator: Authenticator,
+    pub(crate) now: Instant,
+}
+
+/// What came of one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The question to the user, if there was one.
+    pub(crate) prompt: Option<Prompt>,
+    /// The bytes of the answer.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Key {
+    pub(crate) fn new(kind: KeyKind) -> Self {
+        Self::seeded(kind, 1)
+    }
+
+    pub(crate) fn seeded(kind: KeyKind, seed: u64) -> Self {
+        let mut rng = SeededRng::new(seed);
+        let root = Secret::from_slice(&[7; 32]).unwrap();
+        let vault = Vault::open(InMemoryBackend::new(), &root, &mut rng).unwrap();
+        let config = Config {
+            kind,
+            firmware_version: 3,
+            unix_ms_at_zero: 1_800_000_000_000,
+        };
+        let now = Instant::from_millis(5_000);
+        Self {
+            authenticator: Authenticator::new(vault, config, Box::new(rng), now),
+            now,
+        }
+    }
+
+    /// Sends a CTAP2 request to a user who agrees.
+    pub(crate) fn cbor(&mut self, request: &[u8]) -> Answer {
+        self.cbor_and(request, Gesture::Approved)
+    }
+
+    /// Sends a CTAP2 request to a user who does this.
+    pub(crate) fn cbor_and(&mut self, request: &[u8], gesture: Gesture) -> Answer {
+        let outcome = self.authenticator.handle_cbor(self.now, request);
+        self.finish(outcome, gesture)
+    }
+
+    /// Sends an APDU to a user who agrees.
+    pub(crate) fn msg(&mut self, apdu: &[u8]) -> Answer {
+        self.msg_and(apdu, Gesture::Approved)
+    }
+
+    /// Sends an APDU to a user who does this.
+    pub(crate) fn msg_and(&mut self, apdu: &[u8], gesture: Gesture) -> Answer {
+        let outcome = self.authenticator.handle_msg(self.now, apdu);
+        self.finish(outcome, gesture)
+    }
+
+    fn finish(&mut self, outcome: Outcome, gesture: Gesture) -> Answer {
+        match outcome {
+            Outcome::Done(bytes) => Answer { prompt: None, bytes },
+            Outcome::NeedsGesture(pending) => {
+                let prompt = Some(pending.prompt().clone());
+                Answer {
+                    prompt,
+                    bytes: self.authenticator.resume(self.now, pending, gesture),
+                }
+            }
+        }
+    }
+
+    pub(crate) fn wait(&mut self, duration: Duration) {
+        self.now = self.now + duration;
+    }
+
+    /// Registers and returns what the key made.
+    pub(crate) fn register(&mut self, request: &Members<'_>) -> Registration {
+        let answer = self.cbor(&request.encode(0x01));
+        assert_eq!(answer.status(), StatusCode::OK, "{answer:02x?}");
+        Registration::of(&answer)
+    }
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> StatusCode {
+        *STATUS_CODES
+            .iter()
+            .find(|code| code.byte() == self.bytes[0])
+            .expect("a code that is sent on purpose")
+    }
+
+    /// The members of a successful answer.
+    pub(crate) fn members(&self) -> Map<'_> {
+        let Ok(Value::Map(map)) = cbor::decode(&self.bytes[1..]) else {
+            panic!("{:02x?}", self.bytes)
+        };
+        map
+    }
+
+    /// A member that is a byte string.
+    pub(crate) fn bytes_of(&self, key: u64) -> Vec<u8> {
+        bytes_in(&self.members(), key)
+    }
+}
+
+/// Every status code that this crate sends.
+const STATUS_CODES: [StatusCode; 21] = [
+    StatusCode::OK,
+    StatusCode::INVALID_COMMAND,
+    StatusCode::INVALID_PARAMETER,
+    StatusCode::INVALID_LENGTH,
+    StatusCode::CBOR_UNEXPECTED_TYPE,
+    StatusCode::INVALID_CBOR,
+    StatusCode::MISSING_PARAMETER,
+    StatusCode::LIMIT_EXCEEDED,
+    StatusCode::CREDENTIAL_EXCLUDED,
+    StatusCode::UNSUPPORTED_ALGORITHM,
+    StatusCode::OPERATION_DENIED,
+    StatusCode::KEY_STORE_FULL,
+    StatusCode::UNSUPPORTED_OPTION,
+    StatusCode::INVALID_OPTION,
+    StatusCode::KEEPALIVE_CANCEL,
+    StatusCode::NO_CREDENTIALS,
+    StatusCode::USER_ACTION_TIMEOUT,
+    StatusCode::NOT_ALLOWED,
+    StatusCode::PIN_NOT_SET,
+    StatusCode::REQUEST_TOO_LARGE,
+    StatusCode::OTHER,
+];
+
+/// The parameters of a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Members<'a>(BTreeMap<u64, Value<'a>>);
+
+impl<'a> Members<'a> {
+    /// A makeCredential that succeeds: ES256, not discoverable.
+    pub(crate) fn make_credential() -> Self {
+        Self(BTreeMap::from([
+            (1, Value::Bytes(&CLIENT_DATA_HASH)),
+            (
+                2,
+                map([("id", Value::Text(RP_ID)), ("name", Value::Text("Example"))]),
+            ),
+            (3, user(b"ali")),
+            (4, Value::Array(vec![algorithm(-7)])),
+        ]))
+    }
+
+    /// A getAssertion that succeeds once there is a discoverable credential.
+    pub(crate) fn get_assertion() -> Self {
+        Self(BTreeMap::from([
+            (1, Value::Text(RP_ID)),
+            (2, Value::Bytes(&CLIENT_DATA_HASH)),
+        ]))
+    }
+
+    pub(crate) fn with(mut self, key: u64, value: Value<'a>) -> Self {
+        self.0.insert(key, value);
+        self
+    }
+
+    pub(crate) fn without(mut self, key: u64) -> Self {
+        self.0.remove(&key);
+        self
+    }
+
+    pub(crate) fn encode(&self, command: u8) -> Vec<u8> {
+        let mut request = vec![command];
+        request.extend(cbor::encode(&Value::Map(Map::new(self.0.clone()))));
+        request
+    }
+}
+
+/// A request with one thing in it that matters, and the code it is answered with.
+pub(crate) struct Fault<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) request: Members<'a>,
+    pub(crate) status: StatusCode,
+}
+
+pub(crate) fn map<'a, const N: usize>(entries: [(&'a str, Value<'a>); N]) -> Value<'a> {
+    Value::Map(Map::new(entries))
+}
+
+pub(crate) fn user(id: &[u8]) -> Value<'_> {
+    map([
+        ("id", Value::Bytes(id)),
+        ("name", Value::Text("ali@example.org")),
+        ("displayName", Value::Text("Ali")),
+    ])
+}
+
+pub(crate) fn algorithm(identifier: i64) -> Value<'static> {
+    map([
+        ("type", Value::Text("public-key")),
+        ("alg", Value::integer(identifier)),
+    ])
+}
+
+pub(crate) fn option(name: &str, value: bool) -> Value<'_> {
+    map([(name, Value::Bool(value))])
+}
+
+pub(crate) fn descriptors<'a>(ids: impl IntoIterator<Item = &'a [u8]>) -> Value<'a> {
+    let descriptor = |id| map([("type", Value::Text("public-key")), ("id", Value::Bytes(id))]);
+    Value::Array(ids.into_iter().map(descriptor).collect())
+}
+
+/// What a registration gave, taken apart.
+pub(crate) struct Registration {
+    pub(crate) format: String,
+    pub(crate) auth_data: Vec<u8>,
+    pub(crate) flags: u8,
+    pub(crate) signature_count: u32,
+    pub(crate) aaguid: [u8; 16],
+    pub(crate) id: Vec<u8>,
+    pub(crate) public_key: Vec<u8>,
+}
+
+impl Registration {
+    fn of(answer: &Answer) -> Self {
+        let members = answer.members();
+        let Some(Value::Text(format)) = members.get(1_u64) else {
+            panic!()
+        };
+        let auth_data = bytes_in(&members, 2);
+        let id_length = usize::from(u16::from_be_bytes(auth_data[53..55].try_into().unwrap()));
+        Self {
+            format: (*format).to_owned(),
+            flags: auth_data[32],
+            signature_count: u32::from_be_bytes(auth_data[33..37].try_into().unwrap()),
+            aaguid: auth_data[37..53].try_into().unwrap(),
+            id: auth_data[55..55 + id_length].to_vec(),
+            public_key: auth_data[55 + id_length..].to_vec(),
+            auth_data,
+        }
+    }
+}
+
+pub(crate) fn bytes_in(map: &Map<'_>, key: u64) -> Vec<u8> {
+    let Some(Value::Bytes(bytes)) = map.get(key) else {
+        panic!("{map:02x?}")
+    };
+    bytes.to_vec()
+}
+
+/// Whether `signature` over `message` is by the key in this COSE_Key.
+pub(crate) fn verifies(cose_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let Ok(Value::Map(key)) = cbor::decode(cose_key) else {
+        panic!("{cose_key:02x?}")
+    };
+    let coordinate = |name: i64| match key.get(name) {
+        Some(Value::Bytes(bytes)) => bytes.to_vec(),
+        other => panic!("{other:?}"),
+    };
+    match key.get(3_u64) {
+        Some(Value::Negative(6)) => {
+            let point = [&[4][..], &coordinate(-2), &coordinate(-3)].concat();
+            verifies_p256(&point, message, signature)
+        }
+        Some(Value::Negative(7)) => {
+            let point = coordinate(-2).try_into().unwrap();
+            let key = ed25519_dalek::VerifyingKey::from_bytes(&point).unwrap();
+            let signature = ed25519_dalek::Signature::from_slice(signature).unwrap();
+            key.verify_strict(message, &signature).is_ok()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Whether the DER `signature` over `message` is by the key whose uncompressed point this is.
+pub(crate) fn verifies_p256(point: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point).unwrap();
+    let signature = p256::ecdsa::DerSignature::from_bytes(signature).unwrap();
+    key.verify(message, &signature).is_ok()
+}

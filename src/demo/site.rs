@@ -12,7 +12,7 @@ use serde_json::json;
 use url::Url;
 use webauthn_rs_core::proto::{PublicKeyCredential, RegisterPublicKeyCredential};
 
-use super::http::{Request, Response, Status};
+use crate::http::{Request, Response, Status};
 use super::relying_party::{CeremonyId, LoginWish, Refused, RegistrationWish, RelyingParty};
 
 const HTML: &str = "text/html; charset=utf-8";

@@ -8,6 +8,8 @@
 mod cbor;
 mod database;
 mod error;
+#[cfg(test)]
+mod format_example;
 mod index;
 mod keyring;
 mod keys;

@@ -14,7 +14,7 @@ pub enum Value<'a> {
     /// Major type 3.
     Text(&'a str),
     /// Major type 4.
-    Array(Vec<Value<'a>>),
+    Array(Vec<Self>),
     /// Major type 5.
     Map(Map<'a>),
     /// Simple values 20 and 21.

@@ -9,3 +9,26 @@ impl Authenticator {
         Step::ask(Prompt::bare(Purpose::Identify), Next::Selection)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KeyKind;
+    use crate::gesture::Gesture;
+    use crate::status::StatusCode;
+    use crate::testing::Key;
+
+    #[test]
+    fn each_gesture_has_its_code() {
+        for (gesture, status) in [
+            (Gesture::Approved, StatusCode::OK),
+            (Gesture::Declined, StatusCode::OPERATION_DENIED),
+            (Gesture::TimedOut, StatusCode::USER_ACTION_TIMEOUT),
+            (Gesture::Cancelled, StatusCode::KEEPALIVE_CANCEL),
+        ] {
+            let answer = Key::new(KeyKind::Synced).cbor_and(&[0x0B], gesture);
+            assert_eq!(answer.prompt, Some(Prompt::bare(Purpose::Identify)));
+            assert_eq!(answer.bytes, [status.byte()]);
+        }
+    }
+}

@@ -6,29 +6,30 @@
 //! `own` is the channel of the transaction under way, `other` any other allocated channel of any port.
 //! A channel belongs to the port that allocated it; from elsewhere it is an unallocated one. "–" is silence.
 //!
-//! | packet or event           | Idle                      | Receiving                  | Processing                    | Sending                |
-//! |---------------------------|---------------------------|----------------------------|-------------------------------|------------------------|
-//! | INIT, broadcast           | INIT, new channel         | the same                   | the same                      | the same, after reply  |
-//! | INIT, own                 | INIT, same channel        | INIT → Idle                | INIT, Cancel → Idle           | INIT, no rest → Idle   |
-//! | INIT, other               | INIT, same channel        | the same                   | the same                      | the same, after reply  |
-//! | INIT, unallocated         | INIT, that id, not allocated | the same                | the same                      | the same, after reply  |
-//! | INIT, channel 0           | INVALID_CHANNEL           | the same                   | the same                      | the same, after reply  |
-//! | INIT, length not 8        | INVALID_LEN               | the same                   | the same                      | the same, after reply  |
-//! | CANCEL, own               | –                         | –                          | `2D`, Cancel → Sending (CBOR), – (MSG) | –             |
-//! | CANCEL, elsewhere         | –                         | –                          | –                             | –                      |
-//! | message, own              | (see below)               | INVALID_SEQ → Idle         | CHANNEL_BUSY                  | CHANNEL_BUSY, after reply |
-//! | message, other            | starts, see below         | CHANNEL_BUSY               | CHANNEL_BUSY                  | CHANNEL_BUSY, after reply |
-//! | message, unallocated      | INVALID_CHANNEL           | CHANNEL_BUSY               | CHANNEL_BUSY                  | CHANNEL_BUSY, after reply |
-//! | message, broadcast or 0   | INVALID_CHANNEL           | the same                   | the same                      | the same, after reply  |
-//! | continuation, own, due    | –                         | goes on, or message whole  | –                             | –                      |
-//! | continuation, own, other  | –                         | INVALID_SEQ → Idle         | –                             | –                      |
-//! | continuation, elsewhere   | –                         | –                          | –                             | –                      |
-//! | 500 ms without a packet   |                           | MSG_TIMEOUT → Idle         |                               |                        |
-//! | status changed or 75 ms   |                           |                            | KEEPALIVE (CBOR), – (MSG)     |                        |
-//! | response                  | –                         | –                          | → Sending                     | –                      |
-//! | last report taken         |                           |                            |                               | → Idle                 |
-//! | 3 s without a reader      |                           |                            |                               | reply dropped → Idle   |
-//! | port forgotten            | channels gone             | → Idle if its own          | Cancel → Idle if its own      | → Idle if its own      |
+//! | packet or event             | Idle                         | Receiving                 | Processing                             | Sending                   |
+//! | --------------------------- | ---------------------------- | ------------------------- | -------------------------------------- | ------------------------- |
+//! | INIT, broadcast             | INIT, new channel            | the same                  | the same                               | the same, after reply     |
+//! | INIT, own                   | INIT, same channel           | INIT → Idle               | INIT, Cancel → Idle                    | INIT, no rest → Idle      |
+//! | INIT, other                 | INIT, same channel           | the same                  | the same                               | the same, after reply     |
+//! | INIT, unallocated           | INIT, that id, not allocated | the same                  | the same                               | the same, after reply     |
+//! | INIT, channel 0             | INVALID_CHANNEL              | the same                  | the same                               | the same, after reply     |
+//! | INIT, length not 8          | INVALID_LEN                  | the same                  | the same                               | the same, after reply     |
+//! | CANCEL, own                 | –                            | –                         | `2D`, Cancel → Sending (CBOR), – (MSG) | –                         |
+//! | CANCEL, elsewhere           | –                            | –                         | –                                      | –                         |
+//! | message, own                | (see below)                  | INVALID_SEQ → Idle        | CHANNEL_BUSY                           | CHANNEL_BUSY, after reply |
+//! | message, other              | starts, see below            | CHANNEL_BUSY              | CHANNEL_BUSY                           | CHANNEL_BUSY, after reply |
+//! | message, unallocated        | INVALID_CHANNEL              | CHANNEL_BUSY              | CHANNEL_BUSY                           | CHANNEL_BUSY, after reply |
+//! | message, broadcast or 0     | INVALID_CHANNEL              | the same                  | the same                               | the same, after reply     |
+//! | continuation, own, next     | –                            | goes on, or message whole | –                                      | –                         |
+//! | continuation, own, not next | –                            | INVALID_SEQ → Idle        | –                                      | –                         |
+//! | continuation, elsewhere     | –                            | –                         | –                                      | –                         |
+//! | 500 ms without a packet     |                              | MSG_TIMEOUT → Idle        |                                        |                           |
+//! | status changed or 75 ms     |                              |                           | KEEPALIVE (CBOR), – (MSG)              |                           |
+//! | response                    | –                            | –                         | → Sending                              | –                         |
+//! | last report taken           |                              |                           |                                        | → Idle                    |
+//! | 3 s without a reader        |                              |                           |                                        | reply dropped → Idle      |
+//! | 5 s without a reader        |                              |                           | as if CANCEL, own                      |                           |
+//! | port forgotten              | channels gone                | → Idle if its own         | Cancel → Idle if its own               | → Idle if its own         |
 //!
 //! A message that starts: unknown command INVALID_CMD, impossible length INVALID_LEN, else Receiving until it
 //! is whole; then PING and WINK → Sending, CBOR and MSG → Processing.
@@ -41,6 +42,7 @@ use super::fragmenter::Fragmenter;
 use super::message::{Command, MESSAGE_LEN_MAX, code};
 use super::packet::{ChannelId, ContinuationPacket, InitPacket, Packet, init_report};
 use super::ports::{Owner, Port, Ports};
+use super::request::{Request, Status};
 use crate::report::Report;
 use crate::time::Instant;
 
@@ -50,6 +52,9 @@ pub const MESSAGE_TIMEOUT: Duration = Duration::from_millis(500);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(75);
 /// How long a host may leave a reply unread before it is dropped (twice that, when it has read a part).
 pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a host may leave a KEEPALIVE unread before its command is cancelled: the program that asked was ended,
+/// and the user should not be left with its question.
+pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The version of CTAPHID in the INIT response.
 const PROTOCOL_VERSION: u8 = 2;
@@ -67,37 +72,6 @@ const KEEPALIVE_CANCEL: u8 = 0x2D;
 pub struct Config {
     /// Device version: major, minor, build.
     pub version: [u8; 3],
-}
-
-/// What the authenticator has to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// Forget the command that is waiting for the user: it was answered or given up. Send no response.
-    Cancel,
-    /// Make yourself known to the user. Needs no response.
-    Wink,
-    /// A CTAP2 command; answer with [`Link::respond`].
-    Cbor(Vec<u8>),
-    /// A U2F message; answer with [`Link::respond`].
-    Msg(Vec<u8>),
-}
-
-/// What a waiting client is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// The key is working.
-    Processing,
-    /// The key waits for the user.
-    UpNeeded,
-}
-
-impl Status {
-    fn code(self) -> u8 {
-        match self {
-            Self::Processing => 1,
-            Self::UpNeeded => 2,
-        }
-    }
 }
 
 /// The machine; see the module's description.
@@ -129,7 +103,12 @@ enum State {
 /// What the authenticator is working on.
 enum Work {
     Msg,
-    Cbor { status: Status, keepalive_at: Instant },
+    /// `heard_at`: the last KEEPALIVE up to which the host has read all of them.
+    Cbor {
+        status: Status,
+        keepalive_at: Instant,
+        heard_at: Instant,
+    },
 }
 
 /// What the authenticator has not fetched yet; at most one of each, in the order it is to be fetched.
@@ -332,15 +311,20 @@ impl Link {
     }
 
     fn handle_cancel(&mut self, now: Instant, from: Owner, packet: &InitPacket<'_>) {
-        match self.state {
-            State::Processing {
-                owner,
-                work: Work::Cbor { .. },
-            } if owner == from && packet.len == 0 => {
-                self.give_up_request();
-                self.reply(now, owner, Command::Cbor, vec![KEEPALIVE_CANCEL]);
-            }
-            State::Idle | State::Receiving { .. } | State::Processing { .. } | State::Sending { .. } => {}
+        if packet.len == 0 && self.owner() == Some(from) {
+            self.cancel(now);
+        }
+    }
+
+    /// Answers a CBOR command under way in place of the authenticator.
+    fn cancel(&mut self, now: Instant) {
+        if let State::Processing {
+            owner,
+            work: Work::Cbor { .. },
+        } = self.state
+        {
+            self.give_up_request();
+            self.reply(now, owner, Command::Cbor, vec![KEEPALIVE_CANCEL]);
         }
     }
 
@@ -406,9 +390,11 @@ impl Link {
             }
             Assembled::Whole(Command::Cbor, payload) => {
                 self.requests.message = Some(Request::Cbor(payload));
+                let keepalive_at = now + KEEPALIVE_INTERVAL;
                 let work = Work::Cbor {
                     status: Status::Processing,
-                    keepalive_at: now + KEEPALIVE_INTERVAL,
+                    keepalive_at,
+                    heard_at: now,
                 };
                 self.state = State::Processing { owner, work };
             }
@@ -447,14 +433,22 @@ impl Link {
     fn send_keepalive(&mut self, now: Instant) {
         if let State::Processing {
             owner,
-            work: Work::Cbor { status, keepalive_at },
+            work:
+                Work::Cbor {
+                    status,
+                    keepalive_at,
+                    heard_at,
+                },
         } = &mut self.state
+            && let Some(outbox) = self.ports.outbox(owner.port)
         {
-            *keepalive_at = now + KEEPALIVE_INTERVAL;
-            let report = init_report(owner.cid, code::KEEPALIVE, &[status.code()]);
-            if let Some(outbox) = self.ports.outbox(owner.port) {
-                outbox.set_keepalive(report);
+            if !outbox.has_keepalive() {
+                *heard_at = now;
+            } else if now.saturating_duration_since(*heard_at) >= LISTEN_TIMEOUT {
+                return self.cancel(now);
             }
+            *keepalive_at = now + KEEPALIVE_INTERVAL;
+            outbox.set_keepalive(init_report(owner.cid, code::KEEPALIVE, &[status.code()]));
         }
     }
 

@@ -11,9 +11,11 @@ mod message;
 mod outbox;
 mod packet;
 mod ports;
+mod request;
 
 pub use channels::CHANNELS_MAX;
-pub use link::{Config, KEEPALIVE_INTERVAL, Link, MESSAGE_TIMEOUT, READ_TIMEOUT, Request, Status};
+pub use link::{Config, KEEPALIVE_INTERVAL, LISTEN_TIMEOUT, Link, MESSAGE_TIMEOUT, READ_TIMEOUT};
 pub use message::MESSAGE_LEN_MAX;
 pub use outbox::SHORT_REPLIES_MAX;
 pub use ports::{PORTS_MAX, Port};
+pub use request::{Request, Status};

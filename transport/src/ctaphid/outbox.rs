@@ -61,6 +61,11 @@ impl Outbox {
         self.keepalive = Some(report);
     }
 
+    /// Whether there is a KEEPALIVE that nobody has read yet.
+    pub(super) fn has_keepalive(&self) -> bool {
+        self.keepalive.is_some()
+    }
+
     /// The transaction has ended without a reply, or the rest of its reply is not wanted any more.
     pub(super) fn end_transaction(&mut self) {
         self.keepalive = None;

@@ -113,7 +113,7 @@ impl Device {
                 _ => break,
             };
         }
-        self.bus().put_out(Pipe::Control, &[]);
+        self.bus().put_out(Pipe::Control, &[]); // the status stage
         self.poll();
         Ok(data)
     }

@@ -23,6 +23,8 @@ pub const PENDING_URBS_MAX: usize = 64;
 
 /// More output than this, and the host has to read before it may say more.
 const OUTPUT_WAITING_MAX: usize = 16 * 1024;
+/// More output than this is never kept: who sends so much without reading loses the connection.
+const OUTPUT_MAX: usize = 1024 * 1024;
 /// More reports than this, and they have to be handled before the host may say more.
 const REPORTS_WAITING_MAX: usize = 128;
 
@@ -130,8 +132,8 @@ impl Connection {
         }
     }
 
-    /// Takes bytes from the host. Everything that waits stays within bounds when this is called only while
-    /// [`wants_input`](Self::wants_input) says so, with a read buffer's worth at a time.
+    /// Takes bytes from the host, at most a read buffer's worth at a time (64 KiB), and only while
+    /// [`wants_input`](Self::wants_input) says so: otherwise the host is taken for one that never reads.
     ///
     /// # Errors
     /// The host broke the protocol: drop the connection. Nothing else is harmed.
@@ -238,6 +240,9 @@ impl Connection {
     }
 
     fn handle_packet(&mut self, bytes: &[u8]) -> Result<Step, Error> {
+        if self.output.waiting().len() > OUTPUT_MAX {
+            return Err(Error::NotReading);
+        }
         match self.stage {
             Stage::Deciding if bytes.is_empty() => Ok(Step::Needs(1)),
             Stage::Deciding => Err(Error::TooEarly),
@@ -346,6 +351,7 @@ impl Connection {
             ..
         } = submit;
         let setup = Setup(submit.setup);
+        let was_configured = self.device.is_configured();
         match (setup.is_in(), direction) {
             (true, Direction::In) => match self.device.control_in(setup) {
                 Ok(data) => self.reply_in(seqnum, flags, length, &data),
@@ -355,7 +361,7 @@ impl Connection {
             (false, _) => match self.device.control_out(setup, data) {
                 Ok(()) => {
                     self.reply_out(seqnum, data);
-                    self.note_changes(setup);
+                    self.note_changes(setup, was_configured);
                 }
                 Err(refused) => self.reply_refused(seqnum, refused),
             },
@@ -363,14 +369,11 @@ impl Connection {
     }
 
     /// What a successful request may have changed: the configuration, or a halt of the IN endpoint.
-    fn note_changes(&mut self, setup: Setup) {
-        if setup.is_set_configuration() {
-            let configured = self.device.is_configured();
-            self.configuration = Some(if configured {
-                Event::Configured
-            } else {
-                Event::Deconfigured
-            });
+    fn note_changes(&mut self, setup: Setup, was_configured: bool) {
+        match (was_configured, self.device.is_configured()) {
+            (_, true) if setup.is_set_configuration() => self.configuration = Some(Event::Configured),
+            (true, false) => self.configuration = Some(Event::Deconfigured),
+            _ => {}
         }
         if self.device.is_in_halted() {
             while let Some(PendingIn { seqnum, .. }) = self.pending.pop_front() {
@@ -434,3 +437,6 @@ fn is_same_text(a: [u8; BUS_ID_LEN], b: [u8; BUS_ID_LEN]) -> bool {
     let text = |field: [u8; BUS_ID_LEN]| field.into_iter().take_while(|byte| *byte != 0);
     text(a).eq(text(b))
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ pub enum Error {
     UnknownOperation(u16),
     /// More bytes came although the answer to `OP_REQ_IMPORT` is not given yet.
     TooEarly,
+    /// The host sends on and on but does not read the answers.
+    NotReading,
     /// A command is neither `USBIP_CMD_SUBMIT` nor `USBIP_CMD_UNLINK`.
     UnknownCommand(u32),
     /// The direction is neither in nor out.
@@ -35,6 +37,7 @@ impl fmt::Display for Error {
             Self::Version(version) => write!(f, "USB/IP version {version:#06x} is not supported"),
             Self::UnknownOperation(code) => write!(f, "unknown USB/IP operation {code:#06x}"),
             Self::TooEarly => write!(f, "the USB/IP peer sent data before its import was answered"),
+            Self::NotReading => write!(f, "the USB/IP peer does not read its answers"),
             Self::UnknownCommand(command) => write!(f, "unknown USB/IP command {command:#010x}"),
             Self::BadDirection(direction) => write!(f, "USB/IP direction {direction} does not exist"),
             Self::BadEndpoint(endpoint) => write!(f, "USB endpoint {endpoint} does not exist"),

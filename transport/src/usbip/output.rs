@@ -31,3 +31,29 @@ impl Output {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queue_that_is_never_empty_does_not_grow() {
+        let mut output = Output::default();
+        output.end().push(0);
+        for _ in 0..10_000 {
+            output.end().extend([1; 10]);
+            output.consume(10);
+            assert_eq!(output.waiting().len(), 1);
+        }
+        assert!(output.bytes.len() <= 22);
+    }
+
+    #[test]
+    fn more_than_all_cannot_be_consumed() {
+        let mut output = Output::default();
+        output.end().extend([1, 2, 3]);
+        output.consume(usize::MAX);
+        output.end().push(4);
+        assert_eq!(output.waiting(), [4]);
+    }
+}

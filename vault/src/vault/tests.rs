@@ -406,3 +406,70 @@ fn flipped_bits_anywhere_are_refused_or_do_no_harm() {
     }
     assert!(refused > 20, "only {refused} flips were refused");
 }
+
+/// A disk whose driver panics when it is told to.
+#[derive(Debug)]
+struct Panicking(Disk, std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Panicking {
+    fn now(&self) {
+        assert!(
+            !self.1.load(std::sync::atomic::Ordering::Relaxed),
+            "a page makes no sense"
+        );
+    }
+}
+
+impl StorageBackend for Panicking {
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.now();
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.now();
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.now();
+        self.0.write(offset, data)
+    }
+}
+
+#[test]
+fn a_panic_in_the_database_ends_the_vault_and_not_the_program() {
+    let (disk, panicking) = (disk_with(&["ann"]), std::sync::Arc::default());
+    let backend = Panicking(disk.clone(), std::sync::Arc::clone(&panicking));
+    let mut vault = Vault::open(backend, &root_key(1), &mut TestRng(0)).unwrap();
+    panicking.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    panicking.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    let id = vault.entries().remove(0).id;
+    assert!(matches!(vault.load(&id), Err(Error::Corrupted)));
+    panicking.store(true, std::sync::atomic::Ordering::Relaxed);
+    drop(vault);
+    assert_eq!(users(&open(&disk)), [b"ann"]);
+}
+
+#[test]
+fn a_panic_while_opening_is_an_error() {
+    let panicking = std::sync::Arc::new(true.into());
+    let error = Vault::open(
+        Panicking(disk_with(&["ann"]), panicking),
+        &root_key(1),
+        &mut TestRng(0),
+    )
+    .err()
+    .unwrap();
+    assert!(matches!(error, Error::Corrupted));
+}

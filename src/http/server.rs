@@ -9,7 +9,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::http::{self, Parsed, Request, Response};
+use super::{self as http, Parsed, Request, Response};
 
 const CONNECTIONS_MAX: usize = 32;
 /// What is still read from a client whose request was refused half-way, so that it sees the answer.

@@ -1,6 +1,8 @@
-//! HTTP/1.1 as much as one local page needs (RFC 9112): request bytes in, response bytes out.
+//! HTTP/1.1 as much as a local page and a test port need (RFC 9112): request bytes in, response bytes out.
 //!
 //! One request per connection; nothing grows beyond the named bounds. Not here: sockets (`server.rs`), routes (`site.rs`).
+
+pub(crate) mod server;
 
 use std::borrow::Cow;
 
@@ -52,6 +54,7 @@ pub(crate) enum Status {
     UnprocessableContent,
     HeadersTooLarge,
     NotImplemented,
+    ServiceUnavailable,
 }
 
 impl Status {
@@ -70,6 +73,7 @@ impl Status {
             Self::UnprocessableContent => "422 Unprocessable Content",
             Self::HeadersTooLarge => "431 Request Header Fields Too Large",
             Self::NotImplemented => "501 Not Implemented",
+            Self::ServiceUnavailable => "503 Service Unavailable",
         }
     }
 }

@@ -1,0 +1,36 @@
+//! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
+
+use wardkey_authenticator::{Authenticator, Config, Device, KeyKind};
+use wardkey_transport::ctaphid::{self, Link};
+use wardkey_transport::usbip::Identity;
+use wardkey_vault::Vault;
+
+use crate::host;
+
+/// The program's version as one number, shown as `firmwareVersion`: 0.1.0 is 100.
+const FIRMWARE_VERSION: u32 = 100;
+
+/// The same version as CTAPHID_INIT and the USB device descriptor (binary coded decimal) show it.
+const DEVICE_VERSION: [u8; 3] = [0, 1, 0];
+const DEVICE_RELEASE: u16 = 0x0010;
+
+/// What this program's key is.
+pub(crate) fn config() -> Config {
+    let now = host::now().as_millis();
+    Config {
+        kind: KeyKind::Synced,
+        firmware_version: FIRMWARE_VERSION,
+        unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
+    }
+}
+
+/// A key over `vault`, powered up now and attached to nothing.
+pub(crate) fn device(vault: Vault) -> Device {
+    let authenticator = Authenticator::new(vault, config(), Box::new(host::rng()), host::now());
+    Device::new(Link::new(ctaphid::Config { version: DEVICE_VERSION }), authenticator)
+}
+
+/// What the key calls itself on the bus.
+pub(crate) fn identity((vendor_id, product_id): (u16, u16)) -> Identity {
+    Identity { vendor_id, product_id, device_release: DEVICE_RELEASE, ..Identity::default() }
+}

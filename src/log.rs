@@ -1,0 +1,91 @@
+//! What a running key tells the person: a line per event, or a JSON object per event. Names, lengths and codes only.
+
+use serde_json::{Value, json};
+use wardkey_transport::usbip::Identity;
+
+use crate::sockets::{Address, Purpose};
+
+/// Where the lines go and how many there are.
+pub(crate) struct Log {
+    json: bool,
+    verbose: bool,
+}
+
+impl Log {
+    /// `json` for scripts; `verbose` adds connections.
+    pub(crate) fn new(json: bool, verbose: bool) -> Self {
+        Self { json, verbose }
+    }
+
+    /// Something failed and the key goes on.
+    pub(crate) fn problem(&self, text: &str) {
+        if self.json {
+            self.line("", &json!({ "event": "problem", "text": text }));
+        } else {
+            eprintln!("wardkey: {text}");
+        }
+    }
+
+    /// Clients can connect now.
+    pub(crate) fn listening(&self, purpose: Purpose, address: &Address) {
+        let (kind, what) = match purpose {
+            Purpose::Usbip => ("usbip", "USB/IP clients"),
+            Purpose::Raw => ("raw", "programs with raw reports"),
+            Purpose::Commands => return,
+        };
+        let event = json!({ "event": "listening", "kind": kind, "address": address.to_string() });
+        self.line(&format!("Listening for {what} on {address}."), &event);
+    }
+
+    /// The local kernel has the key.
+    pub(crate) fn attached(&self, identity: &Identity) {
+        let id = format!("{:04x}:{:04x}", identity.vendor_id, identity.product_id);
+        let text = format!("The key is plugged in ({id}, {}). Ctrl-C unplugs it.", identity.product);
+        self.line(&text, &json!({ "event": "attached", "usb_id": id }));
+    }
+
+    /// A USB/IP client took or gave back the key.
+    pub(crate) fn imported(&self, taken: bool) {
+        if self.verbose {
+            let text = if taken { "A host has the key." } else { "The key is free again." };
+            self.line(text, &json!({ "event": if taken { "imported" } else { "released" } }));
+        }
+    }
+
+    /// A client connected.
+    pub(crate) fn connected(&self, purpose: Purpose) {
+        if self.verbose {
+            let text = match purpose {
+                Purpose::Usbip => "A USB/IP client connected.",
+                Purpose::Raw => "A program connected for raw reports.",
+                Purpose::Commands => "A wardkey command connected.",
+            };
+            self.line(text, &json!({ "event": "connected", "kind": format!("{purpose:?}").to_lowercase() }));
+        }
+    }
+
+    /// A client is gone.
+    pub(crate) fn disconnected(&self, reason: &str) {
+        if self.verbose {
+            self.line(&format!("A connection ended: {reason}."), &json!({ "event": "disconnected", "reason": reason }));
+        }
+    }
+
+    /// The host asks the key to blink.
+    pub(crate) fn wink(&self) {
+        self.line("A program asks the key to make itself noticed: here it is.", &json!({ "event": "wink" }));
+    }
+
+    /// The key runs for tests; nobody may take it for the real thing.
+    pub(crate) fn test_mode(&self, what: &str) {
+        self.problem(&format!("TEST MODE: {what}. Never use this key for a real account."));
+    }
+
+    fn line(&self, text: &str, event: &Value) {
+        if self.json {
+            println!("{event}");
+        } else {
+            println!("{text}");
+        }
+    }
+}

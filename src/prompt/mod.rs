@@ -1,0 +1,165 @@
+//! Asks the user: a [`Question`] goes in, a [`Decision`] comes out, or the reason why nobody could be asked.
+//!
+//! [`chain::Chain`] is what the event loop holds; the other files are one way to ask each. No way blocks the
+//! caller: whatever waits does so on a thread of its own, and answers through its [`AnswerHandle`]. Dropping
+//! what [`Asker::ask`] returned takes the question away from the user. Time-outs are not here: the event loop
+//! has the clock, and drops the question when its time is over.
+
+pub(crate) mod chain;
+mod child;
+pub(crate) mod command;
+pub(crate) mod fixed;
+pub(crate) mod notification;
+pub(crate) mod pinentry;
+pub(crate) mod terminal;
+pub(crate) mod text;
+mod worker;
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What is about to happen, and to whom. The names come from the host and are not to be trusted:
+/// [`text`] makes them fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Question {
+    /// Tells this question from every other one of this process.
+    pub(crate) id: u64,
+    pub(crate) purpose: Purpose,
+    pub(crate) rp_id: Option<String>,
+    pub(crate) rp_name: Option<String>,
+    pub(crate) user_name: Option<String>,
+    pub(crate) user_display_name: Option<String>,
+    /// How long the host will wait.
+    pub(crate) seconds_left: u32,
+}
+
+/// What an approval allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Purpose {
+    /// A new passkey is made.
+    Register,
+    /// An existing passkey signs.
+    SignIn,
+    /// The site learns that it already has a passkey here.
+    AlreadyRegistered,
+    /// The program learns that this is the key that the user means.
+    Identify,
+    /// Every passkey is erased.
+    Reset,
+}
+
+/// What the user said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Approved,
+    Declined,
+}
+
+/// What comes back from asking.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Decided(Decision),
+    /// The user could not be asked this way.
+    Unavailable(Unavailable),
+}
+
+/// Why a way to ask does not work here and now, and what would make it work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Unavailable {
+    reason: String,
+    hint: String,
+}
+
+impl Unavailable {
+    pub(crate) fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            hint: hint.into(),
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+/// One way to ask the user.
+pub(crate) trait Asker: Send + Sync {
+    /// The name that `--prompt` and `doctor` use.
+    fn name(&self) -> &'static str;
+
+    /// Shows the question and returns at once. `answer` is used from any thread, now or later; it stays
+    /// unused once the returned value is dropped, which takes the question away.
+    fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown>;
+
+    /// Says what would be used to ask, without asking. May wait for some seconds for another program.
+    fn probe(&self) -> Result<String, Unavailable>;
+}
+
+/// A question that the user can see. Dropping it takes the question away, and returns at once.
+pub(crate) trait Shown: Send {}
+
+/// Nothing is shown (any more).
+struct NothingShown;
+
+impl Shown for NothingShown {}
+
+/// Where the answer goes: used once at most, and never forgotten. A handle that is dropped unused, because
+/// its thread died, reports that.
+pub(crate) struct AnswerHandle {
+    sink: Option<Box<dyn FnOnce(Answer) + Send>>,
+}
+
+impl AnswerHandle {
+    /// Calls `sink` with the answer, from whichever thread has it. `sink` must not wait.
+    pub(crate) fn new(sink: impl FnOnce(Answer) + Send + 'static) -> Self {
+        Self {
+            sink: Some(Box::new(sink)),
+        }
+    }
+
+    /// The user decided.
+    pub(crate) fn give(self, decision: Decision) {
+        self.send(Answer::Decided(decision));
+    }
+
+    /// The user cannot be asked this way: the next way is tried, if there is one.
+    pub(crate) fn unavailable(self, reason: Unavailable) {
+        self.send(Answer::Unavailable(reason));
+    }
+
+    /// The question was taken away: no answer is wanted any more.
+    pub(crate) fn dismiss(mut self) {
+        self.sink = None;
+    }
+
+    fn send(mut self, answer: Answer) {
+        if let Some(sink) = self.sink.take() {
+            sink(answer);
+        }
+    }
+}
+
+impl Drop for AnswerHandle {
+    fn drop(&mut self) {
+        if let Some(sink) = self.sink.take() {
+            sink(Answer::Unavailable(Unavailable::new(
+                "the question ended without an answer",
+                "try again; if it happens again, choose another way with --prompt",
+            )));
+        }
+    }
+}
+
+impl fmt::Debug for AnswerHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("AnswerHandle")
+    }
+}
+
+#[cfg(test)]
+mod testing;

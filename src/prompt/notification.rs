@@ -1,0 +1,116 @@
+//! Asks with a desktop notification that has the buttons Approve and Deny (Desktop Notifications
+//! Specification 1.2, `org.freedesktop.Notifications`).
+//!
+//! A daemon without buttons (no `actions` capability) cannot ask. Only the button Approve approves: clicking
+//! on the notification itself does not, and closing it declines. Answers count only when they come from the
+//! program that showed the notification. It is closed when the question is taken away.
+
+mod desktop;
+mod withdrawal;
+
+use self::desktop::{Desktop, Event, Visible};
+use self::withdrawal::{WithdrawOnDrop, Withdrawal};
+use super::text::Text;
+use super::worker::Workers;
+use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+
+/// Asks with a notification.
+#[derive(Debug)]
+pub(crate) struct Notification {
+    bus: Bus,
+    workers: Workers,
+}
+
+/// Which message bus the notification daemon is on.
+#[derive(Debug, Clone)]
+enum Bus {
+    /// The one of this login session.
+    Session,
+    /// A bus that a test has started.
+    #[cfg(test)]
+    At(String),
+}
+
+impl Notification {
+    /// Asks on the desktop of this session.
+    pub(crate) fn of_this_session() -> Self {
+        Self::on(Bus::Session)
+    }
+
+    fn on(bus: Bus) -> Self {
+        Self {
+            bus,
+            workers: Workers::default(),
+        }
+    }
+}
+
+impl Asker for Notification {
+    fn name(&self) -> &'static str {
+        "notification"
+    }
+
+    fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
+        let bus = self.bus.clone();
+        let text = Text::for_question(question);
+        let seconds_left = question.seconds_left;
+        let (withdraw, withdrawal) = withdrawal::pair();
+        let worker = self.workers.start(answer, move |_, answer| {
+            let asked = zbus::block_on(show_and_wait(&bus, &text, seconds_left, &withdrawal));
+            match asked {
+                Ok(Some(decision)) => answer.give(decision),
+                Ok(None) => answer.dismiss(),
+                Err(unavailable) => answer.unavailable(unavailable),
+            }
+        });
+        Box::new(ShownOnDesktop {
+            _withdraw: withdraw,
+            _worker: worker,
+        })
+    }
+
+    fn probe(&self) -> Result<String, Unavailable> {
+        zbus::block_on(async {
+            let desktop = Desktop::connect(&self.bus).await?;
+            desktop.name().await
+        })
+    }
+}
+
+struct ShownOnDesktop {
+    _withdraw: WithdrawOnDrop,
+    _worker: Box<dyn Shown>,
+}
+
+impl Shown for ShownOnDesktop {}
+
+/// Nothing when the question was taken away.
+async fn show_and_wait(
+    bus: &Bus,
+    text: &Text,
+    seconds_left: u32,
+    withdrawal: &Withdrawal,
+) -> Result<Option<Decision>, Unavailable> {
+    let Some(desktop) = withdrawal.unless_withdrawn(Desktop::connect(bus)).await else {
+        return Ok(None);
+    };
+    let desktop = desktop?;
+    // Not interrupted: only the daemon's reply tells what has to be closed. Calls have a time-out.
+    let mut visible = desktop.show(text, seconds_left).await?;
+    let decided = withdrawal.unless_withdrawn(wait_for_decision(&mut visible)).await;
+    if !matches!(decided, Some(Ok(_))) {
+        desktop.close(&visible).await;
+    }
+    decided.transpose()
+}
+
+async fn wait_for_decision(visible: &mut Visible) -> Result<Decision, Unavailable> {
+    match visible.next_event().await {
+        Event::Approve => Ok(Decision::Approved),
+        Event::Deny | Event::ClosedByUser => Ok(Decision::Declined),
+        Event::Gone(reason) => Err(Unavailable::new(reason, "choose another way with --prompt")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,395 @@
+//! A message bus of the test's own, and on it a notification daemon that does what the test says.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::pin::Pin;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+
+use futures_core::Stream as _;
+use tempfile::TempDir;
+use zbus::connection::Builder;
+use zbus::{Connection, Message, MessageStream, OwnedVariant, message};
+
+use super::super::Answer;
+use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in};
+use super::*;
+
+const INTERFACE: &str = "org.freedesktop.Notifications";
+const PATH: &str = "/org/freedesktop/Notifications";
+const ID: u32 = 41;
+
+/// A message bus without any services.
+struct TestBus {
+    daemon: Child,
+    address: String,
+    _folder: TempDir,
+}
+
+impl TestBus {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("bus.conf");
+        let socket = folder.path().join("bus");
+        let rules = format!(
+            "<busconfig><type>session</type><listen>unix:path={}</listen><policy context='default'>\
+             <allow send_destination='*' eavesdrop='true'/><allow own='*'/></policy></busconfig>",
+            socket.display()
+        );
+        fs::write(&config, rules).unwrap();
+        let mut daemon = Command::new("dbus-daemon")
+            .arg(format!("--config-file={}", config.display()))
+            .args(["--nofork", "--print-address"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("dbus-daemon is installed (Debian package dbus-daemon)");
+        let mut address = String::new();
+        BufReader::new(daemon.stdout.take().unwrap())
+            .read_line(&mut address)
+            .unwrap();
+        Self {
+            daemon,
+            address: address.trim().to_owned(),
+            _folder: folder,
+        }
+    }
+
+    fn connect(&self) -> Connection {
+        zbus::block_on(Builder::address(self.address.as_str()).build()).unwrap()
+    }
+
+    fn asker(&self) -> Notification {
+        Notification::on(Bus::At(self.address.clone()))
+    }
+}
+
+impl Drop for TestBus {
+    fn drop(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+}
+
+/// What the daemon was asked to do.
+#[derive(Debug, PartialEq)]
+enum Heard {
+    Notify {
+        from: String,
+        body: String,
+        summary: String,
+        actions: Vec<String>,
+        urgency: u8,
+        expires_ms: i32,
+    },
+    Close(u32),
+}
+
+/// A notification daemon.
+struct Daemon {
+    connection: Connection,
+    heard: Receiver<Heard>,
+}
+
+impl Daemon {
+    fn start(bus: &TestBus, capabilities: &[&'static str]) -> Self {
+        let connection = bus.connect();
+        let mut calls = MessageStream::from(&connection);
+        zbus::block_on(connection.request_name(INTERFACE)).unwrap();
+        let (sender, heard) = channel();
+        let serving = connection.clone();
+        let capabilities = capabilities.to_vec();
+        thread::spawn(move || {
+            zbus::block_on(async {
+                while let Some(Ok(call)) = next(&mut calls).await {
+                    if let Some(heard) = serve(&serving, &call, &capabilities).await {
+                        sender.send(heard).ok();
+                    }
+                }
+            });
+        });
+        Self { connection, heard }
+    }
+
+    fn hears(&self) -> Heard {
+        self.heard.recv_timeout(SOON).unwrap()
+    }
+
+    fn presses(&self, id: u32, action: &str) {
+        signal(&self.connection, None, "ActionInvoked", &(id, action));
+    }
+
+    fn closes(&self, id: u32, reason: u32) {
+        signal(&self.connection, None, "NotificationClosed", &(id, reason));
+    }
+}
+
+async fn next(stream: &mut MessageStream) -> Option<zbus::Result<Message>> {
+    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
+}
+
+fn signal<B>(connection: &Connection, to: Option<&str>, name: &str, body: &B)
+where
+    B: serde::Serialize + zbus::DynamicType,
+{
+    zbus::block_on(connection.emit_signal(to, PATH, INTERFACE, name, body)).unwrap();
+}
+
+async fn serve(connection: &Connection, call: &Message, capabilities: &[&str]) -> Option<Heard> {
+    let header = call.header();
+    if header.message_type() != message::Type::MethodCall {
+        return None;
+    }
+    match header.member().unwrap().as_str() {
+        "GetCapabilities" => {
+            connection.reply(&header, &capabilities).await.unwrap();
+            None
+        }
+        "GetServerInformation" => {
+            connection
+                .reply(&header, &("Test\u{1b}", "nobody", "3", "1.2"))
+                .await
+                .unwrap();
+            None
+        }
+        "Notify" => {
+            type Arguments = (
+                String,
+                u32,
+                String,
+                String,
+                String,
+                Vec<String>,
+                std::collections::HashMap<String, OwnedVariant>,
+                i32,
+            );
+            let (_, _, _, summary, body, actions, hints, expires_ms): Arguments =
+                call.body().deserialize().unwrap();
+            let urgency = u8::try_from(hints.get("urgency").unwrap().clone()).unwrap();
+            connection.reply(&header, &ID).await.unwrap();
+            let from = header.sender().unwrap().to_string();
+            Some(Heard::Notify {
+                from,
+                summary,
+                body,
+                actions,
+                urgency,
+                expires_ms,
+            })
+        }
+        "CloseNotification" => {
+            let id = call.body().deserialize().unwrap();
+            connection.reply(&header, &()).await.unwrap();
+            Some(Heard::Close(id))
+        }
+        other => panic!("unexpected call: {other}"),
+    }
+}
+
+const BUTTONS: [&str; 2] = ["body", "actions"];
+
+/// A question on the screen.
+struct Asked {
+    bus: TestBus,
+    daemon: Daemon,
+    client: String,
+    answers: Receiver<Answer>,
+    shown: Box<dyn Shown>,
+}
+
+fn asked() -> Asked {
+    let bus = TestBus::start();
+    let daemon = Daemon::start(&bus, &BUTTONS);
+    let (answer, answers) = answers();
+    let shown = bus.asker().ask(&sign_in(), answer);
+    let Heard::Notify { from: client, .. } = daemon.hears() else {
+        panic!("closed before it was shown")
+    };
+    Asked {
+        bus,
+        daemon,
+        client,
+        answers,
+        shown,
+    }
+}
+
+#[test]
+fn a_notification_names_what_happens_and_has_two_buttons() {
+    let bus = TestBus::start();
+    let daemon = Daemon::start(&bus, &BUTTONS);
+    let (answer, _answers) = answers();
+    let _shown = bus.asker().ask(&sign_in(), answer);
+    let Heard::Notify {
+        summary,
+        body,
+        actions,
+        urgency,
+        expires_ms,
+        ..
+    } = daemon.hears()
+    else {
+        panic!("closed before it was shown");
+    };
+    assert_eq!(summary, "Sign in");
+    assert_eq!(body, "Sign in to example.com as alice?");
+    assert_eq!(
+        actions,
+        ["approve", "Approve", "deny", "Deny"],
+        "no action for a click on the notification"
+    );
+    assert_eq!(urgency, 2);
+    assert_eq!(expires_ms, 35_000);
+}
+
+#[test]
+fn markup_of_the_host_is_escaped_where_markup_works() {
+    let bus = TestBus::start();
+    let daemon = Daemon::start(&bus, &["actions", "body-markup"]);
+    let question = Question {
+        user_name: Some("<a href='x'>Alice & Bob</a>".to_owned()),
+        ..sign_in()
+    };
+    let (answer, _answers) = answers();
+    let _shown = bus.asker().ask(&question, answer);
+    let Heard::Notify { body, .. } = daemon.hears() else {
+        panic!("closed before it was shown")
+    };
+    assert_eq!(
+        body,
+        "Sign in to example.com as “&lt;a href=&#39;x&#39;&gt;Alice &amp; Bob&lt;/a&gt;”?"
+    );
+}
+
+#[test]
+fn the_buttons_decide() {
+    let Asked { daemon, answers, .. } = &asked();
+    daemon.presses(ID, "approve");
+    assert_eq!(
+        answers.recv_timeout(SOON).unwrap(),
+        Answer::Decided(Decision::Approved)
+    );
+    let Asked { daemon, answers, .. } = &asked();
+    daemon.presses(ID, "deny");
+    assert_eq!(
+        answers.recv_timeout(SOON).unwrap(),
+        Answer::Decided(Decision::Declined)
+    );
+}
+
+#[test]
+fn closing_it_declines() {
+    let Asked { daemon, answers, .. } = &asked();
+    daemon.closes(ID, 2);
+    assert_eq!(
+        answers.recv_timeout(SOON).unwrap(),
+        Answer::Decided(Decision::Declined)
+    );
+}
+
+#[test]
+fn clicking_on_it_and_other_notifications_decide_nothing() {
+    let Asked { daemon, answers, .. } = &asked();
+    daemon.presses(ID, "default");
+    daemon.presses(ID, "");
+    daemon.presses(ID + 1, "approve");
+    daemon.closes(ID + 1, 2);
+    signal(
+        &daemon.connection,
+        None,
+        "ActionInvoked",
+        &("not", "what", "it", "should", "be"),
+    );
+    assert!(answers.recv_timeout(A_WHILE).is_err());
+    daemon.presses(ID, "deny");
+    assert_eq!(
+        answers.recv_timeout(SOON).unwrap(),
+        Answer::Decided(Decision::Declined)
+    );
+}
+
+#[test]
+fn another_program_cannot_approve() {
+    let Asked {
+        bus,
+        daemon,
+        client,
+        answers,
+        shown: _shown,
+    } = &asked();
+    let forger = bus.connect();
+    signal(&forger, Some(client), "ActionInvoked", &(ID, "approve"));
+    signal(&forger, None, "ActionInvoked", &(ID, "approve"));
+    assert!(answers.recv_timeout(A_WHILE).is_err());
+    daemon.presses(ID, "deny");
+    assert_eq!(
+        answers.recv_timeout(SOON).unwrap(),
+        Answer::Decided(Decision::Declined)
+    );
+}
+
+#[test]
+fn taking_away_closes_the_notification() {
+    let Asked {
+        bus: _bus,
+        daemon,
+        answers,
+        shown,
+        ..
+    } = asked();
+    drop(shown);
+    assert_eq!(daemon.hears(), Heard::Close(ID));
+    assert!(answers.recv_timeout(A_WHILE).is_err());
+}
+
+#[test]
+fn a_notification_that_goes_away_by_itself_did_not_ask() {
+    let Asked { daemon, answers, .. } = &asked();
+    daemon.closes(ID, 1);
+    assert_eq!(reason(answers), "the notification went away unanswered");
+}
+
+#[test]
+fn a_daemon_that_ends_did_not_ask() {
+    let Asked {
+        bus: _bus,
+        daemon,
+        answers,
+        shown: _shown,
+        ..
+    } = asked();
+    let Daemon {
+        connection,
+        heard: _heard,
+    } = daemon;
+    zbus::block_on(connection.close()).unwrap();
+    assert_eq!(reason(&answers), "the notification daemon has ended");
+}
+
+#[test]
+fn a_daemon_without_buttons_cannot_ask() {
+    let bus = TestBus::start();
+    let _daemon = Daemon::start(&bus, &["body", "body-markup"]);
+    let (answer, answers) = answers();
+    let _shown = bus.asker().ask(&sign_in(), answer);
+    assert_eq!(reason(&answers), "the notification daemon shows no buttons");
+    assert!(bus.asker().probe().is_err());
+}
+
+#[test]
+fn without_a_daemon_or_a_bus_nobody_can_be_asked() {
+    let bus = TestBus::start();
+    let (answer, received) = answers();
+    let _shown = bus.asker().ask(&sign_in(), answer);
+    assert!(reason(&received).starts_with("no notification daemon answers: "));
+    let (answer, received) = answers();
+    let _shown = Notification::on(Bus::At("unix:path=/nonexistent/bus".to_owned())).ask(&sign_in(), answer);
+    assert!(reason(&received).starts_with("there is no session bus: "));
+}
+
+#[test]
+fn probing_names_the_daemon() {
+    let bus = TestBus::start();
+    let _daemon = Daemon::start(&bus, &BUTTONS);
+    assert_eq!(bus.asker().probe().unwrap(), "Test\u{FFFD} 3");
+}

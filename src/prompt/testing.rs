@@ -1,0 +1,70 @@
+//! What the tests of all ways share: a question, and a place where its answer arrives.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::{Answer, AnswerHandle, Purpose, Question};
+
+/// How long a test waits for something that should come at once.
+pub(super) const SOON: Duration = Duration::from_secs(20);
+/// How long a test waits to see that nothing comes.
+pub(super) const A_WHILE: Duration = Duration::from_millis(300);
+
+pub(super) fn sign_in() -> Question {
+    Question {
+        id: 7,
+        purpose: Purpose::SignIn,
+        rp_id: Some("example.com".to_owned()),
+        rp_name: Some("Example".to_owned()),
+        user_name: Some("alice".to_owned()),
+        user_display_name: Some("Alice Doe".to_owned()),
+        seconds_left: 30,
+    }
+}
+
+/// A handle, and where what it is given arrives.
+pub(super) fn answers() -> (AnswerHandle, Receiver<Answer>) {
+    let (sender, receiver) = channel();
+    let handle = AnswerHandle::new(move |answer| sender.send(answer).expect("the test still listens"));
+    (handle, receiver)
+}
+
+/// The reason of an answer that has to be `Unavailable`.
+pub(super) fn reason(answers: &Receiver<Answer>) -> String {
+    match answers.recv_timeout(SOON).expect("an answer") {
+        Answer::Unavailable(unavailable) => unavailable.to_string(),
+        Answer::Decided(decision) => panic!("decided {decision:?}"),
+    }
+}
+
+/// Writes a shell script that may be run.
+pub(super) fn write_script(folder: &Path, name: &str, body: &str) -> PathBuf {
+    let path = folder.join(name);
+    // Written by another process: a writer of ours that a parallel test's child inherits would make the
+    // kernel refuse to run it (ETXTBSY).
+    let written = Command::new("sh")
+        .args([
+            "-c",
+            "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 700 \"$1\"",
+            "sh",
+        ])
+        .arg(&path)
+        .arg(body)
+        .status()
+        .unwrap();
+    assert!(written.success());
+    path
+}
+
+/// Waits until `holds`, for a test's patience.
+#[expect(clippy::disallowed_methods, reason = "tests wait for other programs")]
+pub(super) fn wait_for(mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < SOON, "waited too long");
+        sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,333 @@
+//! Turns a [`Question`] into words. Everything that the user reads about a request is made here, once, so that
+//! a notification, a dialog and a terminal say the same thing.
+//!
+//! Names come from the host. They lose what could act on a screen (control, direction and invisible characters),
+//! are cut to a length, and are put in quotation marks unless they are plain, so that a name cannot continue
+//! the sentence. Markup is not here: who shows text where markup works escapes it with [`escape_markup`].
+
+use super::{Purpose, Question};
+
+/// Characters of a site's name that are shown; of longer ones the end, because that is who owns the name.
+const SITE_CHARS_MAX: usize = 60;
+/// Characters of an account's name that are shown.
+const ACCOUNT_CHARS_MAX: usize = 60;
+
+/// What the user reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// Two or three words of our own: nothing from the host is in here.
+    pub(crate) title: &'static str,
+    /// One sentence that names the site, the account and what happens.
+    pub(crate) sentence: String,
+}
+
+impl Text {
+    /// The words for a question.
+    pub(crate) fn for_question(question: &Question) -> Self {
+        let site = question.rp_id.as_deref().map(site);
+        let account = account(question);
+        let (title, sentence) = match (question.purpose, site) {
+            (Purpose::Register, Some(Site::Ssh(name))) => (
+                "New SSH key",
+                format!("Make an SSH key named {name} on this key?"),
+            ),
+            (Purpose::Register, Some(Site::Web(name))) => (
+                "Register a passkey",
+                format!("Register a passkey for {name}{account}?"),
+            ),
+            (Purpose::Register, None) => (
+                "Register this key",
+                "Register this key with a site that does not give its name?".to_owned(),
+            ),
+            (Purpose::SignIn, Some(Site::Ssh(name))) => {
+                ("Use an SSH key", format!("Use the SSH key named {name}?"))
+            }
+            (Purpose::SignIn, Some(Site::Web(name))) => ("Sign in", format!("Sign in to {name}{account}?")),
+            (Purpose::SignIn, None) => (
+                "Sign in",
+                "Sign in to a site that does not give its name?".to_owned(),
+            ),
+            (Purpose::AlreadyRegistered, Some(Site::Web(name) | Site::Ssh(name))) => (
+                "Already registered",
+                format!("There is already a passkey for {name} on this key. Tell the site?"),
+            ),
+            (Purpose::AlreadyRegistered, None) => (
+                "Already registered",
+                "This key is already registered with the site. Tell the site?".to_owned(),
+            ),
+            (Purpose::Identify, _) => (
+                "Which key?",
+                "A program wants to know which key you mean. Is it this one?".to_owned(),
+            ),
+            (Purpose::Reset, _) => (
+                "Reset this key",
+                "Erase every passkey on this key? This cannot be undone.".to_owned(),
+            ),
+        };
+        Self { title, sentence }
+    }
+}
+
+/// `text` with what has a meaning in the markup of notifications and dialogs made harmless.
+pub(crate) fn escape_markup(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// `text` for a place that may or may not understand markup: looks alike, means nothing.
+pub(crate) fn without_markup(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '<' => '‹',
+            '>' => '›',
+            '&' => '＆',
+            _ => character,
+        })
+        .collect()
+}
+
+/// `text` in one line, without characters that act instead of being seen.
+pub(crate) fn visible(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_whitespace() {
+            if !line.is_empty() && !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else if acts(character) {
+            line.push(char::REPLACEMENT_CHARACTER);
+        } else {
+            line.push(character);
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// Control characters, and those of Unicode's format characters that hide or reorder text.
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// Who asks, fit to be part of a sentence.
+enum Site {
+    Web(String),
+    Ssh(String),
+}
+
+/// OpenSSH's applications start with `ssh:` (PROTOCOL.u2f); everything else is a domain.
+fn site(rp_id: &str) -> Site {
+    let name = quoted_unless(&last_chars(&visible(rp_id), SITE_CHARS_MAX), |character| {
+        character.is_ascii_alphanumeric() || ".-:…".contains(character)
+    });
+    if rp_id.starts_with("ssh:") {
+        Site::Ssh(name)
+    } else {
+        Site::Web(name)
+    }
+}
+
+/// ` as NAME`, or nothing.
+fn account(question: &Question) -> String {
+    let names = [
+        question.user_name.as_deref(),
+        question.user_display_name.as_deref(),
+    ];
+    let name = names
+        .into_iter()
+        .flatten()
+        .map(visible)
+        .find(|name| !name.is_empty());
+    name.map_or_else(String::new, |name| {
+        let name = quoted_unless(&first_chars(&name, ACCOUNT_CHARS_MAX), |character| {
+            character.is_ascii_alphanumeric() || "@._+-…".contains(character)
+        });
+        format!(" as {name}")
+    })
+}
+
+fn quoted_unless(name: &str, is_plain: impl Fn(char) -> bool) -> String {
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    let inside: String = name
+        .chars()
+        .map(|character| {
+            if "“”„‟\"".contains(character) {
+                '\''
+            } else {
+                character
+            }
+        })
+        .collect();
+    format!("“{inside}”")
+}
+
+fn first_chars(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn last_chars(text: &str, max: usize) -> String {
+    let count = text.chars().count();
+    if count <= max {
+        return text.to_owned();
+    }
+    let skipped = count.saturating_sub(max).saturating_add(1);
+    ['…'].into_iter().chain(text.chars().skip(skipped)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::sign_in;
+    use super::*;
+
+    fn sentence(question: &Question) -> String {
+        Text::for_question(question).sentence
+    }
+
+    #[test]
+    fn a_question_names_the_site_the_account_and_what_happens() {
+        let base = sign_in();
+        assert_eq!(sentence(&base), "Sign in to example.com as alice?");
+        let register = Question {
+            purpose: Purpose::Register,
+            ..base.clone()
+        };
+        assert_eq!(
+            sentence(&register),
+            "Register a passkey for example.com as alice?"
+        );
+        let known = Question {
+            purpose: Purpose::AlreadyRegistered,
+            ..base.clone()
+        };
+        assert_eq!(
+            sentence(&known),
+            "There is already a passkey for example.com on this key. Tell the site?"
+        );
+        let identify = Question {
+            purpose: Purpose::Identify,
+            ..base.clone()
+        };
+        assert_eq!(
+            sentence(&identify),
+            "A program wants to know which key you mean. Is it this one?"
+        );
+        let reset = Question {
+            purpose: Purpose::Reset,
+            ..base
+        };
+        assert_eq!(
+            sentence(&reset),
+            "Erase every passkey on this key? This cannot be undone."
+        );
+    }
+
+    #[test]
+    fn a_site_without_a_name_is_said_to_have_none() {
+        let base = Question {
+            rp_id: None,
+            user_name: None,
+            ..sign_in()
+        };
+        assert_eq!(sentence(&base), "Sign in to a site that does not give its name?");
+        let register = Question {
+            purpose: Purpose::Register,
+            ..base
+        };
+        assert_eq!(
+            sentence(&register),
+            "Register this key with a site that does not give its name?"
+        );
+    }
+
+    #[test]
+    fn an_ssh_key_is_called_one() {
+        let base = Question {
+            rp_id: Some("ssh:github".to_owned()),
+            ..sign_in()
+        };
+        assert_eq!(sentence(&base), "Use the SSH key named ssh:github?");
+        let register = Question {
+            purpose: Purpose::Register,
+            ..base
+        };
+        assert_eq!(
+            sentence(&register),
+            "Make an SSH key named ssh:github on this key?"
+        );
+    }
+
+    #[test]
+    fn the_display_name_is_used_when_there_is_no_other() {
+        let question = Question {
+            user_name: None,
+            user_display_name: Some("Alice Doe".to_owned()),
+            ..sign_in()
+        };
+        assert_eq!(sentence(&question), "Sign in to example.com as “Alice Doe”?");
+    }
+
+    #[test]
+    fn a_name_cannot_continue_the_sentence() {
+        let question = Question {
+            user_name: Some("alice? Yes” to “bank.com as bob".to_owned()),
+            ..sign_in()
+        };
+        assert_eq!(
+            sentence(&question),
+            "Sign in to example.com as “alice? Yes' to 'bank.com as bob”?"
+        );
+    }
+
+    #[test]
+    fn characters_that_act_are_made_visible() {
+        let question = Question {
+            rp_id: Some("a\u{202E}moc.knab\u{1b}[2J".to_owned()),
+            user_name: Some("x\r\n\ty\0\u{200B}".to_owned()),
+            ..sign_in()
+        };
+        assert_eq!(
+            sentence(&question),
+            "Sign in to “a\u{FFFD}moc.knab\u{FFFD}[2J” as “x y\u{FFFD}\u{FFFD}”?"
+        );
+    }
+
+    #[test]
+    fn of_a_long_site_the_end_is_shown_and_of_a_long_account_the_start() {
+        let question = Question {
+            rp_id: Some(format!("{}.evil.example", "paypal.com.".repeat(30))),
+            user_name: Some("a".repeat(300)),
+            ..sign_in()
+        };
+        let sentence = sentence(&question);
+        assert!(sentence.contains(".evil.example as aaaa"), "{sentence}");
+        assert!(sentence.contains("to …"), "{sentence}");
+        assert!(sentence.chars().count() < 150, "{sentence}");
+    }
+
+    #[test]
+    fn markup_is_escaped_or_replaced() {
+        let hostile = "<a href=\"x\">&'";
+        assert_eq!(escape_markup(hostile), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+        assert_eq!(without_markup(hostile), "‹a href=\"x\"›＆'");
+    }
+}

@@ -1,0 +1,192 @@
+//! One thread for one question that is being asked, and the wire by which it learns that the question was
+//! taken away: a pipe whose other end is in the [`Shown`] value. Threads wait with `poll` on that pipe beside
+//! whatever else they wait for, so taking away needs no time and no lock.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::{AnswerHandle, NothingShown, Shown, Unavailable};
+
+/// Threads of one way that may live at once: the question that is shown, and some that are being taken away.
+const LIVING_MAX: usize = 4;
+
+/// The threads of one way to ask.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Workers {
+    living: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    /// Runs `work` on a thread of its own. `work` ends soon after it sees that the question was taken away.
+    pub(super) fn start(
+        &self,
+        answer: AnswerHandle,
+        work: impl FnOnce(&Withdrawal, AnswerHandle) + Send + 'static,
+    ) -> Box<dyn Shown> {
+        let Some(place) = Place::take(&self.living) else {
+            answer.unavailable(too_busy("earlier questions have not ended yet"));
+            return Box::new(NothingShown);
+        };
+        let (withdrawn, shown) = match pipe_with(PipeFlags::CLOEXEC) {
+            Ok(ends) => ends,
+            Err(error) => {
+                answer.unavailable(too_busy(&format!("no pipe could be made: {error}")));
+                return Box::new(NothingShown);
+            }
+        };
+        // When no thread can be started the closure is dropped, and with it the handle, which then answers.
+        let started = thread::Builder::new().name("ask".to_owned()).spawn(move || {
+            let _place = place;
+            work(&Withdrawal { withdrawn }, answer);
+        });
+        match started {
+            Ok(_) => Box::new(ShownByWorker {
+                _open_while_shown: shown,
+            }),
+            Err(_) => Box::new(NothingShown),
+        }
+    }
+}
+
+fn too_busy(reason: &str) -> Unavailable {
+    Unavailable::new(reason, "wait a moment, then try again")
+}
+
+/// One of the [`LIVING_MAX`] places, given back on drop.
+struct Place {
+    living: Arc<AtomicUsize>,
+}
+
+impl Place {
+    fn take(living: &Arc<AtomicUsize>) -> Option<Self> {
+        let one_more = |count: usize| (count < LIVING_MAX).then_some(count.saturating_add(1));
+        living
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .ok()?;
+        Some(Self {
+            living: Arc::clone(living),
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.living.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Dropping it closes the pipe.
+struct ShownByWorker {
+    _open_while_shown: OwnedFd,
+}
+
+impl Shown for ShownByWorker {}
+
+/// The thread's end of the pipe.
+pub(super) struct Withdrawal {
+    withdrawn: OwnedFd,
+}
+
+/// What ended a wait.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// The question was taken away.
+    Withdrawn,
+    /// The awaited descriptor can be read, or has ended.
+    Ready,
+}
+
+impl Withdrawal {
+    /// Waits until `source` can be read or the question is taken away.
+    pub(super) fn wait(&self, source: BorrowedFd<'_>) -> io::Result<Woken> {
+        let mut sources = [
+            PollFd::from_borrowed_fd(self.withdrawn.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(source, PollFlags::IN),
+        ];
+        retry(|| poll(&mut sources, None))?;
+        let [withdrawn, _] = &sources;
+        Ok(if withdrawn.revents().is_empty() {
+            Woken::Ready
+        } else {
+            Woken::Withdrawn
+        })
+    }
+}
+
+/// Waits until `source` can be read, or for `patience`; says whether it can.
+pub(super) fn is_ready_within(source: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
+    let patience = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+    let mut sources = [PollFd::from_borrowed_fd(source, PollFlags::IN)];
+    Ok(retry(|| poll(&mut sources, Some(&patience)))? > 0)
+}
+
+fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{A_WHILE, SOON, answers, reason};
+    use super::super::{Answer, Decision};
+    use super::*;
+
+    fn wait_until_withdrawn(withdrawal: &Withdrawal, answer: AnswerHandle) {
+        let (silent, _open) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        assert_eq!(withdrawal.wait(silent.as_fd()).unwrap(), Woken::Withdrawn);
+        answer.give(Decision::Declined);
+    }
+
+    #[test]
+    fn dropping_what_is_shown_wakes_the_thread() {
+        let workers = Workers::default();
+        let (answer, received) = answers();
+        let shown = workers.start(answer, wait_until_withdrawn);
+        assert!(received.recv_timeout(A_WHILE).is_err());
+        drop(shown);
+        assert_eq!(
+            received.recv_timeout(SOON).unwrap(),
+            Answer::Decided(Decision::Declined)
+        );
+    }
+
+    #[test]
+    fn no_more_threads_live_than_there_are_places() {
+        let workers = Workers::default();
+        let asked: Vec<_> = (0..LIVING_MAX)
+            .map(|_| {
+                let (answer, received) = answers();
+                (workers.start(answer, wait_until_withdrawn), received)
+            })
+            .collect();
+        let (answer, received) = answers();
+        let _nothing = workers.start(answer, wait_until_withdrawn);
+        assert_eq!(reason(&received), "earlier questions have not ended yet");
+        for (shown, received) in asked {
+            drop(shown);
+            received.recv_timeout(SOON).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_thread_that_dies_answers_that_it_did() {
+        let (answer, received) = answers();
+        let _shown = Workers::default().start(answer, |_, answer| {
+            let _answer = answer;
+            panic!("on purpose");
+        });
+        assert_eq!(reason(&received), "the question ended without an answer");
+    }
+}

@@ -1,0 +1,338 @@
+//! The event loop: sockets, prompts and the clock on one side, the [`Device`] on the other. The only loop there is;
+//! it never waits for anything but the next event.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use wardkey_authenticator::{Device, Event, Gesture, HostKind};
+use wardkey_transport::ctaphid::Port;
+use wardkey_transport::time::Instant;
+use wardkey_transport::usbip::Identity;
+
+use crate::commands_socket::Commands;
+use crate::error::Failure;
+use crate::host;
+use crate::kernel::Kernel;
+use crate::log::Log;
+use crate::prompt::{Answer, Decision};
+use crate::questions::Questions;
+use crate::sockets::{Listener, Purpose};
+use crate::test_control::{Action, Order};
+use crate::wake::{Mailbox, Wakeup};
+
+/// Clients beyond this number are turned away at once.
+const CONNECTIONS_MAX: usize = 32;
+
+/// The most that is read from one connection before the others get their turn, in bytes.
+const READ_LEN_MAX: usize = 16 * 1024;
+
+/// Everything the loop drives.
+pub(crate) struct Daemon {
+    pub(crate) device: Device,
+    pub(crate) identity: Identity,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) kernel: Option<Kernel>,
+    pub(crate) questions: Questions,
+    pub(crate) mailbox: Mailbox,
+    /// Becomes readable when the process is asked to stop.
+    pub(crate) stop: UnixStream,
+    pub(crate) log: Log,
+    pub(crate) connections: Vec<Connection>,
+    /// `false` while a test has unplugged the key.
+    pub(crate) powered: bool,
+}
+
+/// An open connection.
+pub(crate) struct Connection {
+    socket: OwnedFd,
+    role: Role,
+}
+
+/// Who is at the other end.
+enum Role {
+    /// A USB/IP client, or a program that exchanges raw reports.
+    Host(Port),
+    /// The local kernel.
+    Kernel(Port),
+    /// Another `wardkey` command of the same user.
+    Commands(Commands),
+}
+
+/// What a descriptor that became ready belongs to.
+enum Source {
+    Stop,
+    Mailbox,
+    Listener(usize),
+    Connection(usize),
+}
+
+impl Daemon {
+    /// Runs until the process is asked to stop.
+    pub(crate) fn run(mut self) -> Result<(), Failure> {
+        let mut buffer = vec![0; READ_LEN_MAX];
+        loop {
+            let now = host::now();
+            if self.device.poll_timeout().is_some_and(|at| at <= now) {
+                self.device.handle_timeout(now);
+            }
+            self.attach_to_kernel(now);
+            self.handle_events(now);
+            self.write_all(now);
+            let ready = self.wait(now)?;
+            let now = host::now();
+            // Backwards, because a connection that ends makes room by moving a later one.
+            for source in ready.into_iter().rev() {
+                match source {
+                    Source::Stop => return Ok(()),
+                    Source::Mailbox => self.take_messages(now),
+                    Source::Listener(index) => self.accept(now, index),
+                    Source::Connection(index) => self.read(now, index, &mut buffer),
+                }
+            }
+        }
+    }
+
+    /// Waits until a descriptor is ready or time matters.
+    fn wait(&self, now: Instant) -> Result<Vec<Source>, Failure> {
+        let mut sources = vec![Source::Stop, Source::Mailbox];
+        let mut fds = vec![PollFd::new(&self.stop, PollFlags::IN), PollFd::new(&self.mailbox, PollFlags::IN)];
+        for (index, listener) in self.listeners.iter().enumerate() {
+            if let Some(fd) = listener.fd() {
+                sources.push(Source::Listener(index));
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+        }
+        for (index, connection) in self.connections.iter().enumerate() {
+            sources.push(Source::Connection(index));
+            fds.push(PollFd::from_borrowed_fd(connection.socket.as_fd(), self.interest(connection)));
+        }
+        match poll(&mut fds, self.timeout(now).as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(io_failure("waiting for events", &error.into())),
+        }
+        let ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        Ok(sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect())
+    }
+
+    fn timeout(&self, now: Instant) -> Option<Timespec> {
+        let kernel = self.kernel.as_ref().and_then(Kernel::retry_at).filter(|_| self.powered);
+        let next = [self.device.poll_timeout(), kernel].into_iter().flatten().min()?;
+        Timespec::try_from(next.saturating_duration_since(now)).ok()
+    }
+
+    fn interest(&self, connection: &Connection) -> PollFlags {
+        let (wants_input, has_output) = match &connection.role {
+            Role::Host(port) | Role::Kernel(port) => {
+                (self.device.wants_input(*port), !self.device.output(*port).is_empty())
+            }
+            Role::Commands(commands) => (commands.wants_input(), !commands.output().is_empty()),
+        };
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, wants_input);
+        flags.set(PollFlags::OUT, has_output);
+        flags
+    }
+
+    fn read(&mut self, now: Instant, index: usize, buffer: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let count = match rustix::io::read(&connection.socket, &mut *buffer) {
+            Ok(count) => count,
+            Err(Errno::AGAIN | Errno::INTR) => return,
+            Err(_) => 0,
+        };
+        let input = buffer.get(..count).unwrap_or_default();
+        let result = match &mut connection.role {
+            _ if input.is_empty() => Err("the other end closed the connection".to_owned()),
+            Role::Host(port) | Role::Kernel(port) => {
+                self.device.handle_bytes(now, *port, input).map_err(|error| error.to_string())
+            }
+            Role::Commands(commands) => {
+                commands.handle_bytes(input, self.device.authenticator_mut().vault_mut())
+            }
+        };
+        if let Err(reason) = result {
+            self.log.disconnected(&reason);
+            self.disconnect(now, index);
+        }
+    }
+
+    /// Writes what there is to write, as far as the sockets take it.
+    fn write_all(&mut self, now: Instant) {
+        let mut index = 0;
+        while index < self.connections.len() {
+            match self.write(now, index) {
+                Ok(()) => index += 1,
+                Err(_) => self.disconnect(now, index),
+            }
+        }
+    }
+
+    fn write(&mut self, now: Instant, index: usize) -> Result<(), Errno> {
+        let Some(connection) = self.connections.get_mut(index) else { return Ok(()) };
+        loop {
+            let output = match &connection.role {
+                Role::Host(port) | Role::Kernel(port) => self.device.output(*port),
+                Role::Commands(commands) => commands.output(),
+            };
+            if output.is_empty() {
+                return Ok(());
+            }
+            let count = match rustix::net::send(&connection.socket, output, rustix::net::SendFlags::NOSIGNAL) {
+                Ok(count) => count,
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => continue,
+                Err(error) => return Err(error),
+            };
+            match &mut connection.role {
+                Role::Host(port) | Role::Kernel(port) => self.device.consume_output(now, *port, count),
+                Role::Commands(commands) => commands.consume_output(count),
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, index: usize) {
+        let Some(listener) = self.listeners.get(index) else { return };
+        let socket = match listener.accept() {
+            Ok(Some(socket)) => socket,
+            Ok(None) => return,
+            Err(error) => {
+                self.log.problem(&format!("a client could not connect to {}: {error}", listener.address));
+                return;
+            }
+        };
+        if self.connections.len() >= CONNECTIONS_MAX {
+            self.log.problem(&format!("more than {CONNECTIONS_MAX} clients: one was turned away"));
+            return;
+        }
+        let role = match listener.purpose {
+            Purpose::Usbip => {
+                Role::Host(self.device.attach(now, &HostKind::Service(self.identity.clone())))
+            }
+            Purpose::Raw => Role::Host(self.device.attach(now, &HostKind::Raw)),
+            Purpose::Commands => Role::Commands(Commands::default()),
+        };
+        self.log.connected(listener.purpose);
+        self.connections.push(Connection { socket, role });
+    }
+
+    fn disconnect(&mut self, now: Instant, index: usize) {
+        if index >= self.connections.len() {
+            return;
+        }
+        let connection = self.connections.swap_remove(index);
+        match connection.role {
+            Role::Host(port) => self.device.detach(now, port),
+            Role::Kernel(port) => {
+                self.device.detach(now, port);
+                if let Some(kernel) = &mut self.kernel {
+                    kernel.dropped(now);
+                    self.log.problem("the kernel dropped the key (suspend, or vhci_hcd was unloaded); attaching it again");
+                }
+            }
+            Role::Commands(_) => {}
+        }
+    }
+
+    /// Plugs the key into the local kernel when it should be there and is not.
+    fn attach_to_kernel(&mut self, now: Instant) {
+        let Some(kernel) = self.kernel.as_mut().filter(|kernel| self.powered && kernel.is_due(now)) else { return };
+        match kernel.attach(now) {
+            Ok(socket) => {
+                let port = self.device.attach(now, &HostKind::Kernel(self.identity.clone()));
+                self.connections.push(Connection { socket, role: Role::Kernel(port) });
+                self.log.attached(&self.identity);
+            }
+            Err(failure) => self.log.problem(&format!("{failure}; trying again")),
+        }
+    }
+
+    /// Does what the key asks for.
+    fn handle_events(&mut self, now: Instant) {
+        while let Some(event) = self.device.poll_event() {
+            match event {
+                Event::Ask { id, prompt, deadline } => {
+                    let time_left = deadline.saturating_duration_since(now);
+                    self.questions.ask(id, prompt, time_left);
+                }
+                Event::Withdraw(id) => self.questions.withdraw(id),
+                Event::Wink => self.log.wink(),
+                Event::Imported(taken) => self.log.imported(taken),
+            }
+        }
+    }
+
+    fn take_messages(&mut self, now: Instant) {
+        self.mailbox.answer_bell();
+        while let Some(message) = self.mailbox.take() {
+            match message {
+                Wakeup::Answer(id, answer) => {
+                    self.questions.withdraw(id);
+                    self.device.handle_gesture(now, id, self.gesture(answer));
+                }
+                Wakeup::Order(order) => self.obey(now, order),
+            }
+            self.handle_events(now);
+        }
+    }
+
+    /// A key that cannot ask its user does nothing: silence is no consent.
+    fn gesture(&self, answer: Answer) -> Gesture {
+        match answer {
+            Answer::Decided(Decision::Approved) => Gesture::Approved,
+            Answer::Decided(Decision::Declined) => Gesture::Declined,
+            Answer::Unavailable(reason) => {
+                self.log.problem(&format!("nobody could be asked: {reason}. hint: {}", reason.hint()));
+                Gesture::Declined
+            }
+        }
+    }
+
+    /// A test plugs and unplugs the key.
+    fn obey(&mut self, now: Instant, order: Order) {
+        match order.action {
+            Action::PowerOff => self.power_off(now),
+            Action::PowerOn => self.power_on(now),
+            Action::PowerCycle => {
+                self.power_off(now);
+                self.power_on(now);
+            }
+        }
+        // The sender may have given up waiting; the order is carried out all the same.
+        let _ = order.done.send(());
+    }
+
+    fn power_off(&mut self, now: Instant) {
+        self.powered = false;
+        for index in (0..self.connections.len()).rev() {
+            if self.connections.get(index).is_some_and(|connection| !matches!(connection.role, Role::Commands(_))) {
+                self.connections.swap_remove(index);
+            }
+        }
+        for listener in self.listeners.iter_mut().filter(|listener| listener.purpose != Purpose::Commands) {
+            listener.close();
+        }
+        self.device.power_cycle(now);
+        self.handle_events(now);
+    }
+
+    fn power_on(&mut self, now: Instant) {
+        self.powered = true;
+        self.device.power_cycle(now);
+        for listener in self.listeners.iter_mut().filter(|listener| listener.fd().is_none()) {
+            if let Err(error) = listener.reopen() {
+                self.log.problem(&format!("cannot listen on {} again: {error}", listener.address));
+            }
+        }
+        if let Some(kernel) = &mut self.kernel {
+            kernel.plug_in(now);
+        }
+        self.attach_to_kernel(now);
+    }
+}
+
+fn io_failure(doing: &str, error: &io::Error) -> Failure {
+    Failure::new(format!("{doing} failed: {error}"), "this is not expected; start wardkey again, with -v for more")
+}

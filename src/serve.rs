@@ -1,0 +1,137 @@
+//! `wardkey up` and `wardkey serve`: opens the vault, takes the sockets, asks the right way, and runs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::attach::Helper;
+use crate::cli::{Key, Presence, Serve};
+use crate::error::Failure;
+use crate::host;
+use crate::kernel::Kernel;
+use crate::key;
+use crate::log::Log;
+use crate::prompt::Asker;
+use crate::prompt::chain::chain_for;
+use crate::prompt::fixed::Fixed;
+use crate::questions::Questions;
+use crate::run::Daemon;
+use crate::signals;
+use crate::sockets::{Address, Listener, Purpose};
+use crate::state::State;
+use crate::test_control;
+use crate::touch::Touch;
+use crate::wake::{Mailbox, Waker};
+
+/// Runs the key for the hosts that `options` names.
+pub(crate) fn serve(state: Option<&Path>, options: &Serve, log: Log) -> Result<(), Failure> {
+    let addresses = addresses(options, &log)?;
+    run(state, &options.key, addresses, None, log)
+}
+
+/// Runs the key for the local kernel.
+pub(crate) fn up(state: Option<&Path>, options: &Key, helper: Helper, log: Log) -> Result<(), Failure> {
+    run(state, options, Vec::new(), Some(helper), log)
+}
+
+fn addresses(options: &Serve, log: &Log) -> Result<Vec<(Purpose, Address)>, Failure> {
+    let usbip = options.usbip.map(|address| (Purpose::Usbip, Address::Tcp(address)));
+    let raw = options.raw.clone().map(|address| (Purpose::Raw, Address::from(address)));
+    let addresses: Vec<_> = [usbip, raw].into_iter().flatten().collect();
+    if addresses.is_empty() {
+        return Err(Failure::new(
+            "serve has nowhere to listen",
+            "give --usbip 127.0.0.1:3240, or --raw unix:PATH, or both; `wardkey up` plugs the key into this computer",
+        ));
+    }
+    for (_, address) in &addresses {
+        if let Address::Tcp(address) = address {
+            check_reach(*address, options.allow_remote, log)?;
+        }
+    }
+    Ok(addresses)
+}
+
+/// Neither USB/IP nor raw reports know who is at the other end.
+fn check_reach(address: SocketAddr, allow_remote: bool, log: &Log) -> Result<(), Failure> {
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    if !allow_remote {
+        return Err(Failure::new(
+            format!("{address} can be reached by other computers, and the protocol has no authentication"),
+            "use a loopback address, or give --allow-remote if only people you trust can reach that address",
+        ));
+    }
+    log.problem(&format!("WARNING: whoever reaches {address} can use this key: USB/IP has no authentication"));
+    Ok(())
+}
+
+fn run(
+    state: Option<&Path>,
+    options: &Key,
+    addresses: Vec<(Purpose, Address)>,
+    helper: Option<Helper>,
+    log: Log,
+) -> Result<(), Failure> {
+    let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
+    let state = State::open(state)?;
+    let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
+    let asker = asker(options, &waker, &log)?;
+    let mut listeners = vec![listen(Purpose::Commands, Address::Unix(state.control_socket()))?];
+    for (purpose, address) in addresses {
+        let listener = listen(purpose, address)?;
+        log.listening(purpose, &listener.address);
+        listeners.push(listener);
+    }
+    let (vault, lock) = state.into_vault();
+    let daemon = Daemon {
+        device: key::device(vault),
+        identity: key::identity(options.usb_id),
+        listeners,
+        kernel: helper.map(|helper| Kernel::new(helper, host::now())),
+        questions: Questions::new(asker, waker),
+        mailbox,
+        stop,
+        log,
+        connections: Vec::new(),
+        powered: true,
+    };
+    let result = daemon.run();
+    drop(lock);
+    result
+}
+
+fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
+    Listener::open(purpose, address.clone()).map_err(|error| {
+        Failure::new(
+            format!("cannot listen on {address}: {error}"),
+            "another program may use it: stop that one, or choose another address",
+        )
+    })
+}
+
+/// Who answers for the user.
+fn asker(options: &Key, waker: &Waker, log: &Log) -> Result<Box<dyn Asker>, Failure> {
+    let touch = Touch::default();
+    if let Some(address) = options.control {
+        let address = test_control::serve(address, touch.clone(), waker.clone())?;
+        log.test_mode(&format!("http://{address} touches and replugs the key"));
+    }
+    Ok(match options.presence {
+        Presence::Always => {
+            log.test_mode("every request is approved without asking");
+            Box::new(Fixed::Always)
+        }
+        Presence::Never => {
+            log.test_mode("nobody answers requests");
+            Box::new(Fixed::Never)
+        }
+        Presence::Ask if options.control.is_some() => Box::new(touch),
+        Presence::Ask => Box::new(chain_for(options.prompt.into(), options.prompt_command.clone())),
+    })
+}
+
+fn unexpected(what: &str, error: &io::Error) -> Failure {
+    Failure::new(format!("no {what}: {error}"), "close other programs, and start wardkey again")
+}

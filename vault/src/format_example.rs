@@ -1,0 +1,127 @@
+//! The worked example of `FORMAT.md` is what the code makes and opens.
+
+use zeroize::Zeroizing;
+
+use crate::keyring::Keyring;
+use crate::keys::{VaultId, VaultKey, WrappingKey};
+use crate::seal::{Place, RowId, Unique, open, seal};
+use crate::testing::root_key;
+use crate::{CredentialId, Passkey, Profile, RpIdHash, Secret, payload, wrap};
+
+const ROW: RowId = RowId([0xa1; 16]);
+
+/// The bytes of the block that starts with "```hex NAME".
+fn block(name: &str) -> Vec<u8> {
+    let (_, rest) = include_str!("../FORMAT.md")
+        .split_once(&format!("```hex {name}\n"))
+        .expect(name);
+    let (lines, _) = rest.split_once("```").unwrap();
+    let digits: Vec<u8> = lines
+        .lines()
+        .map(|line| line.split('#').next().unwrap())
+        .flat_map(|line| line.bytes().filter(|byte| !byte.is_ascii_whitespace()))
+        .collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
+/// Where the document is wrong, this prints what belongs there.
+fn assert_shown(name: &str, made: &[u8]) {
+    let line = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let lines: Vec<String> = made.chunks(40).map(line).collect();
+    assert!(
+        block(name) == made,
+        "the block `{name}` should be\n{}",
+        lines.join("\n")
+    );
+}
+
+fn passkey() -> Passkey {
+    Passkey {
+        id: CredentialId::new(&[0xc1; 16]).unwrap(),
+        rp_id: "example.org".to_owned(),
+        rp_name: None,
+        user_id: vec![0x01, 0x02],
+        user_name: Some("ann".to_owned()),
+        user_display_name: None,
+        algorithm: -7,
+        private_key: Secret::from_slice(&[0x44; 32]).unwrap(),
+        profile: Profile::Synced,
+        created_unix_ms: 1_700_000_000_000,
+    }
+}
+
+fn vault_key() -> VaultKey {
+    VaultKey::derive(&root_key(0x22), VaultId([0x11; 32]))
+}
+
+fn keyring() -> Keyring {
+    Keyring::decode(&block("keyring")).unwrap()
+}
+
+#[test]
+fn the_payload_is_as_shown() {
+    assert_shown("payload", &payload::encode(&passkey()).unwrap());
+}
+
+#[test]
+fn the_sealed_record_is_as_shown() {
+    let text = payload::encode(&passkey()).unwrap();
+    assert_shown(
+        "sealed",
+        &seal(&vault_key(), Unique([0x5a; 16]), Place::Passkey(ROW), text).unwrap(),
+    );
+}
+
+#[test]
+fn the_sealed_record_opens() {
+    let text = open(&vault_key(), Place::Passkey(ROW), &block("sealed")).unwrap();
+    assert_eq!(text, Zeroizing::new(block("payload")));
+    let found = payload::decode(&text).unwrap();
+    assert_eq!(
+        (found.rp_id.as_str(), found.user_name.as_deref()),
+        ("example.org", Some("ann"))
+    );
+}
+
+#[test]
+fn the_keyring_is_as_shown() {
+    assert_shown("keyring", &keyring().encode());
+    assert_eq!(keyring().current().epoch, 1);
+}
+
+#[test]
+fn the_wrapped_id_is_as_shown_and_opens() {
+    let rp = RpIdHash::of("example.org");
+    let key = WrappingKey::new(1, Secret::from_slice(&[0x33; 32]).unwrap());
+    let id = wrap::wrap(&key, &mut Constant(0x5a), &rp, Profile::U2f, &[0x44; 32]);
+    assert_shown("wrapped", id.as_bytes());
+    let (profile, secret) =
+        wrap::unwrap(&keyring(), &rp, &CredentialId::new(&block("wrapped")).unwrap()).unwrap();
+    assert_eq!(
+        (profile, secret.as_slice()),
+        (Profile::U2f, [0x44; 32].as_slice())
+    );
+}
+
+/// Randomness for an example: one byte for ever.
+struct Constant(u8);
+
+impl rand_core::TryRng for Constant {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Ok(u32::from_be_bytes([self.0; 4]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Ok(u64::from_be_bytes([self.0; 8]))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        out.fill(self.0);
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Constant {}
