@@ -44,6 +44,10 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     let state = cli.state.as_deref();
     let log = Log::new(cli.json, cli.verbose > 0);
     match cli.command {
+        #[cfg(feature = "demo")]
+        Command::Demo(cli::Demo { site: None }) => demo::story(cli.json)?,
+        #[cfg(feature = "demo")]
+        Command::Demo(cli::Demo { site: Some(address) }) => demo::site(address, cli.json)?,
         Command::Serve(options) => serve::serve(state, &options, log)?,
         _ => {}
     }

@@ -23,21 +23,41 @@ pub(crate) fn register(
     let selection = options.authenticator_selection.as_ref();
     let request = Create {
         challenge: &options.challenge,
-        rp: RelyingParty { id: options.rp.id.clone(), name: Some(options.rp.name.clone()) },
+        rp: RelyingParty {
+            id: options.rp.id.clone(),
+            name: Some(options.rp.name.clone()),
+        },
         user: User {
             id: options.user.id.clone(),
             name: Some(options.user.name.clone()),
             display_name: Some(options.user.display_name.clone()),
         },
-        algorithms: options.pub_key_cred_params.iter().filter_map(|param| i32::try_from(param.alg).ok()).collect(),
-        exclude: options.exclude_credentials.iter().flatten().map(|known| known.id.clone()).collect(),
+        algorithms: options
+            .pub_key_cred_params
+            .iter()
+            .filter_map(|param| i32::try_from(param.alg).ok())
+            .collect(),
+        exclude: options
+            .exclude_credentials
+            .iter()
+            .flatten()
+            .map(|known| known.id.clone())
+            .collect(),
         resident: selection.is_some_and(|it| it.resident_key == Some(ResidentKeyRequirement::Required)),
     };
-    let Created { client_data_json, attestation_object, credential_id } = create(client, origin, request)?;
+    let Created {
+        client_data_json,
+        attestation_object,
+        credential_id,
+    } = create(client, origin, request)?;
     Ok(RegisterPublicKeyCredential {
         id: base64url(&credential_id),
         raw_id: credential_id,
-        response: AuthenticatorAttestationResponseRaw { attestation_object, client_data_json, transports: None },
+        response: AuthenticatorAttestationResponseRaw {
+            attestation_object,
+            client_data_json,
+            transports: None,
+        },
         type_: PUBLIC_KEY.to_owned(),
         extensions: Default::default(),
     })
@@ -53,14 +73,28 @@ pub(crate) fn log_in(
     let request = Get {
         challenge: &options.challenge,
         rp_id: &options.rp_id,
-        allow: options.allow_credentials.iter().map(|allowed| allowed.id.clone()).collect(),
+        allow: options
+            .allow_credentials
+            .iter()
+            .map(|allowed| allowed.id.clone())
+            .collect(),
     };
-    let Got { client_data_json, authenticator_data, signature, user_handle, credential_id } =
-        get(client, origin, request)?;
+    let Got {
+        client_data_json,
+        authenticator_data,
+        signature,
+        user_handle,
+        credential_id,
+    } = get(client, origin, request)?;
     Ok(PublicKeyCredential {
         id: base64url(&credential_id),
         raw_id: credential_id,
-        response: AuthenticatorAssertionResponseRaw { authenticator_data, client_data_json, signature, user_handle },
+        response: AuthenticatorAssertionResponseRaw {
+            authenticator_data,
+            client_data_json,
+            signature,
+            user_handle,
+        },
         extensions: Default::default(),
         type_: PUBLIC_KEY.to_owned(),
     })

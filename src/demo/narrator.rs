@@ -22,7 +22,12 @@ impl Narrator {
     /// The clock starts now.
     pub(crate) fn new(as_json: bool) -> Self {
         let now = clock::now();
-        Self { as_json, steps: Vec::new(), started: now, step_began: now }
+        Self {
+            as_json,
+            steps: Vec::new(),
+            started: now,
+            step_began: now,
+        }
     }
 
     /// A line that belongs to no step.
@@ -40,9 +45,13 @@ impl Narrator {
     /// The step that was begun is done.
     pub(crate) fn step(&mut self, name: &str, title: &str, data: Value) {
         let took = self.step_began.elapsed();
-        self.steps.push(json!({ "step": name, "milliseconds": milliseconds(took), "data": data }));
+        self.steps
+            .push(json!({ "step": name, "milliseconds": milliseconds(took), "data": data }));
         let number = self.steps.len();
-        self.say(&format!("{number}  {title:<TITLE_LEN$} {:>8.1} ms", milliseconds(took)));
+        self.say(&format!(
+            "{number}  {title:<TITLE_LEN$} {:>8.1} ms",
+            milliseconds(took)
+        ));
     }
 
     /// What the key asked its user in the last step.
@@ -65,15 +74,13 @@ impl Narrator {
     /// Prints the JSON object, if that is what was wanted.
     pub(crate) fn finish(self, ok: bool) {
         if self.as_json {
-            let total = self.total();
-            let story = json!({
-                "ok": ok,
-                "approval": "automatic",
-                "milliseconds": total,
-                "steps": self.steps,
-            });
-            println!("{story:#}");
+            println!("{:#}", self.story(ok));
         }
+    }
+
+    /// The whole story as JSON.
+    pub(crate) fn story(self, ok: bool) -> Value {
+        json!({ "ok": ok, "approval": "automatic", "milliseconds": self.total(), "steps": self.steps })
     }
 }
 

@@ -11,14 +11,15 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wardkey_authenticator::{Device, Event, Gesture, HostKind, Port, Prompt};
+use wardkey_authenticator::{Device, Event, Gesture, HostKind, Prompt};
 use wardkey_sim::fido_client::FidoClient;
 use wardkey_sim::hid_client::HidClient;
 use wardkey_sim::usb_host::{Start, UsbConnection};
+use wardkey_transport::ctaphid::Port;
 use wardkey_transport::usbip::Identity;
 
 use crate::error::Failure;
-use crate::state::{Lock, State};
+use crate::state::State;
 use crate::{host, key};
 
 const ENUMERATION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +32,8 @@ pub(crate) type Client = FidoClient<HidClient<UsbConnection<UnixStream>>>;
 /// A key that is powered but not plugged in.
 pub(crate) struct Key {
     device: Device,
-    lock: Lock,
+    /// Keeps the state folder to this key.
+    lock: Box<dyn Send>,
 }
 
 /// A key that is plugged in.
@@ -52,7 +54,10 @@ impl Key {
     /// Opens the state folder, which is made if it is missing.
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
         let (vault, lock) = State::open(Some(folder))?.into_vault();
-        Ok(Self { device: key::device(vault), lock })
+        Ok(Self {
+            device: key::device(vault),
+            lock: Box::new(lock),
+        })
     }
 
     /// Plugs the key into a USB host, which enumerates it.
@@ -65,7 +70,11 @@ impl Key {
             .map_err(|error| fault("a thread", &error))?;
         let connection = UsbConnection::open(host_end, Start::Attached, ENUMERATION_TIMEOUT)
             .map_err(|error| fault("the USB enumeration", &error))?;
-        Ok(PluggedKey { connection, thread, questions })
+        Ok(PluggedKey {
+            connection,
+            thread,
+            questions,
+        })
     }
 
     /// Serves the host until it closes the socket.
@@ -98,12 +107,20 @@ fn exchange(
     socket.write_all(device.output(port)).ok()?;
     device.consume_output(now, port, device.output(port).len());
 
-    let wait = device.poll_timeout().map_or(IDLE, |at| at.saturating_duration_since(now));
-    socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), IDLE))).ok()?;
+    let wait = device
+        .poll_timeout()
+        .map_or(IDLE, |at| at.saturating_duration_since(now));
+    socket
+        .set_read_timeout(Some(wait.clamp(Duration::from_millis(1), IDLE)))
+        .ok()?;
     match socket.read(buffer) {
         Ok(0) => return None,
         Ok(len) => device.handle_bytes(host::now(), port, buffer.get(..len)?).ok()?,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+            ) => {}
         Err(_) => return None,
     }
     let now = host::now();
@@ -123,9 +140,18 @@ impl PluggedKey {
     pub(crate) fn open(self) -> Result<KeyInUse, Failure> {
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| fault("the random generator", &error))?;
-        let Self { connection, thread, questions } = self;
-        let channel = HidClient::open(connection, nonce).map_err(|error| fault("the CTAPHID channel", &error))?;
-        Ok(KeyInUse { client: FidoClient::new(channel), questions, thread })
+        let Self {
+            connection,
+            thread,
+            questions,
+        } = self;
+        let channel =
+            HidClient::open(connection, nonce).map_err(|error| fault("the CTAPHID channel", &error))?;
+        Ok(KeyInUse {
+            client: FidoClient::new(channel),
+            questions,
+            thread,
+        })
     }
 }
 
@@ -138,7 +164,9 @@ impl KeyInUse {
     /// Pulls the key out, and waits until it has let go of its state folder.
     pub(crate) fn unplug(self) -> Result<(), Failure> {
         drop(self.client);
-        self.thread.join().map_err(|_| fault("the key", &"its thread ended early"))
+        self.thread
+            .join()
+            .map_err(|_| fault("the key", &"its thread ended early"))
     }
 }
 
