@@ -50,6 +50,10 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     let log = Log::new(cli.json, cli.verbose > 0);
     match cli.command {
         Command::Up(options) => return up(state, &options, log),
+        #[cfg(feature = "demo")]
+        Command::Demo(cli::Demo { site: None }) => demo::story(cli.json)?,
+        #[cfg(feature = "demo")]
+        Command::Demo(cli::Demo { site: Some(address) }) => demo::site(address, cli.json)?,
         Command::Serve(options) => serve::serve(state, &options, log)?,
         Command::VhciHelper => attach::helper::main()?,
         _ => {}
