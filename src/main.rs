@@ -2,7 +2,9 @@
 //! `serve.rs` assembles the key, `run.rs` is the event loop.
 
 mod attach;
+mod base64url;
 mod cli;
+mod commands;
 mod commands_socket;
 mod control;
 #[cfg(feature = "demo")]
@@ -24,6 +26,7 @@ mod test_control;
 mod touch;
 mod wake;
 
+use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,6 +48,11 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     let log = Log::new(cli.json, cli.verbose > 0);
     match cli.command {
         Command::Serve(options) => serve::serve(state, &options, log)?,
+        Command::List => commands::list(state, cli.json, &mut stdout())?,
+        Command::Delete(options) => {
+            commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;
+        }
+        Command::Info => commands::info(state, cli.json, &mut stdout())?,
         _ => {}
     }
     Ok(ExitCode::SUCCESS)
