@@ -164,8 +164,32 @@ pub(crate) enum Presence {
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// The id of the passkey, or its first characters, as `wardkey list` shows it
+    // Base64url may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) id: String,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delete(arguments: &[&str]) -> (String, bool) {
+        let cli = Cli::try_parse_from(["wardkey", "delete"].iter().chain(arguments)).unwrap();
+        match cli.command {
+            Command::Delete(Delete { id, yes }) => (id, yes),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        assert_eq!(delete(&["-vQx"]), ("-vQx".to_owned(), false));
+        assert_eq!(delete(&["--yes", "-abc"]), ("-abc".to_owned(), true));
+        assert_eq!(delete(&["-abc", "--yes"]), ("-abc".to_owned(), true));
+        assert_eq!(delete(&["--yes", "--", "--yes"]), ("--yes".to_owned(), true));
+        assert_eq!(delete(&["abc", "--yes"]), ("abc".to_owned(), true));
+    }
 }

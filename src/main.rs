@@ -2,7 +2,9 @@
 //! `serve.rs` assembles the key, `run.rs` is the event loop.
 
 mod attach;
+mod base64url;
 mod cli;
+mod commands;
 mod commands_socket;
 mod control;
 #[cfg(feature = "demo")]
@@ -26,6 +28,7 @@ mod test_control;
 mod touch;
 mod wake;
 
+use std::io::stdout;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -56,6 +59,11 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Demo(cli::Demo { site: Some(address) }) => demo::site(address, cli.json)?,
         Command::Serve(options) => serve::serve(state, &options, log)?,
         Command::VhciHelper => attach::helper::main()?,
+        Command::List => commands::list(state, cli.json, &mut stdout())?,
+        Command::Delete(options) => {
+            commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;
+        }
+        Command::Info => commands::info(state, cli.json, &mut stdout())?,
         _ => {}
     }
     Ok(ExitCode::SUCCESS)
