@@ -1,9 +1,11 @@
 //! The shell.
 
-#[expect(dead_code, reason = "used by the commands, which are not here yet")]
+#[allow(dead_code, reason = "used by the commands, which are not here yet")]
 mod attach;
+#[allow(dead_code, reason = "used by the commands, which are not here yet")]
+mod doctor;
 mod programs;
-#[expect(dead_code, reason = "used by the commands, which are not here yet")]
+#[allow(dead_code, reason = "used by the commands, which are not here yet")]
 mod prompt;
 mod readiness;
 
