@@ -9,6 +9,7 @@ mod commands_socket;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod error;
 mod host;
 mod http;
