@@ -45,10 +45,11 @@ pub(crate) fn up(wardkey: &Path, state: &Path) -> Result<Running, Failure> {
         .arg("--state")
         .arg(state)
         .args(["up", "--helper-on-stdin", "--presence", "always"]);
-    let process = Process::start(command.stdin(socket).stderr(Stdio::null()))?;
+    let mut process = Process::start(command.stdin(socket).stderr(Stdio::null()))?;
     drop(command);
     let key = helper.receive_key()?;
-    subjects::attached(process, Box::new(key), Some(helper))
+    process.keep(helper);
+    subjects::attached(process, Box::new(key))
 }
 
 /// `wardkey serve --usbip`.
