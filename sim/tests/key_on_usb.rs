@@ -213,7 +213,10 @@ fn the_device_is_enumerated_whatever_the_pieces_of_the_dialogue() {
         assert_eq!(device.product.as_deref(), Some("key ü"));
         assert_eq!(device.serial.as_deref(), Some("0042"));
         assert_eq!(device.packet_len_max_0, 64);
-        assert_eq!(device.report_descriptor.len(), 34);
+        assert_eq!(
+            (device.report_descriptor.len(), device.report_descriptor_requests),
+            (34, 1)
+        );
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Device {
     pub output: Endpoint,
     /// The HID report descriptor.
     pub report_descriptor: Vec<u8>,
+    /// How often the host had to ask for it: a correct device answers the first time.
+    pub report_descriptor_requests: u8,
     pub(super) manufacturer_index: Option<u8>,
     pub(super) product_index: Option<u8>,
     pub(super) serial_index: Option<u8>,
@@ -207,6 +209,10 @@ impl Device {
             return Err(Error::Descriptor("HID descriptor"));
         }
         Ok(())
+    }
+
+    pub(super) fn is_report_descriptor_short(&self, bytes: &[u8]) -> bool {
+        bytes.len() < usize::from(self.report_descriptor_len)
     }
 
     pub(super) fn read_report_descriptor(&mut self, bytes: &[u8]) -> Result<(), Error> {

@@ -21,6 +21,8 @@ const HID_REPORT: u16 = 0x2200;
 /// What the kernel asks for before it knows the packet size of endpoint 0.
 const FIRST_DEVICE_DESCRIPTOR_LEN: u16 = 64;
 const STRING_LEN_MAX: u16 = 255;
+/// Linux's HID driver asks again when the answer is short.
+const REPORT_DESCRIPTOR_REQUESTS_MAX: u8 = 4;
 
 /// One control transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,13 +187,22 @@ impl Enumeration {
             // Linux does not mind a device without SET_IDLE.
             Step::SetIdle => Step::ReportDescriptor,
             Step::ReportDescriptor => {
-                self.device
-                    .read_report_descriptor(must("GET_DESCRIPTOR(report)", answer)?)?;
-                Step::Done
+                let bytes = must("GET_DESCRIPTOR(report)", answer)?;
+                self.device.report_descriptor_requests += 1;
+                if self.device.is_report_descriptor_short(bytes) && self.may_ask_for_report_descriptor() {
+                    Step::ReportDescriptor
+                } else {
+                    self.device.read_report_descriptor(bytes)?;
+                    Step::Done
+                }
             }
             Step::Done => Step::Done,
         };
         Ok(())
+    }
+
+    fn may_ask_for_report_descriptor(&self) -> bool {
+        self.device.report_descriptor_requests < REPORT_DESCRIPTOR_REQUESTS_MAX
     }
 
     fn after_configuration(&self) -> Step {

@@ -5,9 +5,7 @@ mod script;
 use proptest::prelude::*;
 
 use super::*;
-use script::{
-    Script, enumerate, exported, ready, rep_import, reply, ret_submit, ret_unlink, sent, sent_one, string,
-};
+use script::{Script, enumerate, exported, ready, rep_import, reply, ret_submit, ret_unlink, sent, sent_one};
 
 // Enumeration
 
@@ -76,29 +74,30 @@ fn strings_that_the_device_does_not_have_are_not_asked_for() {
 #[test]
 fn a_device_without_set_idle_is_enumerated() {
     let mut host = UsbHost::new(Start::Attached);
-    loop {
-        let packet = sent_one(&mut host);
-        if packet.setup[..2] == [0x21, 0x0A] {
-            host.handle_bytes(&ret_submit(packet.seqnum, -32, 0, &[]))
-                .unwrap();
-            break;
-        }
-        let data = answer_of(packet.setup);
-        host.handle_bytes(&reply(&packet, &data)).unwrap();
+    let mut packet = sent_one(&mut host);
+    while packet.setup[..2] != [0x21, 0x0A] {
+        host.handle_bytes(&Script::default().reply(&packet)).unwrap();
+        packet = sent_one(&mut host);
     }
+    host.handle_bytes(&ret_submit(packet.seqnum, -32, 0, &[]))
+        .unwrap();
     assert_eq!(sent_one(&mut host).setup[..2], [0x81, 6]);
 }
 
-fn answer_of(setup: [u8; 8]) -> Vec<u8> {
-    let script = Script::default();
-    let whole = match setup[3] {
-        1 => script.device,
-        2 => script.configuration,
-        3 if setup[2] == 0 => script.languages,
-        3 => string("x"),
-        _ => Vec::new(),
+#[test]
+fn a_short_report_descriptor_is_asked_for_four_times() {
+    let mut script = Script::default();
+    script.report_descriptor.truncate(33);
+    let mut host = UsbHost::new(Start::Attached);
+    let mut asked = 0;
+    let error = loop {
+        let packet = sent_one(&mut host);
+        asked += u32::from(packet.setup[3] == 0x22);
+        if let Err(error) = host.handle_bytes(&script.reply(&packet)) {
+            break error;
+        }
     };
-    whole.into_iter().take(usize::from(setup[6])).collect()
+    assert_eq!((asked, error), (4, Error::Descriptor("report descriptor")));
 }
 
 #[test]

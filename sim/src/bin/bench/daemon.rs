@@ -1,16 +1,23 @@
 //! Starts wardkey the two ways in which a local computer gets it: handed to the kernel, and over TCP.
 
 use std::env;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::geteuid;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::helper::Helper;
 use crate::process::Process;
 use crate::subjects::{self, Running};
+
+/// The user and group that own nothing, on every Linux.
+const NOBODY: u32 = 65_534;
 
 /// Builds the release binary and says where it is.
 pub(crate) fn build() -> Result<PathBuf, Failure> {
@@ -40,25 +47,42 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
 /// `wardkey up`, with this program in the place of the kernel.
 pub(crate) fn up(wardkey: &Path, state: &Path) -> Result<Running, Failure> {
     let (helper, socket) = Helper::pair()?;
-    let mut command = Command::new(wardkey);
-    command
-        .arg("--state")
-        .arg(state)
-        .args(["up", "--helper-on-stdin", "--presence", "always"]);
-    let process = Process::start(command.stdin(socket).stderr(Stdio::null()))?;
+    let mut command = on_state(wardkey, state)?;
+    command.args(["up", "--helper-on-stdin", "--presence", "always"]);
+    let mut process = Process::start(command.stdin(socket).stderr(Stdio::null()))?;
     drop(command);
     let key = helper.receive_key()?;
-    subjects::attached(process, Box::new(key), Some(helper))
+    process.keep(helper);
+    subjects::attached(process, Box::new(key))
 }
 
 /// `wardkey serve --usbip`.
 pub(crate) fn serve(wardkey: &Path, state: &Path) -> Result<Running, Failure> {
-    let mut command = Command::new(wardkey);
-    command.arg("--json").arg("--state").arg(state);
-    command.args(["serve", "--usbip", "127.0.0.1:0", "--presence", "always"]);
+    let mut command = on_state(wardkey, state)?;
+    command.args([
+        "--json",
+        "serve",
+        "--usbip",
+        "127.0.0.1:0",
+        "--presence",
+        "always",
+    ]);
     let mut process = Process::start(command.stdin(Stdio::null()).stderr(Stdio::null()))?;
     let address = process.first_line(listening)?;
     subjects::imported(process, address)
+}
+
+/// The program on a state folder, which is made. Root's keys belong to nobody: wardkey does not run as root.
+fn on_state(wardkey: &Path, state: &Path) -> Result<Command, Failure> {
+    fs::create_dir_all(state)?;
+    fs::set_permissions(state, Permissions::from_mode(0o700))?;
+    let mut command = Command::new(wardkey);
+    if geteuid().is_root() {
+        chown(state, Some(NOBODY), Some(NOBODY))?;
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.arg("--state").arg(state);
+    Ok(command)
 }
 
 /// The address in the line that says where USB/IP clients can connect.

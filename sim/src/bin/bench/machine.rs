@@ -95,8 +95,9 @@ impl Usage {
         usage
     }
 
-    /// What a process uses in `duration`.
+    /// What a process uses in `duration`, after a moment in which it may finish what it does.
     pub(crate) fn during(process: u32, duration: Duration) -> Self {
+        clock::pause(Duration::from_millis(500));
         let before = Self::of(process);
         clock::pause(duration);
         let after = Self::of(process);

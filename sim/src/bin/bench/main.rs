@@ -89,11 +89,11 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         many: arguments.credentials,
         quick: arguments.quick,
     };
-    let table = subjects::measure(&plan)?;
+    let table = subjects::measure(&plan);
     if arguments.json {
         println!("{}", output::json(&machine, &table));
     } else {
         println!("{}", output::markdown(&machine, &table));
     }
-    Ok(())
+    table.failure().map_or(Ok(()), |failure| Err(failure.clone()))
 }

@@ -6,6 +6,12 @@ use crate::machine::Machine;
 use crate::operations::Operation;
 use crate::subjects::{Cell, IDLE, SUBJECTS, Table};
 
+const NOTES: &str = "
+The client is the same everywhere: one report at a time, as Linux sends them. wardkey answers a registration when the
+credential is on the disk; the reference authenticator keeps everything in memory, and `usbip-device` is polled without
+a pause, as fast as it can be. Its column has one stored credential only: its file system takes minutes to fill.
+";
+
 /// A Markdown table: a row per operation, a column per subject, p50 / p99 in milliseconds.
 pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
     let Machine {
@@ -38,6 +44,7 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
             SUBJECTS.map(|subject| cell(subject).map_or("–".to_owned(), show)),
         );
     }
+    text += NOTES;
     text += &format!("\nIdle for {} s with a host attached:\n\n", IDLE.as_secs());
     for idle in &table.idle {
         let ms = idle.usage.processor.as_secs_f64() * 1e3;

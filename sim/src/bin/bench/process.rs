@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::Failure;
+use crate::helper::Helper;
 
 /// A process that is killed when it is dropped. What it wrote must be durable by then: no chance to tidy up.
 pub(crate) struct Process {
     child: Child,
+    /// Kept open for as long as the process runs.
+    helper: Option<Helper>,
 }
 
 impl Process {
@@ -24,7 +27,7 @@ impl Process {
                 "give the program with --wardkey PATH",
             )
         })?;
-        Ok(Self { child })
+        Ok(Self { child, helper: None })
     }
 
     /// The first line of standard output for which `read` has an answer.
@@ -43,6 +46,11 @@ impl Process {
             "the process to be measured ended before it was ready",
             "start it by hand and see what it says; another program may use its port",
         ))
+    }
+
+    /// Keeps the helper that the process talks to.
+    pub(crate) fn keep(&mut self, helper: Helper) {
+        self.helper = Some(helper);
     }
 
     /// Its process id.

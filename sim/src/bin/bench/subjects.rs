@@ -1,8 +1,10 @@
 //! Who is measured, and in which order.
 
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use wardkey_sim::fido_client::FidoClient;
@@ -13,7 +15,6 @@ use wardkey_sim::usb_host::{Start, UsbConnection, list_devices};
 
 use crate::daemon;
 use crate::failure::Failure;
-use crate::helper::Helper;
 use crate::machine::Usage;
 use crate::operations::{self, Operation};
 use crate::process::{Process, this_program};
@@ -74,20 +75,25 @@ type Client = FidoClient<HidClient<UsbConnection<Stream>>>;
 
 /// A process that is measured, and our connection to it.
 pub(crate) struct Running {
-    // Dropped in this order: unplug, then end the process.
     connection: UsbConnection<Stream>,
     process: Process,
-    _helper: Option<Helper>,
+}
+
+impl Running {
+    /// Makes a client of the connection.
+    fn into_client(
+        self,
+        open: impl FnOnce(UsbConnection<Stream>) -> Result<Client, Failure>,
+    ) -> Result<(Client, Process), Failure> {
+        let Self { connection, process } = self;
+        Ok((open(connection)?, process))
+    }
 }
 
 /// Enumerates a device that needs no import.
-pub(crate) fn attached(process: Process, stream: Stream, helper: Option<Helper>) -> Result<Running, Failure> {
+pub(crate) fn attached(process: Process, stream: Stream) -> Result<Running, Failure> {
     let connection = UsbConnection::open(stream, Start::Attached, OPEN_TIMEOUT)?;
-    Ok(Running {
-        connection,
-        process,
-        _helper: helper,
-    })
+    Ok(Running { connection, process })
 }
 
 /// Imports the first device of a service and enumerates it.
@@ -98,11 +104,7 @@ pub(crate) fn imported(process: Process, address: SocketAddr) -> Result<Running,
         .ok_or_else(|| Failure::new("the service has no device", "see what it prints"))?
         .bus_id;
     let connection = UsbConnection::open(connect(address)?, Start::Import { bus_id }, OPEN_TIMEOUT)?;
-    Ok(Running {
-        connection,
-        process,
-        _helper: None,
-    })
+    Ok(Running { connection, process })
 }
 
 fn connect(address: SocketAddr) -> Result<Stream, Failure> {
@@ -111,15 +113,64 @@ fn connect(address: SocketAddr) -> Result<Stream, Failure> {
     Ok(Box::new(stream))
 }
 
-/// Measures everything. That wardkey fails is an error; what is beside it may fail, which is then told in its cells.
-pub(crate) fn measure(plan: &Plan<'_>) -> Result<Table, Failure> {
+/// Measures everything. What fails is told in its cells.
+pub(crate) fn measure(plan: &Plan<'_>) -> Table {
     let mut table = Table::default();
-    measure_wardkey(plan, &mut table)?;
-    measure_echo(plan, &mut table, ECHO_PAIR, echo_on_socketpair)?;
-    measure_echo(plan, &mut table, ECHO_TCP, echo_on_tcp)?;
+    measure_wardkey(plan, &mut table);
+    measure_echo(plan, &mut table, ECHO_PAIR, echo_on_socketpair);
+    measure_echo(plan, &mut table, ECHO_TCP, echo_on_tcp);
     measure_reference(plan, &mut table);
     measure_reference_directly(plan, &mut table);
-    Ok(table)
+    table
+}
+
+impl Table {
+    /// The first failure of wardkey itself or of the echo, which have to work.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        let beside = [REFERENCE_TCP, REFERENCE_DIRECT];
+        let mut ours = self.cells.iter().filter(|cell| !beside.contains(&cell.subject));
+        ours.find_map(|cell| cell.result.as_ref().err())
+    }
+
+    /// Measures `operations` one after the other on what `start` gives.
+    fn measure(
+        &mut self,
+        plan: &Plan<'_>,
+        column: Column,
+        operations: &[Operation],
+        start: impl FnOnce() -> Result<(Client, Process), Failure>,
+    ) {
+        let Column { subject, stored } = column;
+        eprintln!("{subject}, {stored} stored");
+        let mut started = start();
+        for &operation in operations {
+            let result = match &mut started {
+                Ok((client, _)) => measure_one(plan, client, operation),
+                Err(failure) => Err(failure.clone()),
+            };
+            self.cells.push(Cell {
+                subject,
+                operation,
+                stored,
+                result,
+            });
+        }
+        if let Ok((_, process)) = &started
+            && operations.contains(&Operation::GetInfo)
+        {
+            self.idle.push(Idle {
+                subject,
+                usage: Usage::during(process.id(), IDLE),
+            });
+        }
+    }
+}
+
+/// A column of the table and how much is stored.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    subject: &'static str,
+    stored: u32,
 }
 
 /// How to start wardkey on a state folder.
@@ -128,7 +179,7 @@ struct Way {
     start: fn(&Path, &Path) -> Result<Running, Failure>,
 }
 
-fn measure_wardkey(plan: &Plan<'_>, table: &mut Table) -> Result<(), Failure> {
+fn measure_wardkey(plan: &Plan<'_>, table: &mut Table) {
     let ways = [
         Way {
             subject: WARDKEY_PAIR,
@@ -139,87 +190,46 @@ fn measure_wardkey(plan: &Plan<'_>, table: &mut Table) -> Result<(), Failure> {
             start: daemon::serve,
         },
     ];
-    for (index, Way { subject, start }) in ways.iter().enumerate() {
-        eprintln!("{subject}, 1 credential");
-        let Running {
-            connection,
-            process,
-            _helper,
-        } = start(plan.wardkey, &plan.folder.join(format!("one-{index}")))?;
-        let mut client = FidoClient::new(HidClient::open(connection, *b"wardkey1")?);
-        operations::seed(&mut client, 1)?;
-        for operation in Operation::PINGS
-            .into_iter()
-            .chain([Operation::GetInfo])
-            .chain(Operation::COMMANDS)
-        {
-            table
-                .cells
-                .push(measure_one(plan, &mut client, operation, subject, 1));
-        }
-        table.idle.push(Idle {
-            subject,
-            usage: Usage::during(process.id(), IDLE),
-        });
-    }
-    let folder = plan.folder.join("many");
-    for (index, Way { subject, start }) in ways.iter().enumerate() {
-        eprintln!("{subject}, {} credentials", plan.many);
-        let Running {
-            connection,
-            process: _process,
-            _helper,
-        } = start(plan.wardkey, &folder)?;
-        let mut client = FidoClient::new(HidClient::open(connection, *b"wardkey2")?);
-        if index == 0 {
-            operations::seed(&mut client, plan.many)?;
-        }
-        for operation in Operation::COMMANDS {
-            table
-                .cells
-                .push(measure_one(plan, &mut client, operation, subject, plan.many));
+    let everything = [&Operation::PINGS[..], &[Operation::GetInfo], &Operation::COMMANDS].concat();
+    for (index, Way { subject, start }) in ways.into_iter().enumerate() {
+        for (stored, operations) in [(1, everything.as_slice()), (plan.many, &Operation::COMMANDS)] {
+            let folder = plan.folder.join(format!("{index}-{stored}"));
+            table.measure(plan, Column { subject, stored }, operations, || {
+                let running = start(plan.wardkey, &folder)?;
+                running.into_client(|connection| {
+                    let mut client = FidoClient::new(HidClient::open(connection, *b"wardkey1")?);
+                    operations::seed(&mut client, stored)?;
+                    Ok(client)
+                })
+            });
         }
     }
-    let failed = table.cells.iter().find_map(|cell| cell.result.as_ref().err());
-    failed.map_or(Ok(()), |failure| Err(failure.clone()))
 }
 
-fn measure_one(
-    plan: &Plan<'_>,
-    client: &mut Client,
-    operation: Operation,
-    subject: &'static str,
-    stored: u32,
-) -> Cell {
+fn measure_one(plan: &Plan<'_>, client: &mut Client, operation: Operation) -> Result<Samples, Failure> {
     let count = operation.samples(plan.quick);
-    let result = match operation {
+    match operation {
         Operation::Ping(length) => operations::ping(client.pipe_mut(), length, count),
         Operation::GetInfo
         | Operation::AssertAllowed
         | Operation::AssertDiscovered
         | Operation::MakeNonResident
         | Operation::MakeResident => operations::command(client, operation, count),
-    };
-    Cell {
-        subject,
-        operation,
-        stored,
-        result,
     }
 }
 
 fn echo_on_socketpair() -> Result<Running, Failure> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = this_program("echo-stdin")?;
-    let process = Process::start(command.stdin(std::os::fd::OwnedFd::from(theirs)))?;
+    let process = Process::start(command.stdin(OwnedFd::from(theirs)))?;
     drop(command);
-    attached(process, Box::new(ours), None)
+    attached(process, Box::new(ours))
 }
 
 fn echo_on_tcp() -> Result<Running, Failure> {
     let mut process = Process::start(&mut this_program("echo-tcp")?)?;
     let address = process.first_line(|line| line.parse().ok())?;
-    attached(process, connect(address)?, None)
+    attached(process, connect(address)?)
 }
 
 fn measure_echo(
@@ -227,71 +237,52 @@ fn measure_echo(
     table: &mut Table,
     subject: &'static str,
     start: fn() -> Result<Running, Failure>,
-) -> Result<(), Failure> {
-    eprintln!("{subject}");
-    let Running {
-        connection,
-        process: _process,
-        _helper,
-    } = start()?;
-    // An echo allocates no channels.
-    let client = HidClient::on_channel(connection, ChannelId(1));
-    let mut client = FidoClient::new(client);
-    for operation in Operation::PINGS {
-        table
-            .cells
-            .push(measure_one(plan, &mut client, operation, subject, 1));
-    }
-    Ok(())
+) {
+    table.measure(plan, Column { subject, stored: 1 }, &Operation::PINGS, || {
+        // An echo allocates no channels.
+        start()?
+            .into_client(|connection| Ok(FidoClient::new(HidClient::on_channel(connection, ChannelId(1)))))
+    });
 }
 
 /// Every operation with a process of its own: it does not survive all of them.
 fn measure_reference(plan: &Plan<'_>, table: &mut Table) {
-    let subject = REFERENCE_TCP;
     for operation in Operation::PINGS
         .into_iter()
         .chain([Operation::GetInfo])
         .chain(Operation::COMMANDS)
     {
-        eprintln!("{subject}, {}", operation.name());
-        let cell = match start_reference() {
-            Ok((mut client, process)) => {
-                let cell = measure_one(plan, &mut client, operation, subject, 1);
-                if operation == Operation::GetInfo {
-                    table.idle.push(Idle {
-                        subject,
-                        usage: Usage::during(process.id(), IDLE),
-                    });
-                }
-                cell
-            }
-            Err(failure) => Cell {
-                subject,
-                operation,
+        table.measure(
+            plan,
+            Column {
+                subject: REFERENCE_TCP,
                 stored: 1,
-                result: Err(failure),
             },
-        };
-        table.cells.push(cell);
+            &[operation],
+            start_reference,
+        );
     }
 }
 
 fn start_reference() -> Result<(Client, Process), Failure> {
     let mut command = this_program("reference")?;
-    let mut process = Process::start(command.stderr(std::process::Stdio::null()))?;
+    let mut process = Process::start(command.stderr(Stdio::null()))?;
     let address = process.first_line(|line| line.parse().ok())?;
     let start = Start::Import {
         bus_id: usbip::BUS_ID.to_owned(),
     };
     let connection = UsbConnection::open(connect(address)?, start, OPEN_TIMEOUT)?;
-    let mut client = HidClient::open(connection, *b"referenc")?;
-    client.set_patience(Patience {
-        whole_answer: Duration::from_secs(5),
-        ..Patience::default()
-    });
-    let mut client = FidoClient::new(client);
-    operations::seed(&mut client, 1)?;
-    Ok((client, process))
+    let running = Running { connection, process };
+    running.into_client(|connection| {
+        let mut client = HidClient::open(connection, *b"referenc")?;
+        client.set_patience(Patience {
+            whole_answer: Duration::from_secs(5),
+            ..Patience::default()
+        });
+        let mut client = FidoClient::new(client);
+        operations::seed(&mut client, 1)?;
+        Ok(client)
+    })
 }
 
 fn measure_reference_directly(plan: &Plan<'_>, table: &mut Table) {

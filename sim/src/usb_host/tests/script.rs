@@ -43,6 +43,12 @@ pub(super) fn string(text: &str) -> Vec<u8> {
 }
 
 impl Script {
+    /// The packet that answers a control request.
+    pub(super) fn reply(&self, packet: &Packet) -> Vec<u8> {
+        let (status, data) = self.answer(packet.setup);
+        ret_submit(packet.seqnum, status, i32::try_from(data.len()).unwrap(), &data)
+    }
+
     /// The answer to a control request: a status and data, cut to what was asked for.
     fn answer(&self, setup: [u8; 8]) -> (i32, Vec<u8>) {
         let data = match setup {
@@ -157,10 +163,8 @@ pub(super) fn enumerate(host: &mut UsbHost, script: &Script) -> Result<Vec<[u8; 
             );
             return Ok(setups);
         }
-        let (status, data) = script.answer(packet.setup);
         setups.push(packet.setup);
-        let length = i32::try_from(data.len()).unwrap();
-        host.handle_bytes(&ret_submit(packet.seqnum, status, length, &data))?;
+        host.handle_bytes(&script.reply(&packet))?;
     }
 }
 
