@@ -83,7 +83,10 @@ impl Daemon {
             // Backwards, because a connection that ends makes room by moving a later one.
             for source in ready.into_iter().rev() {
                 match source {
-                    Source::Stop => return Ok(()),
+                    Source::Stop => {
+                        self.unplug(now);
+                        return Ok(());
+                    }
                     Source::Mailbox => self.take_messages(now),
                     Source::Listener(index) => self.accept(now, index),
                     Source::Connection(index) => self.read(now, index, &mut buffer),
@@ -305,8 +308,16 @@ impl Daemon {
         let _ = order.done.send(());
     }
 
+    /// Takes the key out of the local kernel, if it is there.
+    fn unplug(&mut self, now: Instant) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.unplug(now);
+        }
+    }
+
     fn power_off(&mut self, now: Instant) {
         self.powered = false;
+        self.unplug(now);
         for index in (0..self.connections.len()).rev() {
             if self.connections.get(index).is_some_and(|connection| !matches!(connection.role, Role::Commands(_))) {
                 self.connections.swap_remove(index);

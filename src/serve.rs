@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::attach::{Attachment, Start};
+use crate::attach::{Helper, Start};
 use crate::cli::{Key, Presence, Serve};
 use crate::error::Failure;
 use crate::host;
@@ -85,12 +85,12 @@ fn run(
         listeners.push(listener);
     }
     let (vault, lock) = state.into_vault();
-    let attachment = start.map(Attachment::start).transpose()?;
+    let helper = start.map(Helper::start).transpose()?;
     let daemon = Daemon {
         device: key::device(vault),
-        identity: key::identity(options.usb_id),
+        identity: key::identity(options.usb_id.pair),
         listeners,
-        kernel: attachment.map(|attachment| Kernel::new(attachment, host::now())),
+        kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(asker, waker),
         mailbox,
         stop,
