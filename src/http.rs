@@ -109,6 +109,8 @@ impl Response {
         Self::new(status, "text/plain; charset=utf-8", format!("{}\n", status.line()).into_bytes())
     }
 
+    /// The same with one more header.
+    #[cfg(feature = "demo")]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.extra = Some((name, value.into()));
         self
