@@ -40,6 +40,7 @@ pub(crate) enum Parsed {
 
 /// Response codes, RFC 9110 §15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "only the page gives some of these answers"))]
 pub(crate) enum Status {
     Ok,
     NoContent,
