@@ -40,6 +40,7 @@ pub(crate) enum Parsed {
 
 /// Response codes, RFC 9110 §15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "demo"), expect(dead_code, reason = "only the page gives some of these answers"))]
 pub(crate) enum Status {
     Ok,
     NoContent,
@@ -109,6 +110,8 @@ impl Response {
         Self::new(status, "text/plain; charset=utf-8", format!("{}\n", status.line()).into_bytes())
     }
 
+    /// The same with one more header.
+    #[cfg(feature = "demo")]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.extra = Some((name, value.into()));
         self
