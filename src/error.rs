@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::attach;
+
 /// A failure in two lines. Neither line ever holds a secret.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -21,6 +23,12 @@ impl Failure {
         eprintln!("wardkey: {}", self.what);
         eprintln!("hint: {}", self.hint);
         ExitCode::FAILURE
+    }
+}
+
+impl From<attach::Error> for Failure {
+    fn from(error: attach::Error) -> Self {
+        Self::new(&error, error.hint())
     }
 }
 

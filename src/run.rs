@@ -75,9 +75,6 @@ impl Daemon {
         let mut buffer = vec![0; READ_LEN_MAX];
         loop {
             let now = host::now();
-            if self.device.poll_timeout().is_some_and(|at| at <= now) {
-                self.device.handle_timeout(now);
-            }
             self.attach_to_kernel(now);
             self.handle_events(now);
             self.write_all(now);
@@ -91,6 +88,10 @@ impl Daemon {
                     Source::Listener(index) => self.accept(now, index),
                     Source::Connection(index) => self.read(now, index, &mut buffer),
                 }
+            }
+            // After the sockets: what a host said in time counts, even when this process came late to hear it.
+            if self.device.poll_timeout().is_some_and(|at| at <= now) {
+                self.device.handle_timeout(now);
             }
         }
     }

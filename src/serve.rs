@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::attach::Helper;
+use crate::attach::{Attachment, Start};
 use crate::cli::{Key, Presence, Serve};
 use crate::error::Failure;
 use crate::host;
@@ -30,8 +30,8 @@ pub(crate) fn serve(state: Option<&Path>, options: &Serve, log: Log) -> Result<(
 }
 
 /// Runs the key for the local kernel.
-pub(crate) fn up(state: Option<&Path>, options: &Key, helper: Helper, log: Log) -> Result<(), Failure> {
-    run(state, options, Vec::new(), Some(helper), log)
+pub(crate) fn up(state: Option<&Path>, options: &Key, start: Start, log: Log) -> Result<(), Failure> {
+    run(state, options, Vec::new(), Some(start), log)
 }
 
 fn addresses(options: &Serve, log: &Log) -> Result<Vec<(Purpose, Address)>, Failure> {
@@ -71,7 +71,7 @@ fn run(
     state: Option<&Path>,
     options: &Key,
     addresses: Vec<(Purpose, Address)>,
-    helper: Option<Helper>,
+    start: Option<Start>,
     log: Log,
 ) -> Result<(), Failure> {
     let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
@@ -85,11 +85,12 @@ fn run(
         listeners.push(listener);
     }
     let (vault, lock) = state.into_vault();
+    let attachment = start.map(Attachment::start).transpose()?;
     let daemon = Daemon {
         device: key::device(vault),
         identity: key::identity(options.usb_id),
         listeners,
-        kernel: helper.map(|helper| Kernel::new(helper, host::now())),
+        kernel: attachment.map(|attachment| Kernel::new(attachment, host::now())),
         questions: Questions::new(asker, waker),
         mailbox,
         stop,

@@ -8,8 +8,8 @@ use wardkey_vault::{Error, Profile, Vault};
 use crate::command::Command;
 use crate::commands::Step;
 use crate::config::Config;
-use crate::gesture::{Gesture, Next, Outcome, Pending, Refusal};
-use crate::response;
+use crate::gesture::{Gesture, Next, Outcome, Pending};
+use crate::pin_uv_auth;
 use crate::session::Session;
 use crate::status::StatusCode;
 
@@ -57,35 +57,19 @@ impl Authenticator {
 
     /// Goes on after the user's gesture, and gives the answer to the request that asked for it.
     pub fn resume(&mut self, now: Instant, pending: Pending, gesture: Gesture) -> Vec<u8> {
-        let present = gesture.evidence();
-        let of_operation = |refusal: Refusal| refusal.of_operation();
-        let of_selection = |refusal: Refusal| refusal.of_selection();
-        match pending.next {
-            Next::MakeCredential(accepted) => response::into_bytes(
-                present
-                    .map_err(of_operation)
-                    .and_then(|present| self.create_credential(now, *accepted, present)),
-            ),
-            Next::RefuseExcluded => vec![Self::refuse_excluded(gesture).byte()],
-            Next::AnswerBlink => {
-                let status = present.map_or_else(of_operation, |_| StatusCode::PIN_NOT_SET);
-                vec![status.byte()]
-            }
-            Next::GetAssertion(located) => response::into_bytes(
-                present
-                    .map_err(of_operation)
-                    .and_then(|present| self.assert_present(now, located, present)),
-            ),
-            Next::Selection => {
-                response::into_bytes(present.map_err(of_selection).map(|_| response::Response::empty()))
-            }
-            Next::Reset => response::into_bytes(
-                present
-                    .map_err(of_selection)
-                    .and_then(|present| self.erase(&present)),
-            ),
-            Next::U2fRegister(request) => self.u2f_registered(&request, present),
-            Next::U2fAuthenticate(request) => self.u2f_authenticated(&request, present),
+        let result = match pending.next {
+            Next::U2fRegister(request) => return self.u2f_registered(&request, gesture),
+            Next::U2fAuthenticate(request) => return self.u2f_authenticated(&request, gesture),
+            Next::MakeCredential(accepted) => self.create_credential(now, *accepted, gesture),
+            Next::RefuseExcluded => Err(Self::refuse_excluded(gesture)),
+            Next::AnswerBlink => Err(pin_uv_auth::answer_blink(gesture)),
+            Next::GetAssertion(located) => self.assert_present(now, located, gesture),
+            Next::Selection => Self::selected(gesture),
+            Next::Reset => self.erase(gesture),
+        };
+        match result {
+            Ok(response) => response.into_bytes(),
+            Err(status) => vec![status.byte()],
         }
     }
 
@@ -114,3 +98,6 @@ impl Authenticator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use crate::status::StatusCode;
 use crate::u2f;
 
 /// What a command did with its first look at the request.
+#[must_use]
 pub enum Outcome {
     /// The answer.
     Done(Vec<u8>),

@@ -1,6 +1,7 @@
 //! `pinUvAuthParam` and `pinUvAuthProtocol` as they arrive with a command. No protocol is supported, so none is ever
 //! verified; but an empty parameter has a meaning of its own. `CTAP 2.3 §6.1.2 steps 1 and 2`, `§6.2.2 steps 1 and 2`.
 
+use crate::gesture::Gesture;
 use crate::parameters::{Parameters, bytes, unsigned};
 use crate::status::StatusCode;
 
@@ -33,5 +34,14 @@ impl PinUvAuth {
             Self::Given(None) => Err(StatusCode::MISSING_PARAMETER),
             Self::Given(Some(_)) => Err(StatusCode::INVALID_PARAMETER),
         }
+    }
+}
+
+/// After the gesture for an empty parameter: step 1. The client learns that the user touched this key, in the form of
+/// an error, as there is no PIN.
+pub(crate) fn answer_blink(gesture: Gesture) -> StatusCode {
+    match gesture.evidence() {
+        Ok(_) => StatusCode::PIN_NOT_SET,
+        Err(refusal) => refusal.of_operation(),
     }
 }

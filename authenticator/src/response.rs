@@ -23,11 +23,3 @@ impl Response {
         self.0
     }
 }
-
-/// The bytes of an answer, whatever it reports.
-pub(crate) fn into_bytes(result: Result<Response, StatusCode>) -> Vec<u8> {
-    match result {
-        Ok(response) => response.into_bytes(),
-        Err(status) => vec![status.byte()],
-    }
-}

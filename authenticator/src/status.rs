@@ -85,3 +85,26 @@ impl From<crate::cbor::Malformed> for StatusCode {
         Self::INVALID_CBOR
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wardkey_vault::Error;
+
+    use super::*;
+
+    #[test]
+    fn only_a_vault_without_room_is_told_apart() {
+        assert_eq!(StatusCode::from(Error::TooLarge), StatusCode::KEY_STORE_FULL);
+        for error in [
+            Error::Corrupted,
+            Error::Tampered,
+            Error::WrongRootKey,
+            Error::NewerFormat {
+                found: 2,
+                supported: 1,
+            },
+        ] {
+            assert_eq!(StatusCode::from(error), StatusCode::OTHER);
+        }
+    }
+}

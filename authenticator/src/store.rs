@@ -26,12 +26,20 @@ pub(crate) struct Credential {
     pub(crate) user: Option<User>,
 }
 
-/// What is stored about a new credential besides its key.
-pub(crate) struct Account {
+/// A new credential to be stored.
+pub(crate) struct NewCredential {
+    pub(crate) id: CredentialId,
     pub(crate) rp: RelyingParty,
     pub(crate) user: User,
+    pub(crate) key: PrivateKey,
     pub(crate) profile: Profile,
     pub(crate) created_unix_ms: u64,
+}
+
+/// What a wrapped credential is bound to.
+pub(crate) struct Binding<'a> {
+    pub(crate) rp_id_hash: &'a RpIdHash,
+    pub(crate) profile: Profile,
 }
 
 /// The credential with this id for this relying party, wherever it is kept; `None` when it is not one of ours.
@@ -54,16 +62,16 @@ pub(crate) fn find(vault: &Vault, rp: &RpIdHash, id: &CredentialId) -> Result<Op
 pub(crate) fn store(
     vault: &mut Vault,
     rng: &mut dyn CryptoRng,
-    id: CredentialId,
-    account: Account,
-    key: PrivateKey,
+    credential: NewCredential,
 ) -> Result<(), Error> {
-    let Account {
+    let NewCredential {
+        id,
         rp,
         user,
+        key,
         profile,
         created_unix_ms,
-    } = account;
+    } = credential;
     let passkey = Passkey {
         id,
         rp_id: rp.id.0,
@@ -90,11 +98,10 @@ pub(crate) fn random_id(rng: &mut dyn CryptoRng) -> CredentialId {
 pub(crate) fn wrap(
     vault: &Vault,
     rng: &mut dyn CryptoRng,
-    rp: &RpIdHash,
-    profile: Profile,
+    binding: &Binding<'_>,
     key: &PrivateKey,
 ) -> CredentialId {
-    vault.wrap(rng, rp, profile, &seal_wrapped(key))
+    vault.wrap(rng, binding.rp_id_hash, binding.profile, &seal_wrapped(key))
 }
 
 fn from_passkey(rp: &RpIdHash, passkey: Passkey) -> Option<Credential> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use p256::ecdsa::signature::Verifier;
 use rand_core::{TryCryptoRng, TryRng};
+use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use sha2::{Digest, Sha256};
 use wardkey_transport::time::Instant;
@@ -79,9 +80,13 @@ impl Key {
     }
 
     pub(crate) fn seeded(kind: KeyKind, seed: u64) -> Self {
+        Self::on(kind, InMemoryBackend::new(), seed)
+    }
+
+    pub(crate) fn on(kind: KeyKind, disk: impl StorageBackend, seed: u64) -> Self {
         let mut rng = SeededRng::new(seed);
         let root = Secret::from_slice(&[7; 32]).unwrap();
-        let vault = Vault::open(InMemoryBackend::new(), &root, &mut rng).unwrap();
+        let vault = Vault::open(disk, &root, &mut rng).unwrap();
         let config = Config {
             kind,
             firmware_version: 3,

@@ -1,6 +1,6 @@
 //! The only place of this crate that reads a clock or waits.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time on a clock that never goes back.
 #[expect(
@@ -18,4 +18,11 @@ pub fn now() -> Instant {
 )]
 pub fn pause(duration: Duration) {
     std::thread::sleep(duration);
+}
+
+/// Seconds since the Unix epoch; 0 when the clock is before it.
+#[expect(clippy::disallowed_methods, reason = "a measurement says when it was made")]
+pub fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }

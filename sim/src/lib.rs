@@ -16,6 +16,8 @@ pub mod clock;
 pub mod fido_client;
 pub mod hid_client;
 pub mod raw_stream;
+#[cfg(feature = "reference")]
+pub mod reference;
 pub mod report;
 pub mod usb_host;
 pub mod webauthn;

@@ -68,6 +68,12 @@ impl TimedStream for TcpStream {
     }
 }
 
+impl<S: TimedStream + ?Sized> TimedStream for Box<S> {
+    fn limit_reads(&mut self, timeout: Duration) -> io::Result<()> {
+        (**self).limit_reads(timeout)
+    }
+}
+
 /// Reads what there is; `None` when nothing came in `timeout`. A timeout below a millisecond counts as one.
 pub(crate) fn read_some<S: TimedStream>(
     stream: &mut S,

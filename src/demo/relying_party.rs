@@ -27,7 +27,7 @@ use webauthn_rs_core::proto::{
 };
 
 use attested::AuthenticatorData;
-pub(crate) use facts::{LoggedIn, Registered};
+pub(crate) use facts::{FlagNames, LoggedIn, Registered, uuid};
 pub(crate) use refused::Refused;
 
 /// The RP ID: credentials are scoped to it, and browsers allow it without https.
@@ -112,7 +112,8 @@ pub(crate) struct LoginWish {
     pub(crate) user_verification: UserVerificationPolicy,
 }
 
-fn discouraged() -> UserVerificationPolicy {
+/// For a key that cannot verify who the person is.
+pub(crate) fn discouraged() -> UserVerificationPolicy {
     UserVerificationPolicy::Discouraged_DO_NOT_USE
 }
 
@@ -140,6 +141,14 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
+    /// For people.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256 (COSE -7, ECDSA on P-256)",
+            Self::Eddsa => "EdDSA (COSE -8, Ed25519)",
+        }
+    }
+
     const fn cose(self) -> COSEAlgorithm {
         match self {
             Self::Es256 => COSEAlgorithm::ES256,

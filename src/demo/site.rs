@@ -12,8 +12,8 @@ use serde_json::json;
 use url::Url;
 use webauthn_rs_core::proto::{PublicKeyCredential, RegisterPublicKeyCredential};
 
-use crate::http::{Request, Response, Status};
 use super::relying_party::{CeremonyId, LoginWish, Refused, RegistrationWish, RelyingParty};
+use crate::http::{Request, Response, Status};
 
 const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
@@ -39,7 +39,12 @@ impl Site {
         let mut origin = Url::parse("http://localhost").expect("it is a URL");
         origin.set_port(Some(port)).expect("an http URL has a port");
         let relying_party = RelyingParty::new(origin.clone());
-        Self { port, origin: origin.origin().ascii_serialization(), relying_party, result: None }
+        Self {
+            port,
+            origin: origin.origin().ascii_serialization(),
+            relying_party,
+            result: None,
+        }
     }
 
     /// Where to point a browser: RP IDs are names, so the page must be opened by name.
@@ -61,15 +66,24 @@ impl Site {
         let is = |name: &str| host == format!("{name}:{}", self.port) || (self.port == 80 && host == name);
         let by_address = is("127.0.0.1") || is("[::1]");
         if by_address && request.path == "/" {
-            let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
+            let query = if request.query.is_empty() {
+                String::new()
+            } else {
+                format!("?{}", request.query)
+            };
             let location = format!("{}{query}", self.url());
             return Err(Response::bare(Status::PermanentRedirect).with("Location", location));
         }
-        if by_address || is("localhost") { Ok(()) } else { Err(Response::bare(Status::MisdirectedRequest)) }
+        if by_address || is("localhost") {
+            Ok(())
+        } else {
+            Err(Response::bare(Status::MisdirectedRequest))
+        }
     }
 
     fn route(&mut self, request: &Request) -> Response {
-        let asset = |content_type, text: &'static str| Response::new(Status::Ok, content_type, text.as_bytes());
+        let asset =
+            |content_type, text: &'static str| Response::new(Status::Ok, content_type, text.as_bytes());
         match (request.method.as_str(), request.path.as_str()) {
             ("GET" | "HEAD", "/") => {
                 if request.query.contains("auto=") {
@@ -77,30 +91,47 @@ impl Site {
                 }
                 asset(HTML, include_str!("site/index.html"))
             }
-            ("GET" | "HEAD", "/style.css") => asset("text/css; charset=utf-8", include_str!("site/style.css")),
-            ("GET" | "HEAD", "/app.js") => asset("text/javascript; charset=utf-8", include_str!("site/app.js")),
+            ("GET" | "HEAD", "/style.css") => {
+                asset("text/css; charset=utf-8", include_str!("site/style.css"))
+            }
+            ("GET" | "HEAD", "/app.js") => {
+                asset("text/javascript; charset=utf-8", include_str!("site/app.js"))
+            }
             ("GET" | "HEAD", "/icon.svg") => asset("image/svg+xml", include_str!("site/icon.svg")),
             ("GET" | "HEAD", "/result") => match &self.result {
                 Some(result) => Response::new(Status::Ok, JSON, result.clone()),
                 None => Response::bare(Status::NoContent),
             },
-            ("POST", "/register/start" | "/register/finish" | "/login/start" | "/login/finish" | "/result") => {
-                self.post(request)
-            }
+            (
+                "POST",
+                "/register/start" | "/register/finish" | "/login/start" | "/login/finish" | "/result",
+            ) => self.post(request),
             (_, "/" | "/style.css" | "/app.js" | "/icon.svg") => not_allowed("GET, HEAD"),
             (_, "/result") => not_allowed("GET, HEAD, POST"),
-            (_, "/register/start" | "/register/finish" | "/login/start" | "/login/finish") => not_allowed("POST"),
+            (_, "/register/start" | "/register/finish" | "/login/start" | "/login/finish") => {
+                not_allowed("POST")
+            }
             (_, _) => Response::bare(Status::NotFound),
         }
     }
 
     /// Posts come from this page, or from a program that is no browser.
     fn post(&mut self, request: &Request) -> Response {
-        if request.origin.as_ref().is_some_and(|origin| *origin != self.origin) {
+        if request
+            .origin
+            .as_ref()
+            .is_some_and(|origin| *origin != self.origin)
+        {
             return Response::bare(Status::Forbidden);
         }
         let content_type = request.content_type.as_deref().unwrap_or_default();
-        if !content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(JSON) {
+        if !content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .eq_ignore_ascii_case(JSON)
+        {
             return Response::bare(Status::UnsupportedMediaType);
         }
         let answer = match request.path.as_str() {
@@ -121,7 +152,10 @@ impl Site {
 
     fn finish_registration(&mut self, body: &[u8]) -> Result<Response, Response> {
         let finish: Finish<RegisterPublicKeyCredential> = read(body)?;
-        self.relying_party.finish_registration(&finish.ceremony, &finish.credential).map_err(refusal).map(|f| ok(&f))
+        self.relying_party
+            .finish_registration(&finish.ceremony, &finish.credential)
+            .map_err(refusal)
+            .map(|f| ok(&f))
     }
 
     fn start_login(&mut self, body: &[u8]) -> Result<Response, Response> {
@@ -132,7 +166,10 @@ impl Site {
 
     fn finish_login(&mut self, body: &[u8]) -> Result<Response, Response> {
         let finish: Finish<PublicKeyCredential> = read(body)?;
-        self.relying_party.finish_login(&finish.ceremony, &finish.credential).map_err(refusal).map(|f| ok(&f))
+        self.relying_party
+            .finish_login(&finish.ceremony, &finish.credential)
+            .map_err(refusal)
+            .map(|f| ok(&f))
     }
 
     fn keep_result(&mut self, body: &[u8]) -> Result<Response, Response> {

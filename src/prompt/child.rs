@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
-use super::worker::is_ready_within;
+use crate::readiness::is_ready_within;
 
 /// How long a program may take to end once it was asked to.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -4,7 +4,6 @@
 //! No shell is involved. The program leads a process group of its own; when the question is taken away the
 //! whole group gets SIGTERM, and SIGKILL a second later. It has therefore no use of our terminal.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -18,6 +17,7 @@ use super::child::{Program, Reach};
 use super::text::{Text, visible};
 use super::worker::{Withdrawal, Woken, Workers};
 use super::{Answer, AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use crate::programs::find_program;
 
 /// Asks by running a program.
 #[derive(Debug)]
@@ -56,22 +56,10 @@ impl Asker for PromptCommand {
 
     fn probe(&self) -> Result<String, Unavailable> {
         let path = std::env::var_os("PATH");
-        find_program(&self.program, path.as_ref())
+        find_program(&self.program, path.as_deref())
             .map(|found| found.display().to_string())
             .ok_or_else(|| cannot_run(&self.program, &io::ErrorKind::NotFound.into()))
     }
-}
-
-/// Where `program` is, when it is there and may be run.
-pub(super) fn find_program(program: &Path, search_path: Option<&OsString>) -> Option<PathBuf> {
-    use rustix::fs::{Access, access};
-    let may_run = |path: &PathBuf| path.is_file() && access(path, Access::EXEC_OK).is_ok();
-    if program.components().count() > 1 {
-        return Some(program.to_owned()).filter(may_run);
-    }
-    std::env::split_paths(search_path?)
-        .map(|folder| folder.join(program))
-        .find(may_run)
 }
 
 /// The document on standard input. Its text is fit to be shown as it is, but not escaped for any markup.

@@ -162,4 +162,4 @@ impl fmt::Debug for AnswerHandle {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -8,11 +8,18 @@
 mod desktop;
 mod withdrawal;
 
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
 use self::desktop::{Desktop, Event, Visible};
 use self::withdrawal::{WithdrawOnDrop, Withdrawal};
 use super::text::Text;
 use super::worker::Workers;
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+
+/// How long the bus and the daemon together may take to say what they can do.
+const PROBE_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Asks with a notification.
 #[derive(Debug)]
@@ -70,10 +77,27 @@ impl Asker for Notification {
     }
 
     fn probe(&self) -> Result<String, Unavailable> {
-        zbus::block_on(async {
-            let desktop = Desktop::connect(&self.bus).await?;
-            desktop.name().await
-        })
+        self.probe_within(PROBE_PATIENCE)
+    }
+}
+
+impl Notification {
+    fn probe_within(&self, patience: Duration) -> Result<String, Unavailable> {
+        let silent = || Unavailable::new("the session bus does not answer", "log in to the desktop again");
+        let bus = self.bus.clone();
+        let (withdraw, withdrawal) = withdrawal::pair();
+        let (sender, receiver) = channel();
+        let probe = move || {
+            let name = withdrawal.unless_withdrawn(async { Desktop::connect(&bus).await?.name().await });
+            // Nobody listens any more when it took too long.
+            let _late = sender.send(zbus::block_on(name));
+        };
+        let started = thread::Builder::new().name("probe".to_owned()).spawn(probe);
+        started
+            .map_err(|error| Unavailable::new(format!("no thread could be started: {error}"), "try again"))?;
+        let found = receiver.recv_timeout(patience);
+        drop(withdraw);
+        found.ok().flatten().unwrap_or_else(|| Err(silent()))
     }
 }
 

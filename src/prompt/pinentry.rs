@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use super::child::{Program, Reach};
-use super::command::find_program;
 use super::text::{Text, without_markup};
 use super::worker::{Withdrawal, Woken, Workers};
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use crate::programs::find_program;
 
 /// The longest line of the protocol, without its end (Assuan manual, "Client requests").
 const LINE_BYTES_MAX: usize = 1000;
@@ -67,7 +67,7 @@ impl Pinentry {
                 "start wardkey in the graphical session",
             ));
         }
-        find_program(Path::new("pinentry"), self.environment.search_path.as_ref()).ok_or_else(|| {
+        find_program(Path::new("pinentry"), self.environment.search_path.as_deref()).ok_or_else(|| {
             Unavailable::new(
                 "pinentry is not installed",
                 "install a graphical pinentry (the package is pinentry-gnome3, pinentry-qt or pinentry-gtk2)",

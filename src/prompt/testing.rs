@@ -41,7 +41,7 @@ pub(super) fn reason(answers: &Receiver<Answer>) -> String {
 }
 
 /// Writes a shell script that may be run.
-pub(super) fn write_script(folder: &Path, name: &str, body: &str) -> PathBuf {
+pub(crate) fn write_script(folder: &Path, name: &str, body: &str) -> PathBuf {
     let path = folder.join(name);
     // Written by another process: a writer of ours that a parallel test's child inherits would make the
     // kernel refuse to run it (ETXTBSY).
@@ -61,7 +61,7 @@ pub(super) fn write_script(folder: &Path, name: &str, body: &str) -> PathBuf {
 
 /// Waits until `holds`, for a test's patience.
 #[expect(clippy::disallowed_methods, reason = "tests wait for other programs")]
-pub(super) fn wait_for(mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < SOON, "waited too long");

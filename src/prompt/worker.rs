@@ -7,13 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::{AnswerHandle, NothingShown, Shown, Unavailable};
+use crate::readiness::retry;
 
 /// Threads of one way that may live at once: the question that is shown, and some that are being taken away.
 const LIVING_MAX: usize = 4;
@@ -118,22 +117,6 @@ impl Withdrawal {
         } else {
             Woken::Withdrawn
         })
-    }
-}
-
-/// Waits until `source` can be read, or for `patience`; says whether it can.
-pub(super) fn is_ready_within(source: BorrowedFd<'_>, patience: Duration) -> io::Result<bool> {
-    let patience = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
-    let mut sources = [PollFd::from_borrowed_fd(source, PollFlags::IN)];
-    Ok(retry(|| poll(&mut sources, Some(&patience)))? > 0)
-}
-
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
-        }
     }
 }
 

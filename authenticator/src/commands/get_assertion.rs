@@ -12,7 +12,7 @@ use crate::auth_data::AuthData;
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
 use crate::entity::{ClientDataHash, Descriptors, PUBLIC_KEY, RpId, User};
-use crate::gesture::{Evidence, Next, Prompt, Purpose, UserPresent};
+use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose, Refusal};
 use crate::options::{Options, Presence};
 use crate::parameters::{Parameters, map};
 use crate::pin_uv_auth::PinUvAuth;
@@ -90,8 +90,9 @@ impl Authenticator {
         &mut self,
         now: Instant,
         located: Located,
-        present: UserPresent,
+        gesture: Gesture,
     ) -> Result<Response, StatusCode> {
+        let present = gesture.evidence().map_err(Refusal::of_operation)?; // step 9
         self.assert(now, located, Evidence::of(present))
     }
 

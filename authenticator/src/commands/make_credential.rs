@@ -4,7 +4,7 @@
 //! Not here yet: steps 6 to 8, 10 and 11 (no user verification) and step 15 (no extension).
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::RpIdHash;
+use wardkey_vault::{CredentialId, Profile, RpIdHash};
 
 use super::Step;
 use crate::attestation::{Format, Statement};
@@ -14,15 +14,15 @@ use crate::cbor::{Map, Value};
 use crate::cose::Algorithm;
 use crate::dummy;
 use crate::entity::{ClientDataHash, Descriptors, PUBLIC_KEY, RelyingParty, User};
-use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose, UserPresent};
+use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose, Refusal};
 use crate::options::{Options, Residence};
 use crate::parameters::{Parameters, array, map, text, unsigned};
 use crate::pin_uv_auth::PinUvAuth;
-use crate::private_key::PrivateKey;
+use crate::private_key::{PrivateKey, SigningKey};
 use crate::prompt_text;
 use crate::response::Response;
 use crate::status::StatusCode;
-use crate::store::{self, Account};
+use crate::store::{self, Binding, NewCredential};
 
 /// The parameters.
 pub(crate) struct Request {
@@ -46,6 +46,14 @@ pub(crate) struct Accepted {
     algorithm: Algorithm,
     residence: Residence,
     format: Format,
+}
+
+/// A credential that exists nowhere but here yet.
+struct Minted {
+    id: CredentialId,
+    profile: Profile,
+    key: PrivateKey,
+    signing_key: SigningKey,
 }
 
 impl Request {
@@ -151,7 +159,7 @@ impl Authenticator {
         &mut self,
         now: Instant,
         accepted: Accepted,
-        present: UserPresent,
+        gesture: Gesture,
     ) -> Result<Response, StatusCode> {
         let Accepted {
             client_data_hash,
@@ -161,43 +169,89 @@ impl Authenticator {
             residence,
             format,
         } = accepted;
-        let evidence = Evidence::of(present); // step 14
-        let profile = self.config.kind.profile();
+        let evidence = Evidence::of(gesture.evidence().map_err(Refusal::of_operation)?); // step 14
         let rp_id_hash = rp.id.hash();
-        let (key, signing_key) = PrivateKey::generate(&mut *self.rng, algorithm); // step 16
-        let id = match residence {
-            Residence::Stored => store::random_id(&mut *self.rng),
-            Residence::Wrapped => store::wrap(&self.vault, &mut *self.rng, &rp_id_hash, profile, &key), // step 18
-        };
-        let signature_count = self.signature_count(profile)?;
-        let auth_data = AuthData {
-            rp_id_hash: &rp_id_hash,
-            evidence: &evidence,
-            profile,
-            signature_count,
-        }
-        .encode_attested(&Attested {
-            aaguid: self.config.kind.aaguid(),
-            credential_id: &id,
-            public_key: &signing_key.public_key(),
-        });
+        let new = self.mint(&rp_id_hash, algorithm, residence); // steps 16 and 18
+        let auth_data = self.attested_data(&rp_id_hash, &evidence, &new)?;
         let message = [&auth_data[..], &client_data_hash.0].concat();
-        let statement = Statement::make(&mut *self.rng, format, &signing_key, &message); // step 19
+        let statement = Statement::make(&mut *self.rng, format, &new.signing_key, &message); // step 19
         // Order: storing comes last, so that a failure before it leaves no credential that nobody knows.
-        if residence == Residence::Stored {
-            let account = Account {
-                rp,
-                user,
-                profile,
-                created_unix_ms: self.unix_ms(now),
-            };
-            store::store(&mut self.vault, &mut *self.rng, id, account, key)?; // step 17
+        match residence {
+            Residence::Stored => self.keep(now, rp, user, new)?, // step 17
+            Residence::Wrapped => {}
         }
         Ok(Response::with(Map::new([
             (0x01_u64, Value::Text(statement.format())),
             (0x02, Value::Bytes(&auth_data)),
             (0x03, Value::Map(statement.members())),
         ])))
+    }
+
+    /// A new key and the id it will be known by; one that is not stored is sealed into its id.
+    fn mint(&mut self, rp_id_hash: &RpIdHash, algorithm: Algorithm, residence: Residence) -> Minted {
+        let profile = self.config.kind.profile();
+        let (key, signing_key) = PrivateKey::generate(&mut *self.rng, algorithm);
+        let id = match residence {
+            Residence::Stored => store::random_id(&mut *self.rng),
+            Residence::Wrapped => store::wrap(
+                &self.vault,
+                &mut *self.rng,
+                &Binding { rp_id_hash, profile },
+                &key,
+            ),
+        };
+        Minted {
+            id,
+            profile,
+            key,
+            signing_key,
+        }
+    }
+
+    fn attested_data(
+        &mut self,
+        rp_id_hash: &RpIdHash,
+        evidence: &Evidence,
+        new: &Minted,
+    ) -> Result<Vec<u8>, StatusCode> {
+        let Minted {
+            id,
+            profile,
+            key: _,
+            signing_key,
+        } = new;
+        let signature_count = self.signature_count(*profile)?;
+        let attested = Attested {
+            aaguid: self.config.kind.aaguid(),
+            credential_id: id,
+            public_key: &signing_key.public_key(),
+        };
+        let auth_data = AuthData {
+            rp_id_hash,
+            evidence,
+            profile: *profile,
+            signature_count,
+        };
+        Ok(auth_data.encode_attested(&attested))
+    }
+
+    fn keep(&mut self, now: Instant, rp: RelyingParty, user: User, new: Minted) -> Result<(), StatusCode> {
+        let Minted {
+            id,
+            profile,
+            key,
+            signing_key: _,
+        } = new;
+        let created_unix_ms = self.config.unix_ms_at_zero.saturating_add(now.as_millis());
+        let credential = NewCredential {
+            id,
+            rp,
+            user,
+            key,
+            profile,
+            created_unix_ms,
+        };
+        Ok(store::store(&mut self.vault, &mut *self.rng, credential)?)
     }
 
     /// Whether one of these credentials is ours and of this relying party.
@@ -208,10 +262,6 @@ impl Authenticator {
             }
         }
         Ok(false)
-    }
-
-    fn unix_ms(&self, now: Instant) -> u64 {
-        self.config.unix_ms_at_zero.saturating_add(now.as_millis())
     }
 }
 

@@ -7,7 +7,7 @@ use wardkey_transport::time::Instant;
 
 use super::Step;
 use crate::authenticator::Authenticator;
-use crate::gesture::{Next, Prompt, Purpose, UserPresent};
+use crate::gesture::{Gesture, Next, Prompt, Purpose, Refusal};
 use crate::response::Response;
 use crate::session::Session;
 use crate::status::StatusCode;
@@ -23,8 +23,9 @@ impl Authenticator {
         Ok(Step::ask(Prompt::bare(Purpose::Reset), Next::Reset))
     }
 
-    /// After the gesture; the evidence is consumed by this one erasure.
-    pub(crate) fn erase(&mut self, _: &UserPresent) -> Result<Response, StatusCode> {
+    /// After the gesture.
+    pub(crate) fn erase(&mut self, gesture: Gesture) -> Result<Response, StatusCode> {
+        gesture.evidence().map_err(Refusal::of_selection)?;
         self.vault.reset(&mut *self.rng)?;
         self.session = Session::Idle;
         Ok(Response::empty())

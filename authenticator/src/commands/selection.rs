@@ -2,11 +2,19 @@
 
 use super::Step;
 use crate::authenticator::Authenticator;
-use crate::gesture::{Next, Prompt, Purpose};
+use crate::gesture::{Gesture, Next, Prompt, Purpose, Refusal};
+use crate::response::Response;
+use crate::status::StatusCode;
 
 impl Authenticator {
     pub(crate) fn selection() -> Step {
         Step::ask(Prompt::bare(Purpose::Identify), Next::Selection)
+    }
+
+    /// After the gesture.
+    pub(crate) fn selected(gesture: Gesture) -> Result<Response, StatusCode> {
+        gesture.evidence().map_err(Refusal::of_selection)?;
+        Ok(Response::empty())
     }
 }
 
@@ -14,8 +22,6 @@ impl Authenticator {
 mod tests {
     use super::*;
     use crate::config::KeyKind;
-    use crate::gesture::Gesture;
-    use crate::status::StatusCode;
     use crate::testing::Key;
 
     #[test]

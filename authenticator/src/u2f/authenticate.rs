@@ -5,7 +5,7 @@ use wardkey_vault::{CredentialId, Profile, RpIdHash};
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
 use crate::cose::Algorithm;
-use crate::gesture::{Evidence, Next, Prompt, Purpose, Refusal, UserPresent};
+use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose};
 use crate::store::{self, Credential};
 
 /// What the first parameter byte asks for.
@@ -72,19 +72,16 @@ impl Authenticator {
     }
 
     /// After the gesture. Without approval the host is told to ask again, as it does anyway.
-    pub(crate) fn u2f_authenticated(
-        &mut self,
-        request: &Request,
-        present: Result<UserPresent, Refusal>,
-    ) -> Vec<u8> {
-        answer(
-            present
-                .map_err(|_| StatusWord::CONDITIONS_NOT_SATISFIED)
-                .and_then(|present| {
-                    let credential = self.u2f_credential(request)?;
-                    self.u2f_sign(request, &credential, &Evidence::of(present))
-                }),
-        )
+    pub(crate) fn u2f_authenticated(&mut self, request: &Request, gesture: Gesture) -> Vec<u8> {
+        answer(self.signed_after(request, gesture))
+    }
+
+    fn signed_after(&mut self, request: &Request, gesture: Gesture) -> Result<Vec<u8>, StatusWord> {
+        let present = gesture
+            .evidence()
+            .map_err(|_| StatusWord::CONDITIONS_NOT_SATISFIED)?;
+        let credential = self.u2f_credential(request)?;
+        self.u2f_sign(request, &credential, &Evidence::of(present))
     }
 
     /// The credential that a key handle names, if U2F may use it: its signatures are ECDSA, and have no place for the

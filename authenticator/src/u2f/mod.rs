@@ -1,4 +1,4 @@
-//! U2F (CTAP1) over CTAPHID_MSG: `FIDO U2F Raw Message Formats v1.2`, `CTAP 2.3 §7.2`. An APDU in, data and status word
+//! U2F (CTAP1) over CTAPHID_MSG: `FIDO U2F Raw Message Formats v1.2`. An APDU in, data and status word
 //! out. Nothing waits and nothing is stored: a registration lives in its key handle.
 //!
 //! While a gesture is awaited the host polls; the caller answers those polls with

@@ -7,9 +7,9 @@ use super::{StatusWord, Step, answer, certificate};
 use crate::authenticator::Authenticator;
 use crate::cose::{Algorithm, PublicKey};
 use crate::dummy;
-use crate::gesture::{Next, Prompt, Purpose, Refusal, UserPresent};
+use crate::gesture::{Gesture, Next, Prompt, Purpose, UserPresent};
 use crate::private_key::PrivateKey;
-use crate::store;
+use crate::store::{self, Binding};
 
 /// The two parameters.
 pub(crate) struct Request {
@@ -40,12 +40,8 @@ impl Authenticator {
     }
 
     /// After the gesture. Without approval the host is told to ask again, as it does anyway.
-    pub(crate) fn u2f_registered(
-        &mut self,
-        request: &Request,
-        present: Result<UserPresent, Refusal>,
-    ) -> Vec<u8> {
-        answer(match present {
+    pub(crate) fn u2f_registered(&mut self, request: &Request, gesture: Gesture) -> Vec<u8> {
+        answer(match gesture.evidence() {
             Ok(present) => Ok(self.registration(request, &present)),
             Err(_) => Err(StatusWord::CONDITIONS_NOT_SATISFIED),
         })
@@ -59,7 +55,11 @@ impl Authenticator {
         } = request;
         let (key, signing_key) = PrivateKey::generate(&mut *self.rng, Algorithm::Es256);
         let point = uncompressed(&signing_key.public_key());
-        let handle = store::wrap(&self.vault, &mut *self.rng, application, Profile::U2f, &key);
+        let binding = Binding {
+            rp_id_hash: application,
+            profile: Profile::U2f,
+        };
+        let handle = store::wrap(&self.vault, &mut *self.rng, &binding, &key);
         let handle = handle.as_bytes();
         let message = [&[0][..], &application.0, challenge, handle, &point].concat();
         let signature = signing_key.sign(&mut *self.rng, &message);

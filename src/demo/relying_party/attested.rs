@@ -13,7 +13,10 @@ impl CborMap {
     /// The member with that key; with the first one, should there be several.
     pub(super) fn get(&self, key: impl Into<Value>) -> Option<&Value> {
         let key = key.into();
-        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, value)| value)
     }
 
     pub(super) fn is_empty(&self) -> bool {

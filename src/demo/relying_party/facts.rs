@@ -70,7 +70,7 @@ impl Registered {
             credential_id_len: attested.credential.id.len(),
             algorithm: wish.algorithm,
             attestation: attested.format.clone(),
-            aaguid: uuid(attested.credential.aaguid),
+            aaguid: uuid(&attested.credential.aaguid),
             flags: attested.data.flags.into(),
             counter: attested.data.counter,
             discoverable: answer.extensions.cred_props.as_ref().and_then(|props| props.rk),
@@ -98,7 +98,7 @@ impl LoggedIn {
 }
 
 /// RFC 9562 §4, the form in which AAGUIDs are written.
-fn uuid(bytes: [u8; 16]) -> String {
+pub(crate) fn uuid(bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     [
         hex.get(..8),

@@ -302,31 +302,27 @@ fn a_changed_attestation_signature_is_refused() {
 }
 
 #[test]
-fn a_login_signature_of_another_key_or_with_any_byte_changed_is_refused() {
+fn a_login_signature_with_a_changed_byte_or_none_is_refused() {
+    type Spoil = fn(&mut Vec<u8>);
+    let spoilt: [Spoil; 5] = [
+        |signature| signature[0] ^= 1,
+        |signature| signature[40] ^= 1,
+        |signature| *signature.last_mut().unwrap() ^= 1,
+        |signature| signature.push(0),
+        Vec::clear,
+    ];
     for algorithm in BOTH {
         let (mut rp, mut key) = registered(algorithm);
-        let bytes = {
-            let (_, options) = rp.start_login(ada()).unwrap();
-            key.login(&options).response.signature.len()
-        };
-        for position in [0, bytes / 2, bytes - 2] {
+        for spoil in spoilt {
             let (id, options) = rp.start_login(ada()).unwrap();
             let mut answer = key.login(&options);
-            answer.response.signature[position] ^= 0x01;
+            spoil(&mut answer.response.signature);
             assert_eq!(
                 rp.finish_login(&id, &answer).unwrap_err(),
                 Refused::BadSignature,
                 "{algorithm:?}"
             );
         }
-        let (id, options) = rp.start_login(ada()).unwrap();
-        let mut answer = key.login(&options);
-        answer.response.signature.clear();
-        assert_eq!(
-            rp.finish_login(&id, &answer).unwrap_err(),
-            Refused::BadSignature,
-            "{algorithm:?}"
-        );
     }
 }
 

@@ -34,7 +34,8 @@ impl TestBus {
         let socket = folder.path().join("bus");
         let rules = format!(
             "<busconfig><type>session</type><listen>unix:path={}</listen><policy context='default'>\
-             <allow send_destination='*' eavesdrop='true'/><allow own='*'/></policy></busconfig>",
+             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>\
+             </policy></busconfig>",
             socket.display()
         );
         fs::write(&config, rules).unwrap();
@@ -42,6 +43,7 @@ impl TestBus {
             .arg(format!("--config-file={}", config.display()))
             .args(["--nofork", "--print-address"])
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon is installed (Debian package dbus-daemon)");
         let mut address = String::new();
@@ -392,4 +394,19 @@ fn probing_names_the_daemon() {
     let bus = TestBus::start();
     let _daemon = Daemon::start(&bus, &BUTTONS);
     assert_eq!(bus.asker().probe().unwrap(), "Test\u{FFFD} 3");
+}
+
+#[test]
+fn a_bus_that_does_not_answer_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("bus");
+    let _silent = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let asker = Notification::on(Bus::At(format!("unix:path={}", socket.display())));
+    assert_eq!(
+        asker.probe_within(A_WHILE).unwrap_err().to_string(),
+        "the session bus does not answer"
+    );
+    let (answer, answers) = answers();
+    drop(asker.ask(&sign_in(), answer));
+    assert!(answers.recv_timeout(A_WHILE).is_err());
 }

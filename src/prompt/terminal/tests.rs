@@ -9,8 +9,8 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use super::super::Answer;
 use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in};
-use super::super::worker::is_ready_within;
 use super::*;
+use crate::readiness::is_ready_within;
 
 /// The user's end of a terminal.
 struct Screen {

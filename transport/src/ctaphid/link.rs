@@ -50,7 +50,7 @@ use crate::time::Instant;
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often a client hears that its CBOR command goes on: at least every 100 ms, with room for a late timer.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_millis(75);
-/// How long a host may leave a reply unread before it is dropped (twice that, when it has read a part).
+/// How long a host may stop reading in a reply before the rest is dropped.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a host may leave a KEEPALIVE unread before its command is cancelled: the program that asked was ended,
 /// and the user should not be left with its question.

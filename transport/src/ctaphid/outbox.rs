@@ -93,17 +93,18 @@ impl Outbox {
         self.patience.as_ref().map(|patience| patience.until)
     }
 
-    /// Drops everything if the host has not read for a whole `timeout`; says whether it did.
+    /// Drops everything if the host has not read for a whole `timeout`; says whether it did. What was read since
+    /// the last call counts as read now.
     pub(super) fn handle_timeout(&mut self, now: Instant, timeout: Duration) -> bool {
         match &mut self.patience {
+            Some(patience) if patience.has_read => {
+                *patience = Patience {
+                    until: now + timeout,
+                    has_read: false,
+                };
+                false
+            }
             Some(patience) if patience.until <= now => {
-                if patience.has_read {
-                    *patience = Patience {
-                        until: now + timeout,
-                        has_read: false,
-                    };
-                    return false;
-                }
                 *self = Self::default();
                 true
             }

@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::cbor::Value;
 use crate::config::KeyKind;
-use crate::gesture::Gesture;
 use crate::testing::{
     Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option, user,
     verifies,

@@ -238,7 +238,7 @@ fn without_approval_nothing_is_made() {
 fn a_resident_credential_is_stored_with_all_that_was_said() {
     let mut key = Key::new(KeyKind::Synced);
     let registration = key.register(&resident().with(4, Value::Array(vec![algorithm(-8)])));
-    let id = wardkey_vault::CredentialId::new(&registration.id).unwrap();
+    let id = CredentialId::new(&registration.id).unwrap();
     let passkey = key.authenticator.vault().load(&id).unwrap().unwrap();
     assert_eq!(
         (passkey.rp_id.as_str(), passkey.rp_name.as_deref()),

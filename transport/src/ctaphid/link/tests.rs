@@ -857,6 +857,17 @@ dialogue!(reply_that_nobody_reads_is_dropped, |d| {
     d.wait(1);
 });
 
+dialogue!(rest_of_a_reply_that_nobody_reads_is_dropped, |d| {
+    let a = d.open();
+    d.sending(a);
+    d.wait(1);
+    d.wait(2_999);
+    d.finish_sending(a);
+    d.sending(a);
+    d.wait(1);
+    d.wait(3_000);
+});
+
 dialogue!(reply_that_is_read_slowly_is_not_dropped, |d| {
     let a = d.open();
     d.send(a, code::PING, &[7; 300]);
