@@ -8,10 +8,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
 
-use crate::base64url;
 use crate::state::{Folder, control_socket};
 
 /// Passkeys in one answer.
@@ -128,7 +128,9 @@ fn list(after_unix_ms: u64, vault: &Vault) -> Result<Answer, VaultError> {
 }
 
 fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
-    let id = base64url::decode(id).and_then(|id| CredentialId::new(&id));
+    let id = Base64UrlUnpadded::decode_vec(id)
+        .ok()
+        .and_then(|id| CredentialId::new(&id));
     let existed = id.map(|id| vault.delete(&id)).transpose()?.unwrap_or(false);
     Ok(Answer::Deleted { existed })
 }
@@ -148,10 +150,10 @@ impl From<Passkey> for Listed {
             created_unix_ms,
         } = passkey;
         Self {
-            id: base64url::encode(id.as_bytes()),
+            id: Base64UrlUnpadded::encode_string(id.as_bytes()),
             rp_id,
             rp_name,
-            user_id: base64url::encode(&user_id),
+            user_id: Base64UrlUnpadded::encode_string(&user_id),
             user_name,
             user_display_name,
             algorithm,

@@ -3,10 +3,13 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::thread;
 
+use tempfile::TempDir;
+
 use super::*;
 use crate::control::{self, Listed, ProfileName};
 use crate::state::State;
-use crate::state::testing::TemporaryFolder;
+use crate::state::testing::new_folder;
+
 use wardkey_vault::{CredentialId, Passkey, Profile, Secret};
 
 /// A passkey with this id.
@@ -25,8 +28,8 @@ pub(super) fn listed(id: &str) -> Listed {
 }
 
 /// A folder with a passkey of ann at example.org and one of bob, whose name is a trick, at example.com.
-fn folder() -> TemporaryFolder {
-    let folder = TemporaryFolder::new();
+fn folder() -> TempDir {
+    let folder = new_folder();
     let mut state = State::open(Some(folder.path())).unwrap();
     for (id, rp_id, user_name, algorithm) in [
         ([0xaa; 16], "example.org", "ann", -7),
@@ -77,7 +80,7 @@ fn list_shows_a_line_for_each_passkey() {
 
 #[test]
 fn list_says_when_there_is_nothing_and_makes_nothing() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     assert_eq!(list_text(folder.path()), "There are no passkeys on the key.\n");
     assert_eq!(printed(|out| list(Some(folder.path()), true, out)), "[]\n");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());

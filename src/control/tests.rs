@@ -45,10 +45,10 @@ fn listed(answer: Answer) -> Vec<Listed> {
 fn list_shows_everything_but_the_private_key() {
     let mut vault = vault(&["ann"]);
     let line = r#"{"request":"list","after_unix_ms":0}"#;
-    assert!(!handle_line(line, &mut vault).contains(&base64url::encode(&[0x77; 32])));
+    assert!(!handle_line(line, &mut vault).contains(&Base64UrlUnpadded::encode_string(&[0x77; 32])));
     let [ann] = listed(ask(&mut vault, line)).try_into().unwrap();
-    assert_eq!(ann.id, base64url::encode(b"id of ann"));
-    assert_eq!(ann.user_id, base64url::encode(b"ann"));
+    assert_eq!(ann.id, Base64UrlUnpadded::encode_string(b"id of ann"));
+    assert_eq!(ann.user_id, Base64UrlUnpadded::encode_string(b"ann"));
     assert_eq!(ann.user_name.as_deref(), Some("ann\n\"\u{1b}[31m"));
     assert_eq!(
         (ann.algorithm, ann.profile, ann.created_unix_ms),
@@ -72,7 +72,7 @@ fn pages_join_without_a_gap() {
         seen,
         users
             .iter()
-            .map(|user| base64url::encode(user.as_bytes()))
+            .map(|user| Base64UrlUnpadded::encode_string(user.as_bytes()))
             .collect::<Vec<_>>()
     );
 }
@@ -80,7 +80,7 @@ fn pages_join_without_a_gap() {
 #[test]
 fn delete_takes_only_a_whole_id() {
     let mut vault = vault(&["ann", "bob"]);
-    let id = base64url::encode(b"id of ann");
+    let id = Base64UrlUnpadded::encode_string(b"id of ann");
     let mut delete = |id: &str| handle(&Request::Delete { id: id.to_owned() }, &mut vault);
     for other in ["", "x", &id[..id.len() - 1], "not base64!", &"A".repeat(5000)] {
         assert_eq!(delete(other), Answer::Deleted { existed: false });

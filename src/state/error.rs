@@ -66,11 +66,11 @@ impl Error {
                 folder,
                 mode: _,
             } => {
-                let mode = if *folder { "700" } else { "600" };
-                format!(
-                    "if nobody else had the key meanwhile: chmod {mode} {}",
-                    quoted(path)
-                )
+                if *folder {
+                    format!("make it yours alone: chmod 700 {}", quoted(path))
+                } else {
+                    format!("if nobody else can have read it: chmod 600 {}", quoted(path))
+                }
             }
             Self::InUse { pid: Some(pid), .. } => {
                 format!(

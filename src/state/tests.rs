@@ -1,23 +1,25 @@
 use std::fs;
 
-use super::testing::{TemporaryFolder, mode, set_mode};
+use tempfile::TempDir;
+
+use super::testing::{mode, new_folder, set_mode};
 use super::*;
 
-fn open(folder: &TemporaryFolder) -> Result<State, Error> {
+fn open(folder: &TempDir) -> Result<State, Error> {
     State::open(Some(folder.path()))
 }
 
-fn error(folder: &TemporaryFolder) -> Error {
+fn error(folder: &TempDir) -> Error {
     open(folder).err().unwrap()
 }
 
-fn count(folder: &TemporaryFolder) -> u32 {
+fn count(folder: &TempDir) -> u32 {
     open(folder).unwrap().vault_mut().next_signature_count().unwrap()
 }
 
 #[test]
 fn a_new_folder_gets_a_key_and_a_database_for_their_owner_alone() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     for name in ["lock", "root.key", "vault.redb"] {
         assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
@@ -28,21 +30,21 @@ fn a_new_folder_gets_a_key_and_a_database_for_their_owner_alone() {
 
 #[test]
 fn what_was_kept_is_there_the_next_time() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     assert_eq!((count(&folder), count(&folder)), (1, 2));
 }
 
 #[test]
 fn two_folders_have_two_keys() {
-    let (one, other) = (TemporaryFolder::new(), TemporaryFolder::new());
+    let (one, other) = (new_folder(), new_folder());
     drop((open(&one).unwrap(), open(&other).unwrap()));
-    let key = |folder: &TemporaryFolder| fs::read(folder.path().join("root.key")).unwrap();
+    let key = |folder: &TempDir| fs::read(folder.path().join("root.key")).unwrap();
     assert_ne!(key(&one), key(&other));
 }
 
 #[test]
 fn a_second_one_is_refused_and_told_who_is_there() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     let first = open(&folder).unwrap();
     let refused = error(&folder);
     assert!(matches!(refused, Error::InUse { pid: Some(pid), .. } if pid == std::process::id()));
@@ -56,7 +58,7 @@ fn a_second_one_is_refused_and_told_who_is_there() {
 
 #[test]
 fn a_missing_key_is_an_error_that_loses_nothing() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     assert_eq!(count(&folder), 1);
     let at = |name: &str| folder.path().join(name);
     fs::rename(at("root.key"), at("elsewhere")).unwrap();
@@ -68,7 +70,7 @@ fn a_missing_key_is_an_error_that_loses_nothing() {
 
 #[test]
 fn the_key_of_another_folder_is_refused() {
-    let (folder, other) = (TemporaryFolder::new(), TemporaryFolder::new());
+    let (folder, other) = (new_folder(), new_folder());
     drop((open(&folder).unwrap(), open(&other).unwrap()));
     fs::copy(other.path().join("root.key"), folder.path().join("root.key")).unwrap();
     let refused = error(&folder);
@@ -85,7 +87,7 @@ fn the_key_of_another_folder_is_refused() {
 #[test]
 fn a_key_of_another_length_is_refused() {
     for len in [0, 31, 33, 1000] {
-        let folder = TemporaryFolder::new();
+        let folder = new_folder();
         drop(open(&folder).unwrap());
         fs::write(folder.path().join("root.key"), vec![1; len]).unwrap();
         assert!(matches!(error(&folder), Error::KeyDamaged(_)), "{len} bytes");
@@ -94,7 +96,7 @@ fn a_key_of_another_length_is_refused() {
 
 #[test]
 fn a_key_that_others_can_read_is_refused() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     set_mode(&folder.path().join("root.key"), 0o644);
     assert!(matches!(error(&folder), Error::OpenToOthers { mode: 0o644, .. }));
@@ -102,7 +104,7 @@ fn a_key_that_others_can_read_is_refused() {
 
 #[test]
 fn a_key_that_is_only_readable_serves() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     set_mode(&folder.path().join("root.key"), 0o400);
     drop(open(&folder).unwrap());
@@ -110,7 +112,7 @@ fn a_key_that_is_only_readable_serves() {
 
 #[test]
 fn an_empty_database_is_not_taken_for_a_new_one() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     fs::write(folder.path().join("vault.redb"), "").unwrap();
     assert!(matches!(error(&folder), Error::DatabaseEmpty(_)));
@@ -118,7 +120,7 @@ fn an_empty_database_is_not_taken_for_a_new_one() {
 
 #[test]
 fn a_damaged_database_is_refused() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     fs::write(folder.path().join("vault.redb"), "no database").unwrap();
     assert!(matches!(error(&folder), Error::Vault { .. }));
@@ -126,13 +128,13 @@ fn a_damaged_database_is_refused() {
 
 #[test]
 fn what_an_interrupted_first_start_left_is_no_obstacle() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     fs::write(folder.path().join("root.key.new"), [1; 7]).unwrap();
     fs::write(folder.path().join("vault.redb.new"), [0; 4096]).unwrap();
     assert_eq!((count(&folder), count(&folder)), (1, 2));
 
     // The key was made, and then the power went.
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     drop(open(&folder).unwrap());
     fs::remove_file(folder.path().join("vault.redb")).unwrap();
     let key = fs::read(folder.path().join("root.key")).unwrap();
@@ -142,7 +144,7 @@ fn what_an_interrupted_first_start_left_is_no_obstacle() {
 
 #[test]
 fn looking_at_a_folder_that_was_never_used_makes_nothing() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     assert!(State::open_existing(Some(folder.path())).unwrap().is_none());
     assert!(
         State::open_existing(Some(&folder.path().join("none")))

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::state::testing::{TemporaryFolder, mode, set_mode};
+use crate::state::testing::{mode, new_folder, set_mode};
 
 fn locate_default(state_home: Option<&str>, home: Option<&str>) -> Option<PathBuf> {
     locate(None, state_home.map(OsString::from), home.map(OsString::from)).ok()
@@ -32,7 +32,7 @@ fn a_given_folder_goes_before_the_default() {
 
 #[test]
 fn a_missing_folder_is_made_for_its_owner_alone() {
-    let parent = TemporaryFolder::new();
+    let parent = new_folder();
     let path = parent.path().join("a/b");
     assert!(Folder::open(&path).unwrap().is_none());
     Folder::open_or_create(&path).unwrap();
@@ -41,7 +41,7 @@ fn a_missing_folder_is_made_for_its_owner_alone() {
 
 #[test]
 fn a_folder_that_others_can_use_is_refused() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     for mode in [0o701, 0o710, 0o740, 0o755, 0o777] {
         set_mode(folder.path(), mode);
         let error = Folder::open_or_create(folder.path()).err().unwrap();
@@ -63,7 +63,7 @@ fn a_folder_of_another_user_is_refused() {
         ));
         return;
     }
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     std::os::unix::fs::chown(folder.path(), Some(12_345), None).unwrap();
     assert!(matches!(
         Folder::open(folder.path()),
@@ -73,7 +73,7 @@ fn a_folder_of_another_user_is_refused() {
 
 #[test]
 fn a_link_in_the_place_of_the_folder_is_refused() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     fs::create_dir(folder.path().join("real")).unwrap();
     set_mode(&folder.path().join("real"), 0o700);
     symlink("real", folder.path().join("link")).unwrap();
@@ -90,7 +90,7 @@ fn a_link_in_the_place_of_the_folder_is_refused() {
 
 #[test]
 fn a_file_in_the_place_of_the_folder_is_refused() {
-    let folder = TemporaryFolder::new();
+    let folder = new_folder();
     fs::write(folder.path().join("file"), "").unwrap();
     assert!(matches!(
         Folder::open_or_create(&folder.path().join("file")),
@@ -100,7 +100,7 @@ fn a_file_in_the_place_of_the_folder_is_refused() {
 
 #[test]
 fn links_folders_pipes_and_sockets_in_the_place_of_a_file_are_refused() {
-    let temporary = TemporaryFolder::new();
+    let temporary = new_folder();
     let folder = Folder::open(temporary.path()).unwrap().unwrap();
     let at = |name: &str| temporary.path().join(name);
     fs::write(at("target"), "").unwrap();
@@ -124,7 +124,7 @@ fn links_folders_pipes_and_sockets_in_the_place_of_a_file_are_refused() {
 
 #[test]
 fn a_file_that_others_can_use_is_refused() {
-    let temporary = TemporaryFolder::new();
+    let temporary = new_folder();
     let folder = Folder::open(temporary.path()).unwrap().unwrap();
     drop(folder.open_or_create_file("file").unwrap());
     assert_eq!(mode(&temporary.path().join("file")), 0o600);
@@ -143,7 +143,7 @@ fn a_file_that_others_can_use_is_refused() {
 
 #[test]
 fn a_file_has_its_name_when_it_is_finished_and_leftovers_are_replaced() {
-    let temporary = TemporaryFolder::new();
+    let temporary = new_folder();
     let folder = Folder::open(temporary.path()).unwrap().unwrap();
     fs::write(temporary.path().join("new"), "left by an earlier run").unwrap();
     let mut file = folder.begin_file("new").unwrap();
@@ -156,7 +156,7 @@ fn a_file_has_its_name_when_it_is_finished_and_leftovers_are_replaced() {
 
 #[test]
 fn a_socket_path_is_never_longer_than_the_kernel_takes() {
-    let temporary = TemporaryFolder::new();
+    let temporary = new_folder();
     let deep = temporary.path().join("d".repeat(100)).join("e".repeat(100));
     let folder = Folder::open_or_create(&deep).unwrap();
     let path = folder.socket_path("socket");
