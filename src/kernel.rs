@@ -33,7 +33,11 @@ enum State {
 impl Kernel {
     /// A key that is to be plugged in at once.
     pub(crate) fn new(helper: Helper, now: Instant) -> Self {
-        Self { helper, state: State::Unplugged { retry_at: now }, pause: RETRY_MIN }
+        Self {
+            helper,
+            state: State::Unplugged { retry_at: now },
+            pause: RETRY_MIN,
+        }
     }
 
     /// When to try next; `None` while the key is plugged in.
@@ -56,7 +60,8 @@ impl Kernel {
 
     /// The kernel closed its end.
     pub(crate) fn dropped(&mut self, now: Instant) {
-        if matches!(self.state, State::PluggedIn { since, .. } if now.saturating_duration_since(since) >= STABLE_AFTER) {
+        if matches!(self.state, State::PluggedIn { since, .. } if now.saturating_duration_since(since) >= STABLE_AFTER)
+        {
             self.pause = RETRY_MIN;
         }
         self.retry_later(now);
@@ -86,14 +91,21 @@ impl Kernel {
     }
 
     fn retry_later(&mut self, now: Instant) {
-        self.state = State::Unplugged { retry_at: now + self.pause };
+        self.state = State::Unplugged {
+            retry_at: now + self.pause,
+        };
         self.pause = RETRY_MAX.min(self.pause * 2);
     }
 
     fn try_attach(&mut self) -> Result<(OwnedFd, PortNumber), Failure> {
         let (ours, kernels) = UnixStream::pair()
             .and_then(|(ours, kernels)| ours.set_nonblocking(true).map(|()| (ours, kernels)))
-            .map_err(|error| Failure::new(format!("no socket pair: {error}"), "close other programs and try again"))?;
+            .map_err(|error| {
+                Failure::new(
+                    format!("no socket pair: {error}"),
+                    "close other programs and try again",
+                )
+            })?;
         let port = self.helper.attach(kernels.into())?;
         Ok((ours.into(), port))
     }

@@ -2,7 +2,6 @@
 //! `serve.rs` assembles the key, `run.rs` is the event loop.
 
 mod attach;
-mod base64url;
 mod cli;
 mod commands;
 mod commands_socket;
@@ -77,11 +76,21 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
 /// Started as root, this process becomes the helper and starts itself again as the user.
 fn up(state: Option<&Path>, options: &Up, log: Log) -> Result<ExitCode, Failure> {
     if attach::is_root() {
-        let arguments = std::env::args_os().skip(1).chain(["--helper-on-stdin".into()]).collect();
+        let arguments = std::env::args_os()
+            .skip(1)
+            .chain(["--helper-on-stdin".into()])
+            .collect();
         let user = options.user.clone();
-        return Ok(ExitCode::from(attach::as_root::run(KeyProcess { user, arguments })?));
+        return Ok(ExitCode::from(attach::as_root::run(KeyProcess {
+            user,
+            arguments,
+        })?));
     }
-    let start = if options.helper_on_stdin { Start::OnStandardInput } else { Start::Launch };
+    let start = if options.helper_on_stdin {
+        Start::OnStandardInput
+    } else {
+        Start::Launch
+    };
     serve::up(state, &options.key, start, log)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,9 +100,20 @@ fn doctor(state: Option<&Path>, options: &Doctor, json: bool) -> Result<ExitCode
     let (vendor, product) = options.usb_id.pair;
     let machine = Machine::this(Folder::locate(state)?, UsbId { vendor, product });
     let report = doctor::examine(&machine, &chain_for(Way::Auto, None));
-    let format = if json { Format::Json } else { Format::for_standard_output() };
+    let format = if json {
+        Format::Json
+    } else {
+        Format::for_standard_output()
+    };
     report.write(&mut stdout(), format).map_err(|error| {
-        Failure::new(format!("the report could not be printed: {error}"), "print it to a terminal or a file with room")
+        Failure::new(
+            format!("the report could not be printed: {error}"),
+            "print it to a terminal or a file with room",
+        )
     })?;
-    Ok(if report.is_ready() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_ready() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
