@@ -15,36 +15,25 @@ pub(super) fn check(ways: &[(&'static str, Result<String, Unavailable>)]) -> Fin
         .iter()
         .filter_map(|(name, probed)| Some((*name, probed.as_ref().err()?)))
         .collect();
-    let reasons = || {
-        failed
+    let mend = || {
+        let each = failed
             .iter()
-            .map(|(name, reason)| format!("{name}: {reason}"))
-            .collect::<Vec<_>>()
-            .join("; ")
-    };
-    let hints = || {
-        failed
-            .iter()
-            .map(|(name, reason)| format!("{name}: {}", reason.hint()))
-            .collect::<Vec<_>>()
+            .map(|(name, reason)| format!("{name}: {reason}; {}", reason.hint()));
+        each.collect::<Vec<_>>().join("\n")
     };
     if works.is_empty() {
-        return Finding::fail(
-            CHECK,
-            format!("nobody can be asked: {}", reasons()),
-            hints().join("\n"),
-        );
+        return Finding::fail(CHECK, "nobody can be asked", mend());
     }
     let only_terminal = works.len() == 1
         && ways
             .iter()
             .any(|(name, probed)| *name == "terminal" && probed.is_ok());
     if only_terminal && ways.len() > 1 {
-        let found = format!(
-            "you are asked in the terminal of `wardkey up` only; {}",
-            reasons()
+        return Finding::warn(
+            CHECK,
+            "you are asked in the terminal of `wardkey up` only",
+            mend(),
         );
-        return Finding::warn(CHECK, found, hints().join("\n"));
     }
     Finding::ok(CHECK, format!("you are asked by {}", works.join(", or else by ")))
 }
@@ -76,21 +65,18 @@ mod tests {
             ("notification", broken("no bus")),
             ("terminal", Ok("/dev/tty".to_owned())),
         ];
-        let found = "you are asked in the terminal of `wardkey up` only; notification: no bus";
+        let found = "you are asked in the terminal of `wardkey up` only";
         assert_eq!(
             expect(&check(&ways), Level::Warn, found),
-            "notification: mend no bus"
+            "notification: no bus; mend no bus"
         );
     }
 
     #[test]
     fn nothing_at_all_is_a_failure() {
         let ways = [("pinentry", broken("absent")), ("terminal", broken("none"))];
-        let found = "nobody can be asked: pinentry: absent; terminal: none";
-        assert_eq!(
-            expect(&check(&ways), Level::Fail, found),
-            "pinentry: mend absent\nterminal: mend none"
-        );
+        let mend = expect(&check(&ways), Level::Fail, "nobody can be asked");
+        assert_eq!(mend, "pinentry: absent; mend absent\nterminal: none; mend none");
     }
 
     #[test]
