@@ -4,7 +4,7 @@
 //   ?auto=register-login[&rk=discouraged|required][&alg=-7|-8][&uv=discouraged|preferred|required]
 //                       [&login=discoverable|named]   registers, logs in, posts the outcome to /result
 //   ?auto=abort[&after=3000]   begins a registration, aborts it after so many ms, posts the outcome to /result
-//   &then=abort|register-login   goes on with that, so that one visit can do both
+//   &then=abort   does that as well before it posts; its outcome is the first one's `then`
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -301,15 +301,11 @@ async function autoAbort(wanted) {
 window.addEventListener("load", async () => {
   startPage();
   const wanted = new URLSearchParams(location.search);
-  const auto = { "register-login": autoRegisterLogin, abort: autoAbort }[wanted.get("auto")];
-  if (!auto) return;
+  const part = (name) => ({ "register-login": autoRegisterLogin, abort: autoAbort })[wanted.get(name)];
+  if (!part("auto")) return;
   status("wait", "Running by itself", "The outcome goes to /result.");
-  const outcome = await auto(wanted);
+  const outcome = await part("auto")(wanted);
+  if (part("then")) outcome.then = await part("then")(wanted);
   outcome.userAgent = navigator.userAgent;
   await post("/result", outcome);
-  if (wanted.has("then")) {
-    wanted.set("auto", wanted.get("then"));
-    wanted.delete("then");
-    location.search = wanted;
-  }
 });
