@@ -123,7 +123,8 @@ pub(crate) struct Key {
     /// How to ask for approval
     #[arg(long, value_enum, default_value_t = PromptWay::Auto)]
     pub(crate) prompt: PromptWay,
-    /// Ask this program: the request is JSON on its standard input, exit code 0 approves, 1 denies
+    /// Ask this program, without a shell and without this terminal: the request is JSON on its standard input; exit
+    /// code 0 approves, 1 denies
     #[arg(long, value_name = "PROGRAM", conflicts_with = "prompt")]
     pub(crate) prompt_command: Option<PathBuf>,
     #[command(flatten)]
@@ -195,10 +196,10 @@ mod tests {
 
     fn delete(arguments: &[&str]) -> (String, bool) {
         let cli = Cli::try_parse_from(["wardkey", "delete"].iter().chain(arguments)).unwrap();
-        match cli.command {
-            Command::Delete(Delete { id, yes }) => (id, yes),
-            other => panic!("{other:?}"),
-        }
+        let Command::Delete(Delete { id, yes }) = cli.command else {
+            panic!("{:?}", cli.command);
+        };
+        (id, yes)
     }
 
     #[test]
