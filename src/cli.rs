@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::prompt::chain::Way;
+
+/// The exit code of a command line that is not understood.
+const USAGE: u8 = 2;
 
 /// A security key made of software. The operating system sees a USB key; every FIDO2 and U2F program can use it.
 #[derive(Debug, Parser)]
@@ -90,6 +95,33 @@ pub(crate) struct Serve {
 pub(crate) enum RawAddress {
     Unix(PathBuf),
     Tcp(SocketAddr),
+}
+
+/// Prints what is wrong with a command line, in two lines as every failure, or the help that was asked for.
+pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing is left to do when the help cannot be printed.
+        let _ = error.print();
+        return if error.use_stderr() {
+            ExitCode::from(USAGE)
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let text = error.render().to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let what = what.join(" ");
+    eprintln!("wardkey: {}", what.strip_prefix("error: ").unwrap_or(&what));
+    eprintln!(
+        "hint: {}",
+        tip.unwrap_or("wardkey --help lists the commands, wardkey COMMAND --help its options")
+    );
+    ExitCode::from(USAGE)
 }
 
 fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
