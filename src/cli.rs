@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::prompt::chain::Way;
+
+/// The exit code of a command line that is not understood.
+const USAGE: u8 = 2;
 
 /// A security key made of software. The operating system sees a USB key; every FIDO2 and U2F program can use it.
 #[derive(Debug, Parser)]
@@ -92,6 +97,33 @@ pub(crate) enum RawAddress {
     Tcp(SocketAddr),
 }
 
+/// Prints what is wrong with a command line, in two lines as every failure, or the help that was asked for.
+pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing is left to do when the help cannot be printed.
+        let _ = error.print();
+        return if error.use_stderr() {
+            ExitCode::from(USAGE)
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let text = error.render().to_string();
+    let what: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let what = what.join(" ");
+    eprintln!("wardkey: {}", what.strip_prefix("error: ").unwrap_or(&what));
+    eprintln!(
+        "hint: {}",
+        tip.unwrap_or("wardkey --help lists the commands, wardkey COMMAND --help its options")
+    );
+    ExitCode::from(USAGE)
+}
+
 fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
     match text.strip_prefix("unix:") {
         Some("") => Err("unix: needs a path, for example unix:/run/user/1000/wardkey".to_owned()),
@@ -123,7 +155,8 @@ pub(crate) struct Key {
     /// How to ask for approval
     #[arg(long, value_enum, default_value_t = PromptWay::Auto)]
     pub(crate) prompt: PromptWay,
-    /// Ask this program: the request is JSON on its standard input, exit code 0 approves, 1 denies
+    /// Ask this program, without a shell and without this terminal: the request is JSON on its standard input; exit
+    /// code 0 approves, 1 denies
     #[arg(long, value_name = "PROGRAM", conflicts_with = "prompt")]
     pub(crate) prompt_command: Option<PathBuf>,
     #[command(flatten)]
@@ -195,10 +228,10 @@ mod tests {
 
     fn delete(arguments: &[&str]) -> (String, bool) {
         let cli = Cli::try_parse_from(["wardkey", "delete"].iter().chain(arguments)).unwrap();
-        match cli.command {
-            Command::Delete(Delete { id, yes }) => (id, yes),
-            other => panic!("{other:?}"),
-        }
+        let Command::Delete(Delete { id, yes }) = cli.command else {
+            panic!("{:?}", cli.command);
+        };
+        (id, yes)
     }
 
     #[test]

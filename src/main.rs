@@ -44,10 +44,9 @@ use crate::prompt::chain::{Way, chain_for};
 use crate::state::Folder;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match perform(cli) {
-        Ok(code) => code,
-        Err(failure) => failure.report(),
+    match Cli::try_parse() {
+        Ok(cli) => perform(cli).unwrap_or_else(|failure| failure.report()),
+        Err(error) => cli::report_usage(&error),
     }
 }
 

@@ -337,9 +337,9 @@ impl Daemon {
     /// A test plugs and unplugs the key.
     fn obey(&mut self, now: Instant, order: Order) {
         match order.action {
-            Action::PowerOff => self.power_off(now),
-            Action::PowerOn => self.power_on(now),
-            Action::PowerCycle => {
+            Action::Unplug => self.power_off(now),
+            Action::PlugIn => self.power_on(now),
+            Action::Replug => {
                 self.power_off(now);
                 self.power_on(now);
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-use crate::attach::{Helper, Start};
+use crate::attach::{self, Helper, Start};
 use crate::cli::{Key, Presence, Serve};
 use crate::error::Failure;
 use crate::host;
@@ -88,6 +88,11 @@ fn run(
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
     let state = State::open(state)?;
+    if attach::is_root() {
+        log.problem(
+            "WARNING: this process holds keys and runs as root, which it has no need of: start it as a user",
+        );
+    }
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
     let asker = asker(options, &waker, &log)?;
     let mut listeners = vec![listen(Purpose::Commands, Address::Unix(state.control_socket()))?];
@@ -125,10 +130,16 @@ fn keep_memory_private() {
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
     Listener::open(purpose, address.clone()).map_err(|error| {
-        Failure::new(
-            format!("cannot listen on {address}: {error}"),
-            "another program may use it: stop that one, or choose another address",
-        )
+        let hint = if error.kind() == io::ErrorKind::AddrInUse {
+            "another program uses it: stop that one, or choose another address"
+        } else if error.kind() == io::ErrorKind::NotFound {
+            "make the folder first, or choose another path"
+        } else if error.kind() == io::ErrorKind::PermissionDenied {
+            "choose an address that this user may use, such as a port from 1024 on"
+        } else {
+            "choose another address"
+        };
+        Failure::new(format!("cannot listen on {address}: {error}"), hint)
     })
 }
 

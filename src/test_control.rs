@@ -24,11 +24,11 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Unplug.
-    PowerOff,
+    Unplug,
     /// Plug in.
-    PowerOn,
+    PlugIn,
     /// Unplug and plug in.
-    PowerCycle,
+    Replug,
 }
 
 /// An action for the event loop, and where to say that it is done.
@@ -111,7 +111,7 @@ fn route(method: &str, path: &str) -> Option<Route> {
     match (method, path) {
         ("GET", "/") | ("POST", "/conformance/results") => return Some(Route::Nothing),
         ("POST", "/conformance/userpresence") => return Some(Route::TouchOnce),
-        ("POST", "/conformance/powercycle") => return Some(Route::Do(Action::PowerCycle)),
+        ("POST", "/conformance/powercycle") => return Some(Route::Do(Action::Replug)),
         ("GET", _) => {}
         _ => return None,
     }
@@ -121,8 +121,8 @@ fn route(method: &str, path: &str) -> Option<Route> {
     match action {
         "touch/on" => Some(Route::TouchOn),
         "touch/off" => Some(Route::TouchOff),
-        "power/off" => Some(Route::Do(Action::PowerOff)),
-        "power/on" => Some(Route::Do(Action::PowerOn)),
+        "power/off" => Some(Route::Do(Action::Unplug)),
+        "power/on" => Some(Route::Do(Action::PlugIn)),
         _ => None,
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(route("POST", "/conformance/userpresence"), Some(Route::TouchOnce));
         assert_eq!(
             route("POST", "/conformance/powercycle"),
-            Some(Route::Do(Action::PowerCycle))
+            Some(Route::Do(Action::Replug))
         );
         assert_eq!(route("POST", "/conformance/results"), Some(Route::Nothing));
         assert_eq!(route("GET", "/conformance/powercycle"), None);
@@ -147,8 +147,8 @@ mod tests {
         assert_eq!(route("GET", "/"), Some(Route::Nothing));
         assert_eq!(route("GET", "/usb6/touch/on"), Some(Route::TouchOn));
         assert_eq!(route("GET", "/usb6/touch/off"), Some(Route::TouchOff));
-        assert_eq!(route("GET", "/usb0/power/off"), Some(Route::Do(Action::PowerOff)));
-        assert_eq!(route("GET", "/usb255/power/on"), Some(Route::Do(Action::PowerOn)));
+        assert_eq!(route("GET", "/usb0/power/off"), Some(Route::Do(Action::Unplug)));
+        assert_eq!(route("GET", "/usb255/power/on"), Some(Route::Do(Action::PlugIn)));
     }
 
     #[test]

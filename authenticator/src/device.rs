@@ -364,7 +364,7 @@ impl Device {
                 self.events.push_back(Event::Withdraw(id));
                 self.authenticator.resume(now, pending, Gesture::Cancelled);
             }
-            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+            unchanged @ (Waiting::Nothing | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
             }
         }

@@ -1,6 +1,6 @@
 //! Chores: everything this repository does beside being compiled. `cargo xtask check|test|interop|vm|bench|fuzz`.
 //!
-//! Each chore is a list of named [`Steps`](steps::Steps); what ran, how long it took and what failed is printed at
+//! Each chore is a list of named [`Steps`]; what ran, how long it took and what failed is printed at
 //! the end. Nothing here ships.
 
 mod check;

@@ -12,10 +12,12 @@ use crate::{check, fuzz, interop, paths, tools, vm};
 const FUZZ_SMOKE_SECONDS: u32 = 10;
 
 /// A C and a C++ compiler, python-fido2's environment, and the virtual machine.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 9] = [
     "gcc",
     "g++",
+    "dbus-daemon",
     "python3-venv",
+    "util-linux",
     "qemu-system-x86",
     "mmdebstrap",
     "e2fsprogs",

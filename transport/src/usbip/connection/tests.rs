@@ -201,7 +201,7 @@ fn string_descriptor(text: &str) -> Vec<u8> {
 
 const DEVICE_DESCRIPTOR: [u8; 18] = [
     18, 1, 0x00, 0x02, 0, 0, 0, 64, // USB 2.00, class given by the interface, 64 bytes on endpoint 0
-    0x09, 0x12, 0xFE, 0x5A, 0x10, 0x00, 1, 2, 0, 1, // 1209:5afe 0.10, two strings, one configuration
+    0x09, 0x12, 0x7D, 0x3A, 0x10, 0x00, 1, 2, 0, 1, // 1209:3a7d 0.10, two strings, one configuration
 ];
 
 const CONFIGURATION_DESCRIPTOR: [u8; 41] = [
@@ -751,7 +751,7 @@ fn service_lists_the_device() {
         [0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2],
         "bus 1, device 2, full speed"
     );
-    assert_eq!(list[312..318], [0x12, 0x09, 0x5A, 0xFE, 0x00, 0x10]);
+    assert_eq!(list[312..318], [0x12, 0x09, 0x3A, 0x7D, 0x00, 0x10]);
     assert_eq!(list[318..324], [0, 0, 0, 1, 1, 1]);
     assert_eq!(list[324..], [3, 0, 0, 0], "HID");
     assert_eq!(connection.poll_event(), None);
