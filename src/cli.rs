@@ -40,10 +40,14 @@ pub(crate) enum Command {
     /// Describe the key and its state folder
     Info,
     /// Check what this computer needs for `wardkey up`, and say how to mend what is missing
-    Doctor,
+    Doctor(Doctor),
     /// The part of `up` that runs as root: writes to vhci_hcd, holds no keys
     #[command(hide = true)]
-    VhciHelper,
+    VhciHelper {
+        /// Be the helper, rather than start it
+        #[arg(long)]
+        serve: bool,
+    },
 }
 
 #[cfg(feature = "demo")]
@@ -99,6 +103,20 @@ fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
     }
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) usb_id: UsbId,
+}
+
+/// What the key calls itself on the bus.
+#[derive(Debug, Args)]
+pub(crate) struct UsbId {
+    /// USB vendor and product id, in hexadecimal
+    #[arg(long = "usb-id", value_name = "VID:PID", value_parser = parse_usb_id, default_value = "1209:3a7d")]
+    pub(crate) pair: (u16, u16),
+}
+
 /// What `up` and `serve` share: who is asked, and what the key calls itself.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
@@ -108,9 +126,8 @@ pub(crate) struct Key {
     /// Ask this program: the request is JSON on its standard input, exit code 0 approves, 1 denies
     #[arg(long, value_name = "PROGRAM", conflicts_with = "prompt")]
     pub(crate) prompt_command: Option<PathBuf>,
-    /// USB vendor and product id, in hexadecimal
-    #[arg(long, value_name = "VID:PID", value_parser = parse_usb_id, default_value = "1209:3a7d")]
-    pub(crate) usb_id: (u16, u16),
+    #[command(flatten)]
+    pub(crate) usb_id: UsbId,
     /// For tests only: answer for the user
     #[arg(long, value_enum, default_value_t = Presence::Ask, help_heading = "Test mode")]
     pub(crate) presence: Presence,
@@ -164,8 +181,32 @@ pub(crate) enum Presence {
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// The id of the passkey, or its first characters, as `wardkey list` shows it
+    // Base64url may begin with a hyphen.
+    #[arg(allow_hyphen_values = true)]
     pub(crate) id: String,
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delete(arguments: &[&str]) -> (String, bool) {
+        let cli = Cli::try_parse_from(["wardkey", "delete"].iter().chain(arguments)).unwrap();
+        match cli.command {
+            Command::Delete(Delete { id, yes }) => (id, yes),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_id_may_begin_with_a_hyphen() {
+        assert_eq!(delete(&["-vQx"]), ("-vQx".to_owned(), false));
+        assert_eq!(delete(&["--yes", "-abc"]), ("-abc".to_owned(), true));
+        assert_eq!(delete(&["-abc", "--yes"]), ("-abc".to_owned(), true));
+        assert_eq!(delete(&["--yes", "--", "--yes"]), ("--yes".to_owned(), true));
+        assert_eq!(delete(&["abc", "--yes"]), ("abc".to_owned(), true));
+    }
 }

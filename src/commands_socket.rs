@@ -22,7 +22,8 @@ impl Commands {
         while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.input.drain(..=end).collect();
             let line = String::from_utf8(line).map_err(|_| "the request is not text".to_owned())?;
-            self.output.extend_from_slice(control::handle_line(line.trim_end(), vault).as_bytes());
+            self.output
+                .extend_from_slice(control::handle_line(line.trim_end(), vault).as_bytes());
             self.output.push(b'\n');
         }
         if self.input.len() > LINE_LEN_MAX {

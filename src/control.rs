@@ -1,1 +1,214 @@
-pub(crate) fn handle_line(_: &str, _: &mut wardkey_vault::Vault) -> String { String::new() }
+//! How other `wardkey` commands talk to a running key: a Unix socket in the state folder, one JSON object per line,
+//! an answer for each request.
+//!
+//! The running key calls [`handle_line`] from its event loop; nothing here waits there, and an answer is bounded.
+//! The commands use [`Client`].
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
+
+use crate::state::{Folder, control_socket};
+
+/// Passkeys in one answer.
+const PAGE_LEN: usize = 256;
+/// The longest answer a client reads: more than [`PAGE_LEN`] of the longest records, escaped.
+const ANSWER_LEN_MAX: u64 = 32 << 20;
+/// How long a client waits for the running key.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a command wants of the key.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// The passkeys made after this time, oldest first; as many as fit into an answer.
+    List { after_unix_ms: u64 },
+    /// Delete the passkey with exactly this id.
+    Delete { id: String },
+    /// What the key is.
+    Info,
+}
+
+/// What the key says.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub(crate) enum Answer {
+    /// No passkeys: there are none after these.
+    Passkeys {
+        passkeys: Vec<Listed>,
+    },
+    /// Whether there was one to delete.
+    Deleted {
+        existed: bool,
+    },
+    Info(Info),
+    /// The request was not understood, or the vault failed.
+    Failed {
+        reason: String,
+    },
+}
+
+/// A passkey as the commands see it: everything but the private key.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// base64url
+    pub(crate) id: String,
+    pub(crate) rp_id: String,
+    pub(crate) rp_name: Option<String>,
+    /// base64url
+    pub(crate) user_id: String,
+    pub(crate) user_name: Option<String>,
+    pub(crate) user_display_name: Option<String>,
+    /// COSE
+    pub(crate) algorithm: i32,
+    pub(crate) profile: ProfileName,
+    pub(crate) created_unix_ms: u64,
+}
+
+/// [`Profile`] on the socket.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ProfileName {
+    Synced,
+    DeviceBound,
+    U2f,
+}
+
+/// The process that has the vault.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Info {
+    pub(crate) version: String,
+    pub(crate) process: u32,
+    pub(crate) passkeys: usize,
+}
+
+/// Answers one line of a client.
+pub(crate) fn handle_line(line: &str, vault: &mut Vault) -> String {
+    let answer = match serde_json::from_str(line) {
+        Ok(request) => handle(&request, vault),
+        Err(error) => Answer::Failed {
+            reason: format!("the request was not understood: {error}"),
+        },
+    };
+    serde_json::to_string(&answer).expect("answers have text keys and no maps that fail")
+}
+
+/// Answers a request.
+pub(crate) fn handle(request: &Request, vault: &mut Vault) -> Answer {
+    let answer = match request {
+        Request::List { after_unix_ms } => list(*after_unix_ms, vault),
+        Request::Delete { id } => delete(id, vault),
+        Request::Info => Ok(Answer::Info(Info {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process: std::process::id(),
+            passkeys: vault.len(),
+        })),
+    };
+    answer.unwrap_or_else(|error| Answer::Failed {
+        reason: error.to_string(),
+    })
+}
+
+fn list(after_unix_ms: u64, vault: &Vault) -> Result<Answer, VaultError> {
+    let load = |entry: Entry| vault.load(&entry.id).transpose();
+    let later = vault
+        .entries()
+        .into_iter()
+        .skip_while(|entry| entry.created_unix_ms <= after_unix_ms);
+    let page = later.take(PAGE_LEN).filter_map(load);
+    Ok(Answer::Passkeys {
+        passkeys: page
+            .map(|passkey| passkey.map(Listed::from))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
+    let id = Base64UrlUnpadded::decode_vec(id)
+        .ok()
+        .and_then(|id| CredentialId::new(&id));
+    let existed = id.map(|id| vault.delete(&id)).transpose()?.unwrap_or(false);
+    Ok(Answer::Deleted { existed })
+}
+
+impl From<Passkey> for Listed {
+    fn from(passkey: Passkey) -> Self {
+        let Passkey {
+            id,
+            rp_id,
+            rp_name,
+            user_id,
+            user_name,
+            user_display_name,
+            algorithm,
+            private_key: _,
+            profile,
+            created_unix_ms,
+        } = passkey;
+        Self {
+            id: Base64UrlUnpadded::encode_string(id.as_bytes()),
+            rp_id,
+            rp_name,
+            user_id: Base64UrlUnpadded::encode_string(&user_id),
+            user_name,
+            user_display_name,
+            algorithm,
+            profile: profile.into(),
+            created_unix_ms,
+        }
+    }
+}
+
+impl From<Profile> for ProfileName {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Synced => Self::Synced,
+            Profile::DeviceBound => Self::DeviceBound,
+            Profile::U2f => Self::U2f,
+        }
+    }
+}
+
+/// A connection to a running key.
+pub(crate) struct Client(BufReader<UnixStream>);
+
+impl Client {
+    /// `None` where no key runs on this folder.
+    pub(crate) fn connect(folder: &Folder) -> io::Result<Option<Self>> {
+        match UnixStream::connect(control_socket(folder)) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                Ok(Some(Self(BufReader::new(stream))))
+            }
+            Err(error)
+                if [io::ErrorKind::NotFound, io::ErrorKind::ConnectionRefused].contains(&error.kind()) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks, and waits for the answer.
+    pub(crate) fn request(&mut self, request: &Request) -> io::Result<Answer> {
+        let mut line = serde_json::to_vec(request)?;
+        line.push(b'\n');
+        self.0.get_mut().write_all(&line)?;
+        let mut answer = Vec::new();
+        (&mut self.0)
+            .take(ANSWER_LEN_MAX)
+            .read_until(b'\n', &mut answer)?;
+        if answer.pop() != Some(b'\n') {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(serde_json::from_slice(&answer)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,10 @@ pub(crate) struct Failure {
 impl Failure {
     /// `what` says what failed, `hint` what the person can do.
     pub(crate) fn new(what: impl fmt::Display, hint: impl fmt::Display) -> Self {
-        Self { what: what.to_string(), hint: hint.to_string() }
+        Self {
+            what: what.to_string(),
+            hint: hint.to_string(),
+        }
     }
 
     /// Prints both lines and gives the exit code.

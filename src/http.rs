@@ -40,6 +40,10 @@ pub(crate) enum Parsed {
 
 /// Response codes, RFC 9110 §15.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "demo"),
+    expect(dead_code, reason = "only the page gives some of these answers")
+)]
 pub(crate) enum Status {
     Ok,
     NoContent,
@@ -100,15 +104,30 @@ const ALWAYS: &str = "\
     X-Content-Type-Options: nosniff\r\n";
 
 impl Response {
-    pub(crate) fn new(status: Status, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { status, content_type, body: body.into(), extra: None }
+    pub(crate) fn new(
+        status: Status,
+        content_type: &'static str,
+        body: impl Into<Cow<'static, [u8]>>,
+    ) -> Self {
+        Self {
+            status,
+            content_type,
+            body: body.into(),
+            extra: None,
+        }
     }
 
     /// A response whose body is its own status line.
     pub(crate) fn bare(status: Status) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", format!("{}\n", status.line()).into_bytes())
+        Self::new(
+            status,
+            "text/plain; charset=utf-8",
+            format!("{}\n", status.line()).into_bytes(),
+        )
     }
 
+    /// The same with one more header.
+    #[cfg(feature = "demo")]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.extra = Some((name, value.into()));
         self
@@ -120,7 +139,11 @@ impl Response {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         if self.status != Status::NoContent {
-            head.push_str(&format!("Content-Type: {}\r\nContent-Length: {}\r\n", self.content_type, self.body.len()));
+            head.push_str(&format!(
+                "Content-Type: {}\r\nContent-Length: {}\r\n",
+                self.content_type,
+                self.body.len()
+            ));
         }
         head.push_str("\r\n");
         let mut bytes = head.into_bytes();
@@ -164,7 +187,9 @@ fn request(head: &httparse::Request<'_, '_>, rest: &[u8]) -> Result<Option<Reque
     if body_len > BODY_LEN_MAX {
         return Err(Status::ContentTooLarge);
     }
-    let Some(body) = rest.get(..body_len) else { return Ok(None) };
+    let Some(body) = rest.get(..body_len) else {
+        return Ok(None);
+    };
     let (path, query) = split_target(head.path.unwrap_or_default()).ok_or(Status::BadRequest)?;
     Ok(Some(Request {
         method: head.method.unwrap_or_default().to_owned(),
@@ -179,12 +204,17 @@ fn request(head: &httparse::Request<'_, '_>, rest: &[u8]) -> Result<Option<Reque
 
 /// Only the origin form of RFC 9112 §3.2.1 is served.
 fn split_target(target: &str) -> Option<(&str, &str)> {
-    target.starts_with('/').then(|| target.split_once('?').unwrap_or((target, "")))
+    target
+        .starts_with('/')
+        .then(|| target.split_once('?').unwrap_or((target, "")))
 }
 
 /// A header that may come once.
 fn header(head: &httparse::Request<'_, '_>, name: &str) -> Result<Option<String>, Status> {
-    let mut found = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+    let mut found = head
+        .headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case(name));
     match (found.next(), found.next()) {
         (None, _) => Ok(None),
         (Some(one), None) => {
@@ -213,8 +243,13 @@ mod tests {
         for len in 0..bytes.len() {
             assert_eq!(parse(&bytes[..len]), Parsed::Incomplete, "{len}");
         }
-        let Parsed::Request(request) = parse(bytes) else { panic!("not a request") };
-        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/result"));
+        let Parsed::Request(request) = parse(bytes) else {
+            panic!("not a request")
+        };
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", "/result")
+        );
         assert_eq!(request.query, "a=1?2");
         assert_eq!(request.host.as_deref(), Some("localhost:8000"));
         assert_eq!(request.body, b"body");
@@ -222,10 +257,22 @@ mod tests {
 
     #[test]
     fn what_is_not_http_is_a_bad_request() {
-        assert_eq!(refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), Status::BadRequest);
-        assert_eq!(refused(b"GET http://elsewhere/ HTTP/1.1\r\n\r\n"), Status::BadRequest);
-        assert_eq!(refused(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"), Status::BadRequest);
-        assert_eq!(refused(b"GET / HTTP/1.1\r\nhost: \xff\r\n\r\n"), Status::BadRequest);
+        assert_eq!(
+            refused(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+            Status::BadRequest
+        );
+        assert_eq!(
+            refused(b"GET http://elsewhere/ HTTP/1.1\r\n\r\n"),
+            Status::BadRequest
+        );
+        assert_eq!(
+            refused(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n"),
+            Status::BadRequest
+        );
+        assert_eq!(
+            refused(b"GET / HTTP/1.1\r\nhost: \xff\r\n\r\n"),
+            Status::BadRequest
+        );
     }
 
     #[test]
@@ -238,7 +285,10 @@ mod tests {
             refused(b"POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"),
             Status::BadRequest
         );
-        assert_eq!(refused(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"), Status::NotImplemented);
+        assert_eq!(
+            refused(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"),
+            Status::NotImplemented
+        );
     }
 
     #[test]
@@ -264,7 +314,11 @@ mod tests {
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"));
         assert!(text.contains("Content-Length: 5\r\n"));
         assert!(text.ends_with("\r\n\r\nhello"));
-        assert!(String::from_utf8(response.to_bytes(true)).unwrap().ends_with("\r\n\r\n"));
+        assert!(
+            String::from_utf8(response.to_bytes(true))
+                .unwrap()
+                .ends_with("\r\n\r\n")
+        );
         let text = String::from_utf8(Response::bare(Status::NoContent).to_bytes(false)).unwrap();
         assert!(!text.contains("Content-Length") && text.ends_with("\r\n\r\n"));
     }

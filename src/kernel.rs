@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use wardkey_transport::time::Instant;
 
-use crate::attach::Attachment;
+use crate::attach::{Helper, PortNumber};
 use crate::error::Failure;
 
 /// The first pause before another attempt. It doubles with each failure.
@@ -20,20 +20,24 @@ const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// Attaches the key through the helper that may write to vhci_hcd.
 pub(crate) struct Kernel {
-    attachment: Attachment,
+    helper: Helper,
     state: State,
     pause: Duration,
 }
 
 enum State {
-    PluggedIn { since: Instant },
+    PluggedIn { since: Instant, port: PortNumber },
     Unplugged { retry_at: Instant },
 }
 
 impl Kernel {
     /// A key that is to be plugged in at once.
-    pub(crate) fn new(attachment: Attachment, now: Instant) -> Self {
-        Self { attachment, state: State::Unplugged { retry_at: now }, pause: RETRY_MIN }
+    pub(crate) fn new(helper: Helper, now: Instant) -> Self {
+        Self {
+            helper,
+            state: State::Unplugged { retry_at: now },
+            pause: RETRY_MIN,
+        }
     }
 
     /// When to try next; `None` while the key is plugged in.
@@ -56,7 +60,8 @@ impl Kernel {
 
     /// The kernel closed its end.
     pub(crate) fn dropped(&mut self, now: Instant) {
-        if matches!(self.state, State::PluggedIn { since } if now.saturating_duration_since(since) >= STABLE_AFTER) {
+        if matches!(self.state, State::PluggedIn { since, .. } if now.saturating_duration_since(since) >= STABLE_AFTER)
+        {
             self.pause = RETRY_MIN;
         }
         self.retry_later(now);
@@ -64,24 +69,44 @@ impl Kernel {
 
     /// Hands one end of a new socket pair to the kernel and gives the other.
     pub(crate) fn attach(&mut self, now: Instant) -> Result<OwnedFd, Failure> {
-        let attached = self.try_attach();
-        match attached {
-            Ok(_) => self.state = State::PluggedIn { since: now },
-            Err(_) => self.retry_later(now),
+        match self.try_attach() {
+            Ok((socket, port)) => {
+                self.state = State::PluggedIn { since: now, port };
+                Ok(socket)
+            }
+            Err(failure) => {
+                self.retry_later(now);
+                Err(failure)
+            }
         }
-        attached
+    }
+
+    /// Takes the key out. It stays out until [`Self::plug_in`].
+    pub(crate) fn unplug(&mut self, now: Instant) {
+        if let State::PluggedIn { port, .. } = self.state {
+            // Where the helper cannot, the socket that is closed next tells the kernel.
+            let _ = self.helper.detach(port);
+            self.state = State::Unplugged { retry_at: now };
+        }
     }
 
     fn retry_later(&mut self, now: Instant) {
-        self.state = State::Unplugged { retry_at: now + self.pause };
+        self.state = State::Unplugged {
+            retry_at: now + self.pause,
+        };
         self.pause = RETRY_MAX.min(self.pause * 2);
     }
 
-    fn try_attach(&mut self) -> Result<OwnedFd, Failure> {
+    fn try_attach(&mut self) -> Result<(OwnedFd, PortNumber), Failure> {
         let (ours, kernels) = UnixStream::pair()
             .and_then(|(ours, kernels)| ours.set_nonblocking(true).map(|()| (ours, kernels)))
-            .map_err(|error| Failure::new(format!("no socket pair: {error}"), "close other programs and try again"))?;
-        self.attachment.attach(kernels.into())?;
-        Ok(ours.into())
+            .map_err(|error| {
+                Failure::new(
+                    format!("no socket pair: {error}"),
+                    "close other programs and try again",
+                )
+            })?;
+        let port = self.helper.attach(kernels.into())?;
+        Ok((ours.into(), port))
     }
 }

@@ -27,10 +27,20 @@ pub(crate) fn config() -> Config {
 /// A key over `vault`, powered up now and attached to nothing.
 pub(crate) fn device(vault: Vault) -> Device {
     let authenticator = Authenticator::new(vault, config(), Box::new(host::rng()), host::now());
-    Device::new(Link::new(ctaphid::Config { version: DEVICE_VERSION }), authenticator)
+    Device::new(
+        Link::new(ctaphid::Config {
+            version: DEVICE_VERSION,
+        }),
+        authenticator,
+    )
 }
 
 /// What the key calls itself on the bus.
 pub(crate) fn identity((vendor_id, product_id): (u16, u16)) -> Identity {
-    Identity { vendor_id, product_id, device_release: DEVICE_RELEASE, ..Identity::default() }
+    Identity {
+        vendor_id,
+        product_id,
+        device_release: DEVICE_RELEASE,
+        ..Identity::default()
+    }
 }

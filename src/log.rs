@@ -1,5 +1,7 @@
 //! What a running key tells the person: a line per event, or a JSON object per event. Names, lengths and codes only.
 
+use std::io::{Write, stderr, stdout};
+
 use serde_json::{Value, json};
 use wardkey_transport::usbip::Identity;
 
@@ -22,7 +24,7 @@ impl Log {
         if self.json {
             self.line("", &json!({ "event": "problem", "text": text }));
         } else {
-            eprintln!("wardkey: {text}");
+            let _ = writeln!(stderr(), "wardkey: {text}");
         }
     }
 
@@ -40,15 +42,25 @@ impl Log {
     /// The local kernel has the key.
     pub(crate) fn attached(&self, identity: &Identity) {
         let id = format!("{:04x}:{:04x}", identity.vendor_id, identity.product_id);
-        let text = format!("The key is plugged in ({id}, {}). Ctrl-C unplugs it.", identity.product);
+        let text = format!(
+            "The key is plugged in ({id}, {}). Ctrl-C unplugs it.",
+            identity.product
+        );
         self.line(&text, &json!({ "event": "attached", "usb_id": id }));
     }
 
     /// A USB/IP client took or gave back the key.
     pub(crate) fn imported(&self, taken: bool) {
         if self.verbose {
-            let text = if taken { "A host has the key." } else { "The key is free again." };
-            self.line(text, &json!({ "event": if taken { "imported" } else { "released" } }));
+            let text = if taken {
+                "A host has the key."
+            } else {
+                "The key is free again."
+            };
+            self.line(
+                text,
+                &json!({ "event": if taken { "imported" } else { "released" } }),
+            );
         }
     }
 
@@ -60,32 +72,44 @@ impl Log {
                 Purpose::Raw => "A program connected for raw reports.",
                 Purpose::Commands => "A wardkey command connected.",
             };
-            self.line(text, &json!({ "event": "connected", "kind": format!("{purpose:?}").to_lowercase() }));
+            self.line(
+                text,
+                &json!({ "event": "connected", "kind": format!("{purpose:?}").to_lowercase() }),
+            );
         }
     }
 
     /// A client is gone.
     pub(crate) fn disconnected(&self, reason: &str) {
         if self.verbose {
-            self.line(&format!("A connection ended: {reason}."), &json!({ "event": "disconnected", "reason": reason }));
+            self.line(
+                &format!("A connection ended: {reason}."),
+                &json!({ "event": "disconnected", "reason": reason }),
+            );
         }
     }
 
     /// The host asks the key to blink.
     pub(crate) fn wink(&self) {
-        self.line("A program asks the key to make itself noticed: here it is.", &json!({ "event": "wink" }));
+        self.line(
+            "A program asks the key to make itself noticed: here it is.",
+            &json!({ "event": "wink" }),
+        );
     }
 
     /// The key runs for tests; nobody may take it for the real thing.
     pub(crate) fn test_mode(&self, what: &str) {
-        self.problem(&format!("TEST MODE: {what}. Never use this key for a real account."));
+        self.problem(&format!(
+            "TEST MODE: {what}. Never use this key for a real account."
+        ));
     }
 
     fn line(&self, text: &str, event: &Value) {
-        if self.json {
-            println!("{event}");
+        // The reader may be gone; the key goes on.
+        let _ = if self.json {
+            writeln!(stdout(), "{event}")
         } else {
-            println!("{text}");
-        }
+            writeln!(stdout(), "{text}")
+        };
     }
 }

@@ -3,10 +3,12 @@
 
 mod attach;
 mod cli;
+mod commands;
 mod commands_socket;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod error;
 mod host;
 mod http;
@@ -26,6 +28,7 @@ mod test_control;
 mod touch;
 mod wake;
 
+use std::io::stdout;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -33,9 +36,12 @@ use clap::Parser;
 
 use crate::attach::Start;
 use crate::attach::as_root::KeyProcess;
-use crate::cli::{Cli, Command, Up};
+use crate::cli::{Cli, Command, Doctor, Up};
+use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
 use crate::log::Log;
+use crate::prompt::chain::{Way, chain_for};
+use crate::state::Folder;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -55,8 +61,14 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(cli::Demo { site: Some(address) }) => demo::site(address, cli.json)?,
         Command::Serve(options) => serve::serve(state, &options, log)?,
-        Command::VhciHelper => attach::helper::main()?,
-        _ => {}
+        Command::VhciHelper { serve: false } => attach::helper::start()?,
+        Command::VhciHelper { serve: true } => attach::helper::run()?,
+        Command::List => commands::list(state, cli.json, &mut stdout())?,
+        Command::Delete(options) => {
+            commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;
+        }
+        Command::Info => commands::info(state, cli.json, &mut stdout())?,
+        Command::Doctor(options) => return doctor(state, &options, cli.json),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -64,11 +76,44 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
 /// Started as root, this process becomes the helper and starts itself again as the user.
 fn up(state: Option<&Path>, options: &Up, log: Log) -> Result<ExitCode, Failure> {
     if attach::is_root() {
-        let arguments = std::env::args_os().skip(1).chain(["--helper-on-stdin".into()]).collect();
+        let arguments = std::env::args_os()
+            .skip(1)
+            .chain(["--helper-on-stdin".into()])
+            .collect();
         let user = options.user.clone();
-        return Ok(ExitCode::from(attach::as_root::run(KeyProcess { user, arguments })?));
+        return Ok(ExitCode::from(attach::as_root::run(KeyProcess {
+            user,
+            arguments,
+        })?));
     }
-    let start = if options.helper_on_stdin { Start::OnStandardInput } else { Start::Launch };
+    let start = if options.helper_on_stdin {
+        Start::OnStandardInput
+    } else {
+        Start::Launch
+    };
     serve::up(state, &options.key, start, log)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code says whether `wardkey up` can work.
+fn doctor(state: Option<&Path>, options: &Doctor, json: bool) -> Result<ExitCode, Failure> {
+    let (vendor, product) = options.usb_id.pair;
+    let machine = Machine::this(Folder::locate(state)?, UsbId { vendor, product });
+    let report = doctor::examine(&machine, &chain_for(Way::Auto, None));
+    let format = if json {
+        Format::Json
+    } else {
+        Format::for_standard_output()
+    };
+    report.write(&mut stdout(), format).map_err(|error| {
+        Failure::new(
+            format!("the report could not be printed: {error}"),
+            "print it to a terminal or a file with room",
+        )
+    })?;
+    Ok(if report.is_ready() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

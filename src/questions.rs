@@ -6,7 +6,7 @@ use std::time::Duration;
 use wardkey_authenticator::{Prompt, PromptId, Purpose as Reason};
 
 use crate::prompt::{AnswerHandle, Asker, Purpose, Question, Shown};
-use crate::wake::{Wakeup, Waker};
+use crate::wake::{Waker, Wakeup};
 
 /// Shows prompts and takes them away.
 pub(crate) struct Questions {
@@ -18,7 +18,11 @@ pub(crate) struct Questions {
 impl Questions {
     /// Asks through `asker`; answers wake the event loop.
     pub(crate) fn new(asker: Box<dyn Asker>, waker: Waker) -> Self {
-        Self { asker, waker, shown: BTreeMap::new() }
+        Self {
+            asker,
+            waker,
+            shown: BTreeMap::new(),
+        }
     }
 
     /// Shows `prompt`.

@@ -83,7 +83,10 @@ impl Daemon {
             // Backwards, because a connection that ends makes room by moving a later one.
             for source in ready.into_iter().rev() {
                 match source {
-                    Source::Stop => return Ok(()),
+                    Source::Stop => {
+                        self.unplug(now);
+                        return Ok(());
+                    }
                     Source::Mailbox => self.take_messages(now),
                     Source::Listener(index) => self.accept(now, index),
                     Source::Connection(index) => self.read(now, index, &mut buffer),
@@ -99,7 +102,10 @@ impl Daemon {
     /// Waits until a descriptor is ready or time matters.
     fn wait(&self, now: Instant) -> Result<Vec<Source>, Failure> {
         let mut sources = vec![Source::Stop, Source::Mailbox];
-        let mut fds = vec![PollFd::new(&self.stop, PollFlags::IN), PollFd::new(&self.mailbox, PollFlags::IN)];
+        let mut fds = vec![
+            PollFd::new(&self.stop, PollFlags::IN),
+            PollFd::new(&self.mailbox, PollFlags::IN),
+        ];
         for (index, listener) in self.listeners.iter().enumerate() {
             if let Some(fd) = listener.fd() {
                 sources.push(Source::Listener(index));
@@ -108,27 +114,39 @@ impl Daemon {
         }
         for (index, connection) in self.connections.iter().enumerate() {
             sources.push(Source::Connection(index));
-            fds.push(PollFd::from_borrowed_fd(connection.socket.as_fd(), self.interest(connection)));
+            fds.push(PollFd::from_borrowed_fd(
+                connection.socket.as_fd(),
+                self.interest(connection),
+            ));
         }
         match poll(&mut fds, self.timeout(now).as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(io_failure("waiting for events", &error.into())),
         }
         let ready = fds.iter().map(|fd| !fd.revents().is_empty());
-        Ok(sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect())
+        Ok(sources
+            .into_iter()
+            .zip(ready)
+            .filter_map(|(source, ready)| ready.then_some(source))
+            .collect())
     }
 
     fn timeout(&self, now: Instant) -> Option<Timespec> {
-        let kernel = self.kernel.as_ref().and_then(Kernel::retry_at).filter(|_| self.powered);
+        let kernel = self
+            .kernel
+            .as_ref()
+            .and_then(Kernel::retry_at)
+            .filter(|_| self.powered);
         let next = [self.device.poll_timeout(), kernel].into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
     }
 
     fn interest(&self, connection: &Connection) -> PollFlags {
         let (wants_input, has_output) = match &connection.role {
-            Role::Host(port) | Role::Kernel(port) => {
-                (self.device.wants_input(*port), !self.device.output(*port).is_empty())
-            }
+            Role::Host(port) | Role::Kernel(port) => (
+                self.device.wants_input(*port),
+                !self.device.output(*port).is_empty(),
+            ),
             Role::Commands(commands) => (commands.wants_input(), !commands.output().is_empty()),
         };
         let mut flags = PollFlags::empty();
@@ -138,7 +156,9 @@ impl Daemon {
     }
 
     fn read(&mut self, now: Instant, index: usize, buffer: &mut [u8]) {
-        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return;
+        };
         let count = match rustix::io::read(&connection.socket, &mut *buffer) {
             Ok(count) => count,
             Err(Errno::AGAIN | Errno::INTR) => return,
@@ -147,9 +167,10 @@ impl Daemon {
         let input = buffer.get(..count).unwrap_or_default();
         let result = match &mut connection.role {
             _ if input.is_empty() => Err("the other end closed the connection".to_owned()),
-            Role::Host(port) | Role::Kernel(port) => {
-                self.device.handle_bytes(now, *port, input).map_err(|error| error.to_string())
-            }
+            Role::Host(port) | Role::Kernel(port) => self
+                .device
+                .handle_bytes(now, *port, input)
+                .map_err(|error| error.to_string()),
             Role::Commands(commands) => {
                 commands.handle_bytes(input, self.device.authenticator_mut().vault_mut())
             }
@@ -172,7 +193,9 @@ impl Daemon {
     }
 
     fn write(&mut self, now: Instant, index: usize) -> Result<(), Errno> {
-        let Some(connection) = self.connections.get_mut(index) else { return Ok(()) };
+        let Some(connection) = self.connections.get_mut(index) else {
+            return Ok(());
+        };
         loop {
             let output = match &connection.role {
                 Role::Host(port) | Role::Kernel(port) => self.device.output(*port),
@@ -181,7 +204,8 @@ impl Daemon {
             if output.is_empty() {
                 return Ok(());
             }
-            let count = match rustix::net::send(&connection.socket, output, rustix::net::SendFlags::NOSIGNAL) {
+            let count = match rustix::net::send(&connection.socket, output, rustix::net::SendFlags::NOSIGNAL)
+            {
                 Ok(count) => count,
                 Err(Errno::AGAIN) => return Ok(()),
                 Err(Errno::INTR) => continue,
@@ -195,23 +219,28 @@ impl Daemon {
     }
 
     fn accept(&mut self, now: Instant, index: usize) {
-        let Some(listener) = self.listeners.get(index) else { return };
+        let Some(listener) = self.listeners.get(index) else {
+            return;
+        };
         let socket = match listener.accept() {
             Ok(Some(socket)) => socket,
             Ok(None) => return,
             Err(error) => {
-                self.log.problem(&format!("a client could not connect to {}: {error}", listener.address));
+                self.log.problem(&format!(
+                    "a client could not connect to {}: {error}",
+                    listener.address
+                ));
                 return;
             }
         };
         if self.connections.len() >= CONNECTIONS_MAX {
-            self.log.problem(&format!("more than {CONNECTIONS_MAX} clients: one was turned away"));
+            self.log.problem(&format!(
+                "more than {CONNECTIONS_MAX} clients: one was turned away"
+            ));
             return;
         }
         let role = match listener.purpose {
-            Purpose::Usbip => {
-                Role::Host(self.device.attach(now, &HostKind::Service(self.identity.clone())))
-            }
+            Purpose::Usbip => Role::Host(self.device.attach(now, &HostKind::Service(self.identity.clone()))),
             Purpose::Raw => Role::Host(self.device.attach(now, &HostKind::Raw)),
             Purpose::Commands => Role::Commands(Commands::default()),
         };
@@ -230,7 +259,9 @@ impl Daemon {
                 self.device.detach(now, port);
                 if let Some(kernel) = &mut self.kernel {
                     kernel.dropped(now);
-                    self.log.problem("the kernel dropped the key (suspend, or vhci_hcd was unloaded); attaching it again");
+                    self.log.problem(
+                        "the kernel dropped the key (suspend, or vhci_hcd was unloaded); attaching it again",
+                    );
                 }
             }
             Role::Commands(_) => {}
@@ -239,11 +270,20 @@ impl Daemon {
 
     /// Plugs the key into the local kernel when it should be there and is not.
     fn attach_to_kernel(&mut self, now: Instant) {
-        let Some(kernel) = self.kernel.as_mut().filter(|kernel| self.powered && kernel.is_due(now)) else { return };
+        let Some(kernel) = self
+            .kernel
+            .as_mut()
+            .filter(|kernel| self.powered && kernel.is_due(now))
+        else {
+            return;
+        };
         match kernel.attach(now) {
             Ok(socket) => {
                 let port = self.device.attach(now, &HostKind::Kernel(self.identity.clone()));
-                self.connections.push(Connection { socket, role: Role::Kernel(port) });
+                self.connections.push(Connection {
+                    socket,
+                    role: Role::Kernel(port),
+                });
                 self.log.attached(&self.identity);
             }
             Err(failure) => self.log.problem(&format!("{failure}; trying again")),
@@ -285,7 +325,10 @@ impl Daemon {
             Answer::Decided(Decision::Approved) => Gesture::Approved,
             Answer::Decided(Decision::Declined) => Gesture::Declined,
             Answer::Unavailable(reason) => {
-                self.log.problem(&format!("nobody could be asked: {reason}. hint: {}", reason.hint()));
+                self.log.problem(&format!(
+                    "nobody could be asked: {reason}. hint: {}",
+                    reason.hint()
+                ));
                 Gesture::Declined
             }
         }
@@ -305,14 +348,30 @@ impl Daemon {
         let _ = order.done.send(());
     }
 
+    /// Takes the key out of the local kernel, if it is there.
+    fn unplug(&mut self, now: Instant) {
+        if let Some(kernel) = &mut self.kernel {
+            kernel.unplug(now);
+        }
+    }
+
     fn power_off(&mut self, now: Instant) {
         self.powered = false;
+        self.unplug(now);
         for index in (0..self.connections.len()).rev() {
-            if self.connections.get(index).is_some_and(|connection| !matches!(connection.role, Role::Commands(_))) {
+            if self
+                .connections
+                .get(index)
+                .is_some_and(|connection| !matches!(connection.role, Role::Commands(_)))
+            {
                 self.connections.swap_remove(index);
             }
         }
-        for listener in self.listeners.iter_mut().filter(|listener| listener.purpose != Purpose::Commands) {
+        for listener in self
+            .listeners
+            .iter_mut()
+            .filter(|listener| listener.purpose != Purpose::Commands)
+        {
             listener.close();
         }
         self.device.power_cycle(now);
@@ -322,9 +381,14 @@ impl Daemon {
     fn power_on(&mut self, now: Instant) {
         self.powered = true;
         self.device.power_cycle(now);
-        for listener in self.listeners.iter_mut().filter(|listener| listener.fd().is_none()) {
+        for listener in self
+            .listeners
+            .iter_mut()
+            .filter(|listener| listener.fd().is_none())
+        {
             if let Err(error) = listener.reopen() {
-                self.log.problem(&format!("cannot listen on {} again: {error}", listener.address));
+                self.log
+                    .problem(&format!("cannot listen on {} again: {error}", listener.address));
             }
         }
         if let Some(kernel) = &mut self.kernel {
@@ -335,5 +399,8 @@ impl Daemon {
 }
 
 fn io_failure(doing: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("{doing} failed: {error}"), "this is not expected; start wardkey again, with -v for more")
+    Failure::new(
+        format!("{doing} failed: {error}"),
+        "this is not expected; start wardkey again, with -v for more",
+    )
 }

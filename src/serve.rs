@@ -4,7 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::attach::{Attachment, Start};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+use crate::attach::{Helper, Start};
 use crate::cli::{Key, Presence, Serve};
 use crate::error::Failure;
 use crate::host;
@@ -35,8 +38,13 @@ pub(crate) fn up(state: Option<&Path>, options: &Key, start: Start, log: Log) ->
 }
 
 fn addresses(options: &Serve, log: &Log) -> Result<Vec<(Purpose, Address)>, Failure> {
-    let usbip = options.usbip.map(|address| (Purpose::Usbip, Address::Tcp(address)));
-    let raw = options.raw.clone().map(|address| (Purpose::Raw, Address::from(address)));
+    let usbip = options
+        .usbip
+        .map(|address| (Purpose::Usbip, Address::Tcp(address)));
+    let raw = options
+        .raw
+        .clone()
+        .map(|address| (Purpose::Raw, Address::from(address)));
     let addresses: Vec<_> = [usbip, raw].into_iter().flatten().collect();
     if addresses.is_empty() {
         return Err(Failure::new(
@@ -63,7 +71,9 @@ fn check_reach(address: SocketAddr, allow_remote: bool, log: &Log) -> Result<(),
             "use a loopback address, or give --allow-remote if only people you trust can reach that address",
         ));
     }
-    log.problem(&format!("WARNING: whoever reaches {address} can use this key: USB/IP has no authentication"));
+    log.problem(&format!(
+        "WARNING: whoever reaches {address} can use this key: USB/IP has no authentication"
+    ));
     Ok(())
 }
 
@@ -74,6 +84,8 @@ fn run(
     start: Option<Start>,
     log: Log,
 ) -> Result<(), Failure> {
+    // No file of the key is for others.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
     let state = State::open(state)?;
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
@@ -85,12 +97,14 @@ fn run(
         listeners.push(listener);
     }
     let (vault, lock) = state.into_vault();
-    let attachment = start.map(Attachment::start).transpose()?;
+    let helper = start.map(Helper::start).transpose()?;
+    // Only now: polkit looks at the process that asks for the helper.
+    keep_memory_private();
     let daemon = Daemon {
         device: key::device(vault),
-        identity: key::identity(options.usb_id),
+        identity: key::identity(options.usb_id.pair),
         listeners,
-        kernel: attachment.map(|attachment| Kernel::new(attachment, host::now())),
+        kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(asker, waker),
         mailbox,
         stop,
@@ -101,6 +115,12 @@ fn run(
     let result = daemon.run();
     drop(lock);
     result
+}
+
+/// No core dumps of a process that holds keys, and no debugger of another process of this user.
+fn keep_memory_private() {
+    // Where the kernel has no such switch, what follows works the same.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
@@ -134,5 +154,8 @@ fn asker(options: &Key, waker: &Waker, log: &Log) -> Result<Box<dyn Asker>, Fail
 }
 
 fn unexpected(what: &str, error: &io::Error) -> Failure {
-    Failure::new(format!("no {what}: {error}"), "close other programs, and start wardkey again")
+    Failure::new(
+        format!("no {what}: {error}"),
+        "close other programs, and start wardkey again",
+    )
 }

@@ -61,7 +61,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens. Where the port is 0, [`Self::address`] is the one that was given.
     pub(crate) fn open(purpose: Purpose, address: Address) -> io::Result<Self> {
-        let mut listener = Self { purpose, address, socket: None };
+        let mut listener = Self {
+            purpose,
+            address,
+            socket: None,
+        };
         listener.reopen()?;
         Ok(listener)
     }

@@ -15,7 +15,7 @@ use crate::error::Failure;
 use crate::http::server;
 use crate::http::{Request, Response, Status};
 use crate::touch::Touch;
-use crate::wake::{Wakeup, Waker};
+use crate::wake::{Waker, Wakeup};
 
 /// The longest a test waits for its order to be carried out.
 const ORDER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,21 +46,28 @@ pub(crate) fn serve(address: SocketAddr, touch: Touch, waker: Waker) -> Result<S
         ));
     }
     let failed = |error: io::Error| {
-        Failure::new(format!("--control cannot listen on {address}: {error}"), "choose a free port, or port 0")
+        Failure::new(
+            format!("--control cannot listen on {address}: {error}"),
+            "choose a free port, or port 0",
+        )
     };
     let listener = TcpListener::bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (never, kept_open) = UnixStream::pair().map_err(failed)?;
     thread::spawn(move || {
         // It ends with the process, or with its listening socket, and then a test notices.
-        let _ = server::serve(&listener, never.as_fd(), |request| answer(request, &touch, &waker));
+        let _ = server::serve(&listener, never.as_fd(), |request| {
+            answer(request, &touch, &waker)
+        });
         drop(kept_open);
     });
     Ok(bound)
 }
 
 fn answer(request: &Request, touch: &Touch, waker: &Waker) -> Response {
-    let Some(route) = route(&request.method, &request.path) else { return Response::bare(Status::NotFound) };
+    let Some(route) = route(&request.method, &request.path) else {
+        return Response::bare(Status::NotFound);
+    };
     let is_done = match route {
         Route::Nothing => true,
         Route::TouchOn => {
@@ -77,7 +84,11 @@ fn answer(request: &Request, touch: &Touch, waker: &Waker) -> Response {
         }
         Route::Do(action) => carry_out(action, waker),
     };
-    Response::bare(if is_done { Status::Ok } else { Status::ServiceUnavailable })
+    Response::bare(if is_done {
+        Status::Ok
+    } else {
+        Status::ServiceUnavailable
+    })
 }
 
 fn carry_out(action: Action, waker: &Waker) -> bool {
@@ -123,7 +134,10 @@ mod tests {
     #[test]
     fn the_conformance_tools_paths_are_posts() {
         assert_eq!(route("POST", "/conformance/userpresence"), Some(Route::TouchOnce));
-        assert_eq!(route("POST", "/conformance/powercycle"), Some(Route::Do(Action::PowerCycle)));
+        assert_eq!(
+            route("POST", "/conformance/powercycle"),
+            Some(Route::Do(Action::PowerCycle))
+        );
         assert_eq!(route("POST", "/conformance/results"), Some(Route::Nothing));
         assert_eq!(route("GET", "/conformance/powercycle"), None);
     }
@@ -139,7 +153,14 @@ mod tests {
 
     #[test]
     fn other_paths_are_not_found() {
-        for path in ["/usb/touch/on", "/usb256/touch/on", "/usb6/touch", "/usb6/power/on/", "/usb-1/touch/on", ""] {
+        for path in [
+            "/usb/touch/on",
+            "/usb256/touch/on",
+            "/usb6/touch",
+            "/usb6/power/on/",
+            "/usb-1/touch/on",
+            "",
+        ] {
             assert_eq!(route("GET", path), None, "{path}");
         }
         assert_eq!(route("DELETE", "/"), None);

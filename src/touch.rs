@@ -40,7 +40,9 @@ impl Touch {
     /// Puts the finger on the sensor.
     pub(crate) fn hold(&self) {
         let mut sensor = self.lock();
-        sensor.finger = Finger::Held { until: host::now() + HOLD_MAX };
+        sensor.finger = Finger::Held {
+            until: host::now() + HOLD_MAX,
+        };
         sensor.approve_waiting();
     }
 
@@ -53,7 +55,9 @@ impl Touch {
     pub(crate) fn tap(&self) {
         let mut sensor = self.lock();
         if !sensor.approve_waiting() {
-            sensor.finger = Finger::Tapped { until: host::now() + TOUCH_EARLY_MAX };
+            sensor.finger = Finger::Tapped {
+                until: host::now() + TOUCH_EARLY_MAX,
+            };
         }
     }
 
@@ -64,7 +68,9 @@ impl Touch {
 
 impl Sensor {
     fn approve_waiting(&mut self) -> bool {
-        let Some((_, answer)) = self.waiting.take() else { return false };
+        let Some((_, answer)) = self.waiting.take() else {
+            return false;
+        };
         answer.give(Decision::Approved);
         true
     }
@@ -95,7 +101,10 @@ impl Asker for Touch {
         if sensor.is_touched(host::now()) {
             sensor.approve_waiting();
         }
-        Box::new(Waiting { touch: self.clone(), id: question.id })
+        Box::new(Waiting {
+            touch: self.clone(),
+            id: question.id,
+        })
     }
 
     fn probe(&self) -> Result<String, Unavailable> {

@@ -47,7 +47,13 @@ impl Mailbox {
     pub(crate) fn new() -> io::Result<(Self, Waker)> {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (sender, receiver) = mpsc::channel();
-        Ok((Self { receiver, bell: Arc::clone(&bell) }, Waker { sender, bell }))
+        Ok((
+            Self {
+                receiver,
+                bell: Arc::clone(&bell),
+            },
+            Waker { sender, bell },
+        ))
     }
 
     /// The next message, if there is one.

@@ -1,6 +1,7 @@
 //! `wardkey demo` as a person runs it.
 
 #![cfg(feature = "demo")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -189,7 +189,9 @@ impl Device {
                     deadline,
                 };
             }
-            other => self.waiting = other,
+            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+                self.waiting = unchanged;
+            }
         }
         self.pump(now);
     }
@@ -362,7 +364,9 @@ impl Device {
                 self.events.push_back(Event::Withdraw(id));
                 self.authenticator.resume(now, pending, Gesture::Cancelled);
             }
-            other => self.waiting = other,
+            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+                self.waiting = unchanged;
+            }
         }
     }
 
@@ -391,8 +395,8 @@ impl Device {
                 };
                 NOT_YET.to_vec()
             }
-            other => {
-                self.waiting = other;
+            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+                self.waiting = unchanged;
                 self.begin_u2f(now, apdu)
             }
         }

@@ -16,7 +16,7 @@ use rustix::termios::tcgetpgrp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::helper::{Helper, serve};
+use super::helper::{Service, serve};
 use super::user::User;
 use super::{Error, control_pair, this_program};
 
@@ -40,10 +40,10 @@ pub(crate) fn run(key_process: KeyProcess) -> Result<u8, Error> {
     // With the user id set, supplementary groups are dropped as well.
     command.args(arguments).uid(user.uid).gid(user.gid).env_clear();
     command.envs(user.environment(|name| std::env::var_os(name), Path::new("/")));
-    supervise(command, &mut Helper::of_this_machine())
+    supervise(command, &mut Service::of_this_machine())
 }
 
-fn supervise(mut command: Command, helper: &mut Helper) -> Result<u8, Error> {
+fn supervise(mut command: Command, service: &mut Service) -> Result<u8, Error> {
     let (control, key_end): (OwnedFd, OwnedFd) = control_pair()?;
     // Before the key process exists, so that no signal can end this process and leave that one alone.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::Control)?;
@@ -56,7 +56,7 @@ fn supervise(mut command: Command, helper: &mut Helper) -> Result<u8, Error> {
     let forwarder = Forwarder::start(signals, &child)?;
     // The key process alone has its end of the socket now.
     drop(command);
-    serve(control.as_fd(), helper);
+    serve(control.as_fd(), service);
     drop(control);
     let status = wait(&mut child, &forwarder).map_err(Error::Control)?;
     Ok(exit_code(status))
@@ -160,7 +160,7 @@ mod tests {
         command
             .arg("-c")
             .arg(std::env::var_os("WARDKEY_TEST_SCRIPT").unwrap());
-        let code = supervise(command, &mut Helper::for_tests(fake.vhci())).unwrap();
+        let code = supervise(command, &mut Service::for_tests(fake.vhci())).unwrap();
         std::fs::write(std::env::var_os("WARDKEY_TEST_RESULT").unwrap(), code.to_string()).unwrap();
     }
 

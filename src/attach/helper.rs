@@ -5,6 +5,7 @@
 //! the helper chose; what is detached is a device that it attached itself. When the socket closes, it detaches
 //! what is left, and ends.
 
+use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,12 +13,13 @@ use std::thread;
 
 use rustix::fs::{FileType, fstat};
 use rustix::net::{AddressFamily, Shutdown, SocketType, shutdown, sockopt};
+use rustix::process::setsid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::protocol::{Problem, Received, Reply, Request, receive_request, send_reply};
 use super::sysfs::{AttachError, DeviceId, PortNumber, Vhci};
-use super::{Error, is_root};
+use super::{Error, is_root, this_program};
 
 /// Devices that one helper attaches at a time. One key needs one.
 const ATTACHED_MAX: usize = 4;
@@ -30,15 +32,54 @@ const MODPROBE: [&str; 4] = [
 ];
 const MODULE: &str = "vhci-hcd";
 
-/// `wardkey vhci-helper`: serves the socket that is standard input until it closes.
-pub(crate) fn main() -> Result<(), Error> {
+/// The hidden command that sudo or pkexec runs.
+pub(crate) const COMMAND: &str = "vhci-helper";
+/// Its option that [`start`] adds.
+pub(crate) const SERVE_OPTION: &str = "--serve";
+
+/// `wardkey vhci-helper`: starts the process that serves the socket on standard input, and ends.
+///
+/// sudo stays between the terminal and its command for as long as the command runs. So the serving process leaves
+/// sudo's session, and this one ends once it has: then Ctrl-C and answers to questions go to the key process alone.
+pub(crate) fn start() -> Result<(), Error> {
+    let control = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(Error::Control)?;
+    check_control_socket(control.as_fd())?;
+    let program = this_program()?;
+    let mut command = Command::new(&program);
+    command.args([COMMAND, SERVE_OPTION]).env_clear().current_dir("/");
+    command
+        .stdin(Stdio::from(control))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut serving = command.spawn().map_err(|cause| Error::Start {
+        program: program.display().to_string(),
+        cause,
+    })?;
+    // A byte when it has left the session, or the end of the pipe when it could not start: then the key process
+    // sees its socket end.
+    let mut has_left = [0; 1];
+    let _count = serving.stdout.take().map(|mut output| output.read(&mut has_left));
+    Ok(())
+}
+
+/// `wardkey vhci-helper --serve`: serves the socket that is standard input until it closes.
+pub(crate) fn run() -> Result<(), Error> {
     let control = std::io::stdin()
         .as_fd()
         .try_clone_to_owned()
         .map_err(Error::Control)?;
     check_control_socket(control.as_fd())?;
     end_on_signals(&control)?;
-    serve(control.as_fd(), &mut Helper::of_this_machine());
+    // Fails only for the leader of a group, which has a session to itself already or is not ours to leave.
+    let _already_apart = setsid();
+    // Whoever waits for it may be gone, which changes nothing for this process.
+    let _unheard = std::io::stdout()
+        .write_all(b"\n")
+        .and_then(|()| std::io::stdout().flush());
+    serve(control.as_fd(), &mut Service::of_this_machine());
     Ok(())
 }
 
@@ -54,29 +95,28 @@ fn check_control_socket(control: BorrowedFd<'_>) -> Result<(), Error> {
     }
 }
 
-/// Ctrl-C is for the key process, which then closes the socket. A request to end closes it from this side.
+/// Being asked to end is like the key process closing the socket.
 fn end_on_signals(control: &OwnedFd) -> Result<(), Error> {
     let control = control.try_clone().map_err(Error::Control)?;
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::Control)?;
+    let close = move || {
+        for _signal in signals.forever() {
+            // Already closed by the other side: the helper is ending anyway.
+            let _closed = shutdown(&control, Shutdown::Both);
+        }
+    };
     thread::Builder::new()
         .name("signals".to_owned())
-        .spawn(move || {
-            for signal in signals.forever() {
-                if signal != SIGINT {
-                    // Already closed by the other side: the helper is ending anyway.
-                    let _closed = shutdown(&control, Shutdown::Both);
-                }
-            }
-        })
+        .spawn(close)
         .map_err(Error::Control)?;
     Ok(())
 }
 
 /// Answers requests until the socket closes, then detaches what is still attached.
-pub(super) fn serve(control: BorrowedFd<'_>, helper: &mut Helper) {
+pub(super) fn serve(control: BorrowedFd<'_>, service: &mut Service) {
     loop {
         let reply = match receive_request(control) {
-            Ok(Received::Request(request)) => helper.answer(request),
+            Ok(Received::Request(request)) => service.answer(request),
             Ok(Received::Nonsense(what)) => Reply::Failed(Problem::BadRequest, what.to_owned()),
             Ok(Received::End) | Err(_) => break,
         };
@@ -84,11 +124,11 @@ pub(super) fn serve(control: BorrowedFd<'_>, helper: &mut Helper) {
             break;
         }
     }
-    helper.detach_all();
+    service.detach_all();
 }
 
 /// What the helper has attached, and where.
-pub(super) struct Helper {
+pub(super) struct Service {
     vhci: Vhci,
     load_module: fn() -> Result<(), String>,
     check_rights: fn() -> bool,
@@ -96,7 +136,7 @@ pub(super) struct Helper {
     next_device: u32,
 }
 
-impl Helper {
+impl Service {
     pub(super) fn of_this_machine() -> Self {
         Self::new(Vhci::of_this_machine(), load_module, is_root)
     }
@@ -261,8 +301,8 @@ mod tests {
     use super::super::sysfs::tests::{FREE, FakeSysfs};
     use super::*;
 
-    fn helper_on(fake: &FakeSysfs) -> Helper {
-        Helper::for_tests(fake.vhci())
+    fn helper_on(fake: &FakeSysfs) -> Service {
+        Service::for_tests(fake.vhci())
     }
 
     fn device_end() -> OwnedFd {
@@ -291,7 +331,7 @@ mod tests {
     #[test]
     fn without_root_rights_nothing_is_touched() {
         let fake = FakeSysfs::with(FREE);
-        let mut helper = Helper {
+        let mut helper = Service {
             check_rights: || false,
             ..helper_on(&fake)
         };
@@ -306,7 +346,7 @@ mod tests {
     #[test]
     fn a_module_that_cannot_be_loaded_is_reported() {
         let empty = tempfile::tempdir().unwrap();
-        let mut helper = Helper::for_tests(Vhci::under(empty.path()));
+        let mut helper = Service::for_tests(Vhci::under(empty.path()));
         let (found, detail) = problem(helper.answer(Request::Probe));
         assert_eq!(
             (found, detail.as_str()),

@@ -1,18 +1,17 @@
 //! Starts the helper as root from a key process that is not: with sudo where there is a terminal on which it can
 //! ask for the password, with pkexec and its dialog where there is none.
 //!
-//! The helper's standard input is its socket: both programs hand that on, and nothing else.
+//! The helper's standard input is its socket: both programs hand that on, and nothing else. They end as soon as
+//! the helper serves it.
 
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Attachment, Error, control_pair, this_program};
+use super::helper::COMMAND;
+use super::{Error, Helper, control_pair, this_program};
 use crate::programs::find_program;
-
-/// The hidden command that is [`super::helper::main`].
-pub(crate) const HELPER_COMMAND: &str = "vhci-helper";
 
 const PASSWORD_PROMPT: &str = "wardkey needs root once, to plug in the key. Password for %p: ";
 
@@ -24,7 +23,7 @@ struct Means {
     has_terminal: bool,
 }
 
-pub(super) fn launch() -> Result<Attachment, Error> {
+pub(super) fn launch() -> Result<Helper, Error> {
     let search_path = std::env::var_os("PATH");
     let find = |name: &str| find_program(Path::new(name), search_path.as_deref());
     let has_terminal = std::fs::File::open("/dev/tty").is_ok();
@@ -59,24 +58,24 @@ impl Means {
                 ..
             } => return Err(Error::NoWayToRoot),
         };
-        command.args(arguments).arg(program).arg(HELPER_COMMAND);
+        command.args(arguments).arg(program).arg(COMMAND);
         Ok(command)
     }
 }
 
 /// Starts a helper with `command`.
-pub(super) fn start(mut command: Command) -> Result<Attachment, Error> {
+pub(super) fn start(mut command: Command) -> Result<Helper, Error> {
     let (control, helper_end): (OwnedFd, OwnedFd) = control_pair()?;
     let started = command.stdin(Stdio::from(helper_end)).spawn();
-    let child = started.map_err(|cause| {
+    let starter = started.map_err(|cause| {
         let program = command.get_program().to_string_lossy().into_owned();
         Error::Start { program, cause }
     })?;
     // `command` goes with the helper's end of the socket, so that only the helper has it.
     drop(command);
-    Ok(Attachment {
+    Ok(Helper {
         control,
-        child: Some(child),
+        starter: Some(starter),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Attaches the key to this machine: one end of a socket goes to the kernel's virtual USB host controller.
 //!
 //! Only root may do that, and the process that holds keys never runs as root. So there are two processes, joined
-//! by a socket: [`helper`] runs as root and holds no keys; [`Attachment`] is the key process's side of it.
+//! by a socket: one runs as root and holds no keys ([`helper`]);
+//! [`Helper`] is the key process's side of it.
 //! Either the key process starts the helper through sudo or pkexec ([`launch`]), or wardkey was started as root
 //! and starts the key process as the user ([`as_root`]).
 
@@ -12,13 +13,14 @@ mod protocol;
 pub(crate) mod sysfs;
 mod user;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair, sockopt};
 use rustix::process::{Pid, PidfdFlags, geteuid, pidfd_open};
 
 pub(crate) use self::protocol::Problem;
@@ -111,27 +113,33 @@ pub(crate) enum Start {
 
 /// The key process's side: a helper that is ready to attach.
 #[derive(Debug)]
-pub(crate) struct Attachment {
+pub(crate) struct Helper {
     control: OwnedFd,
-    /// Nothing when the helper is our parent.
-    child: Option<Child>,
+    /// What started the helper, for as long as the helper is not known to be ready.
+    starter: Option<Child>,
 }
 
-impl Attachment {
+impl Helper {
     /// Waits until the helper is ready, which may be until the user has given a password.
     pub(crate) fn start(start: Start) -> Result<Self, Error> {
-        let mut attachment = match start {
+        let mut helper = match start {
             Start::Launch => launch::launch()?,
             Start::OnStandardInput => {
-                let control = io::stdin().as_fd().try_clone_to_owned().map_err(Error::Control)?;
-                Self { control, child: None }
+                let control = take_standard_input().map_err(Error::Control)?;
+                Self {
+                    control,
+                    starter: None,
+                }
             }
         };
-        attachment.request(&Request::Probe)?;
+        helper.request(&Request::Probe)?;
+        if let Some(mut starter) = helper.starter.take() {
+            wait_within(&mut starter, END_PATIENCE);
+        }
         let patience = Some(REPLY_PATIENCE);
-        let limited = sockopt::set_socket_timeout(&attachment.control, sockopt::Timeout::Recv, patience);
+        let limited = sockopt::set_socket_timeout(&helper.control, sockopt::Timeout::Recv, patience);
         limited.map_err(|error| Error::Control(error.into()))?;
-        Ok(attachment)
+        Ok(helper)
     }
 
     /// Attaches the device that speaks at the other end of `device_end`'s socket pair. The kernel has dropped it
@@ -151,6 +159,7 @@ impl Attachment {
         }
     }
 
+    /// After an error the conversation is over: a late reply must not be taken for that to another request.
     fn request(&mut self, request: &Request) -> Result<Reply, Error> {
         let replied =
             send_request(self.control.as_fd(), request).and_then(|()| receive_reply(self.control.as_fd()));
@@ -158,29 +167,51 @@ impl Attachment {
             Ok(Some(Reply::Failed(problem, detail))) => Err(Error::Helper { problem, detail }),
             Ok(Some(reply)) => Ok(reply),
             Ok(None) => Err(self.ended()),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(self.ended()),
-            Err(error) => Err(Error::Control(error)),
+            Err(error) if has_gone(&error) => Err(self.ended()),
+            Err(error) => {
+                self.close();
+                Err(Error::Control(error))
+            }
         }
     }
 
     fn ended(&mut self) -> Error {
-        let status = self
-            .child
-            .as_mut()
-            .and_then(|child| wait_within(child, END_PATIENCE));
-        Error::HelperEnded(status.map_or_else(String::new, |status| format!(" ({status})")))
+        let starter = self.starter.as_mut();
+        let failed = starter
+            .and_then(|child| wait_within(child, END_PATIENCE))
+            .filter(|status| !status.success());
+        Error::HelperEnded(failed.map_or_else(String::new, |status| format!(" ({status})")))
+    }
+
+    fn close(&self) {
+        // Fails only when the helper has gone already.
+        let _gone = shutdown(&self.control, Shutdown::Both);
     }
 }
 
-impl Drop for Attachment {
-    /// The helper ends when its socket closes; it is waited for, so that nothing is left behind.
+impl Drop for Helper {
+    /// The helper ends when its socket closes. Standard input may be a copy of it.
     fn drop(&mut self) {
-        // Fails only when the helper has gone already.
-        let _gone = rustix::net::shutdown(&self.control, rustix::net::Shutdown::Both);
-        if let Some(child) = self.child.as_mut() {
-            wait_within(child, END_PATIENCE);
+        self.close();
+        if let Some(starter) = self.starter.as_mut() {
+            wait_within(starter, END_PATIENCE);
         }
     }
+}
+
+/// Standard input, which is nothing afterwards: other programs that this process starts must not get it.
+fn take_standard_input() -> io::Result<OwnedFd> {
+    let taken = io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(taken)
+}
+
+/// The other side closed its socket, perhaps without having read what was sent.
+fn has_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
 }
 
 fn wrong_reply() -> Error {

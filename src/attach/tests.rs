@@ -6,38 +6,44 @@ use std::thread;
 
 use rustix::net::SocketType;
 
-use super::helper::{Helper, serve};
+use super::helper::{Service, serve};
 use super::protocol::tests::{pair, send_raw};
 use super::sysfs::tests::{FREE, FakeSysfs};
 use super::*;
 
 /// A key process's side, and the helper behind it.
-fn attachment(fake: &FakeSysfs) -> (Attachment, thread::JoinHandle<()>) {
+fn helper_on(fake: &FakeSysfs) -> (Helper, thread::JoinHandle<()>) {
     let (control, helper_end) = pair(SocketType::SEQPACKET);
-    let mut helper = Helper::for_tests(fake.vhci());
-    let serving = thread::spawn(move || serve(helper_end.as_fd(), &mut helper));
-    (Attachment { control, child: None }, serving)
+    let mut service = Service::for_tests(fake.vhci());
+    let serving = thread::spawn(move || serve(helper_end.as_fd(), &mut service));
+    (
+        Helper {
+            control,
+            starter: None,
+        },
+        serving,
+    )
 }
 
 #[test]
 fn a_device_is_attached_and_detached_through_the_helper() {
     let fake = FakeSysfs::with(FREE);
-    let (mut attachment, serving) = attachment(&fake);
+    let (mut helper, serving) = helper_on(&fake);
     let (device_end, _ours) = pair(SocketType::STREAM);
-    let port = attachment.attach(device_end).unwrap();
+    let port = helper.attach(device_end).unwrap();
     assert_eq!(port, PortNumber(1));
     assert!(fake.written("attach").starts_with("1 "));
-    attachment.detach(port).unwrap();
-    drop(attachment);
+    helper.detach(port).unwrap();
+    drop(helper);
     serving.join().unwrap();
 }
 
 #[test]
 fn the_helper_keeps_no_copy_of_the_socket() {
     let fake = FakeSysfs::with(FREE);
-    let (mut attachment, _serving) = attachment(&fake);
+    let (mut helper, _serving) = helper_on(&fake);
     let (device_end, ours) = pair(SocketType::STREAM);
-    attachment.attach(device_end).unwrap();
+    helper.attach(device_end).unwrap();
     // The made-up kernel keeps none either: so the other end reads as ended.
     let mut bytes = [0; 1];
     assert_eq!(rustix::io::read(&ours, &mut bytes).unwrap(), 0);
@@ -46,9 +52,9 @@ fn the_helper_keeps_no_copy_of_the_socket() {
 #[test]
 fn a_helper_s_refusal_says_what_and_what_to_do() {
     let fake = FakeSysfs::with(FREE);
-    let (mut attachment, _serving) = attachment(&fake);
+    let (mut helper, _serving) = helper_on(&fake);
     let (packets, _other) = pair(SocketType::SEQPACKET);
-    let error = attachment.attach(packets).unwrap_err();
+    let error = helper.attach(packets).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the helper refused the request: only a Unix stream socket can be attached"
@@ -60,9 +66,12 @@ fn a_helper_s_refusal_says_what_and_what_to_do() {
 fn a_helper_that_has_ended_is_noticed() {
     let (control, helper_end) = pair(SocketType::SEQPACKET);
     drop(helper_end);
-    let mut attachment = Attachment { control, child: None };
+    let mut helper = Helper {
+        control,
+        starter: None,
+    };
     assert!(matches!(
-        attachment.request(&Request::Probe),
+        helper.request(&Request::Probe),
         Err(Error::HelperEnded(_))
     ));
 }
@@ -71,8 +80,8 @@ fn a_helper_that_has_ended_is_noticed() {
 fn a_helper_that_ends_instead_of_serving_is_told_with_its_exit_code() {
     let mut command = Command::new("sh");
     command.args(["-c", "exit 3"]);
-    let mut attachment = launch::start(command).unwrap();
-    let error = attachment.request(&Request::Probe).unwrap_err();
+    let mut helper = launch::start(command).unwrap();
+    let error = helper.request(&Request::Probe).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the helper that attaches the key has ended (exit status: 3)"
@@ -91,8 +100,11 @@ fn a_helper_that_is_not_there_cannot_be_started() {
 #[test]
 fn a_reply_of_the_wrong_kind_is_an_error() {
     let (control, helper_end) = pair(SocketType::SEQPACKET);
-    let mut attachment = Attachment { control, child: None };
+    let mut helper = Helper {
+        control,
+        starter: None,
+    };
     send_raw(helper_end.as_fd(), &[1, 3, 0, 0, 0, 0, 0, 0], &[]);
     let (device_end, _ours) = pair(SocketType::STREAM);
-    assert!(matches!(attachment.attach(device_end), Err(Error::Control(_))));
+    assert!(matches!(helper.attach(device_end), Err(Error::Control(_))));
 }

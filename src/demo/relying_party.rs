@@ -58,7 +58,7 @@ struct Account {
 /// A registered public key, in the form that its verifier wants.
 enum Stored {
     Webauthn(Box<Credential>),
-    Ed25519(ed25519::Credential),
+    Ed25519(Box<ed25519::Credential>),
 }
 
 impl Stored {
@@ -242,11 +242,11 @@ impl RelyingParty {
             }
             Algorithm::Eddsa => {
                 let expected = self.expected(&challenge, wish.user_verification);
-                Stored::Ed25519(ed25519::verify_registration(
+                Stored::Ed25519(Box::new(ed25519::verify_registration(
                     &expected,
                     &attested,
                     &answer.response.client_data_json,
-                )?)
+                )?))
             }
         };
         // WebAuthn L3 §7.1 step 27: a credential id belongs to one account only.

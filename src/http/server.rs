@@ -24,8 +24,15 @@ pub(crate) fn serve(
     listener.set_nonblocking(true)?;
     let mut connections: Vec<Connection> = Vec::new();
     loop {
-        let mut wanted = vec![PollFd::new(&stop, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
-        wanted.extend(connections.iter().map(|connection| PollFd::new(&connection.stream, connection.wants())));
+        let mut wanted = vec![
+            PollFd::new(&stop, PollFlags::IN),
+            PollFd::new(listener, PollFlags::IN),
+        ];
+        wanted.extend(
+            connections
+                .iter()
+                .map(|connection| PollFd::new(&connection.stream, connection.wants())),
+        );
         match poll(&mut wanted, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -51,14 +58,19 @@ pub(crate) fn serve(
 
 /// Takes one connection. A client that is gone already is no reason to stop.
 fn accept(listener: &TcpListener, connections: &mut Vec<Connection>) {
-    let Ok((stream, _)) = listener.accept() else { return };
+    let Ok((stream, _)) = listener.accept() else {
+        return;
+    };
     if stream.set_nonblocking(true).is_err() {
         return;
     }
     if connections.len() >= CONNECTIONS_MAX {
         connections.remove(0);
     }
-    connections.push(Connection { stream, state: State::Reading(Vec::new()) });
+    connections.push(Connection {
+        stream,
+        state: State::Reading(Vec::new()),
+    });
 }
 
 struct Connection {
@@ -86,7 +98,14 @@ impl Connection {
     /// Does what can be done without waiting; `false` when the connection is over.
     fn advance(&mut self, answer: &mut impl FnMut(&Request) -> Response) -> io::Result<bool> {
         match self.step(answer) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                Ok(true)
+            }
             result => result,
         }
     }

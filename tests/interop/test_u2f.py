@@ -15,15 +15,19 @@ def ctap1(device):
     return Ctap1(device)
 
 
+def register(ctap1):
+    challenge = client_data_hash()
+    registration = until_the_user_agreed(lambda: ctap1.register(challenge, APP))
+    registration.verify(APP, challenge)
+    return registration
+
+
 def test_version(ctap1):
     assert ctap1.get_version() == "U2F_V2"
 
 
 def test_register_and_authenticate(ctap1):
-    challenge = client_data_hash()
-    registration = until_the_user_agreed(lambda: ctap1.register(challenge, APP))
-    registration.verify(APP, challenge)
-
+    registration = register(ctap1)
     challenge = client_data_hash()
     signature = until_the_user_agreed(lambda: ctap1.authenticate(challenge, APP, registration.key_handle))
     signature.verify(APP, challenge, registration.public_key)
@@ -31,7 +35,7 @@ def test_register_and_authenticate(ctap1):
 
 
 def test_check_only_says_whose_handle_it_is_and_signs_nothing(ctap1):
-    registration = until_the_user_agreed(lambda: ctap1.register(client_data_hash(), APP))
+    registration = register(ctap1)
     for app, answer in [(APP, APDU.USE_NOT_SATISFIED), (OTHER_APP, APDU.WRONG_DATA)]:
         with pytest.raises(ApduError) as refused:
             ctap1.authenticate(client_data_hash(), app, registration.key_handle, check_only=True)
@@ -39,9 +43,9 @@ def test_check_only_says_whose_handle_it_is_and_signs_nothing(ctap1):
 
 
 def test_a_handle_is_of_no_use_to_another_site(ctap1):
-    registration = until_the_user_agreed(lambda: ctap1.register(client_data_hash(), APP))
+    registration = register(ctap1)
     with pytest.raises(ApduError) as refused:
-        until_the_user_agreed(lambda: ctap1.authenticate(client_data_hash(), OTHER_APP, registration.key_handle))
+        ctap1.authenticate(client_data_hash(), OTHER_APP, registration.key_handle)
     assert refused.value.code == APDU.WRONG_DATA
 
 

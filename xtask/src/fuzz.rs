@@ -3,7 +3,7 @@
 //! cargo-fuzz asks the compiler for sanitizers, which stable refuses unless RUSTC_BOOTSTRAP is set.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -12,6 +12,8 @@ use crate::paths;
 use crate::run::{cargo, program};
 use crate::steps::Steps;
 use crate::tools;
+
+const FOLDER: &str = "tests/fuzz";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -23,28 +25,31 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn fuzz(steps: &mut Steps, options: &Options) -> Result<(), Failure> {
-    let known = targets()?;
+    tools::require_packages(&["g++"])?;
+    let cargo_fuzz = install()?;
+    let known = targets(&cargo_fuzz)?;
     if let Some(unknown) = options.targets.iter().find(|name| !known.contains(name)) {
         let hint = format!("the targets are {}", known.join(", "));
         return Err(Failure::new(format!("no fuzz target is called {unknown}")).hint(hint));
     }
-    tools::require_packages(&["g++"])?;
-    let cargo_fuzz = install()?;
     for target in known
         .iter()
         .filter(|name| options.targets.is_empty() || options.targets.contains(name))
     {
+        let found = paths::cache("corpus")?.join(target);
+        fs::create_dir_all(&found).map_err(about(&found))?;
         let seconds = format!("-max_total_time={}", options.seconds);
         steps.run(&format!("fuzz {target}"), || {
             program(&cargo_fuzz)
+                .args(["run", "--fuzz-dir", FOLDER, target])
+                // What is found goes to the first folder; the repository's own inputs are only read.
+                .arg(&found)
+                .arg(format!("{FOLDER}/corpus/{target}"))
                 .args([
-                    "run",
-                    "--fuzz-dir",
-                    "tests/fuzz",
-                    target,
                     "--",
                     &seconds,
                     "-timeout=5",
+                    "-max_len=8192",
                     "-print_final_stats=1",
                 ])
                 .env("RUSTC_BOOTSTRAP", "1")
@@ -54,18 +59,10 @@ pub(crate) fn fuzz(steps: &mut Steps, options: &Options) -> Result<(), Failure> 
     Ok(())
 }
 
-/// One target for each file in `fuzz_targets`.
-fn targets() -> Result<Vec<String>, Failure> {
-    let folder = paths::repository().join("tests/fuzz/fuzz_targets");
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(about(&folder))? {
-        let path = entry.map_err(about(&folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-        }
-    }
-    names.sort();
-    Ok(names)
+fn targets(cargo_fuzz: &Path) -> Result<Vec<String>, Failure> {
+    let names = program(cargo_fuzz).args(["list", "--fuzz-dir", FOLDER]).output();
+    let names = names.ok_or_else(|| Failure::new(format!("{FOLDER}: cargo-fuzz finds no targets there")))?;
+    Ok(names.lines().map(str::to_owned).collect())
 }
 
 /// cargo-fuzz from PATH, or from the cache, where it is built once.

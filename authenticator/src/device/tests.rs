@@ -141,6 +141,19 @@ impl Bench {
         self.now = end;
     }
 
+    /// Lets time pass while the client reads its keepalives.
+    fn pass_reading(&mut self, client: Client, duration: Duration) {
+        let end = self.now + duration;
+        while self.now < end {
+            let left = end.saturating_duration_since(self.now);
+            self.pass(left.min(Duration::from_secs(1)));
+            while self
+                .receive(client)
+                .is_some_and(|(command, _)| command == KEEPALIVE)
+            {}
+        }
+    }
+
     /// Throws keepalives away and gives what follows.
     fn receive_after_keepalives(&mut self, client: Client) -> Option<Reply> {
         loop {
@@ -200,7 +213,7 @@ fn nobody_answers_for_thirty_seconds_and_the_question_goes() {
     let client = bench.client();
     bench.send(client, CBOR, &SELECTION);
     let (id, _) = bench.asked();
-    bench.pass(GESTURE_TIMEOUT - Duration::from_millis(1));
+    bench.pass_reading(client, GESTURE_TIMEOUT - Duration::from_millis(1));
     bench.expect_no_event();
     bench.pass(Duration::from_millis(1));
     bench.expect_withdrawn(id);
@@ -210,6 +223,16 @@ fn nobody_answers_for_thirty_seconds_and_the_question_goes() {
     );
     bench.answer(id, Gesture::Approved);
     bench.expect_silence(client);
+}
+
+#[test]
+fn a_host_that_stops_listening_loses_its_question() {
+    let mut bench = Bench::new();
+    let client = bench.client();
+    bench.send(client, CBOR, &SELECTION);
+    let (id, _) = bench.asked();
+    bench.pass(GESTURE_TIMEOUT - Duration::from_secs(1));
+    bench.expect_withdrawn(id);
 }
 
 #[test]

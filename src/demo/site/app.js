@@ -4,6 +4,7 @@
 //   ?auto=register-login[&rk=discouraged|required][&alg=-7|-8][&uv=discouraged|preferred|required]
 //                       [&login=discoverable|named]   registers, logs in, posts the outcome to /result
 //   ?auto=abort[&after=3000]   begins a registration, aborts it after so many ms, posts the outcome to /result
+//   &then=abort|register-login   goes on with that, so that one visit can do both
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -306,4 +307,9 @@ window.addEventListener("load", async () => {
   const outcome = await auto(wanted);
   outcome.userAgent = navigator.userAgent;
   await post("/result", outcome);
+  if (wanted.has("then")) {
+    wanted.set("auto", wanted.get("then"));
+    wanted.delete("then");
+    location.search = wanted;
+  }
 });

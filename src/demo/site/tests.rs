@@ -26,7 +26,7 @@ fn request(method: &str, target: &str, body: &str) -> Request {
     );
     match parse(head.as_bytes()) {
         Parsed::Request(request) => request,
-        other => panic!("{other:?}"),
+        refused @ (Parsed::Incomplete | Parsed::Refused(_)) => panic!("{refused:?}"),
     }
 }
 

@@ -1,0 +1,85 @@
+//! The way to the passkeys: through the key that runs on the state folder, or, where none runs, by opening it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::control::{self, Answer, Client, Listed, Request};
+use crate::error::Failure;
+use crate::state::{Folder, State};
+
+/// The passkeys of a state folder.
+pub(super) struct Access {
+    pub(super) path: PathBuf,
+    way: Way,
+}
+
+enum Way {
+    Running(Client),
+    Here(Box<State>),
+    /// There is no key yet.
+    Unused,
+}
+
+impl Access {
+    pub(super) fn open(given: Option<&Path>) -> Result<Self, Failure> {
+        let path = Folder::locate(given)?;
+        let way = match Folder::open(&path)? {
+            None => Way::Unused,
+            Some(folder) => match Client::connect(&folder).map_err(|error| lost(&error))? {
+                Some(client) => Way::Running(client),
+                None => State::open_existing(given)?.map_or(Way::Unused, |state| Way::Here(Box::new(state))),
+            },
+        };
+        Ok(Self { path, way })
+    }
+
+    /// Whether a key runs on the folder.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.way, Way::Running(_))
+    }
+
+    /// `None` where there is no key yet.
+    pub(super) fn request(&mut self, request: &Request) -> Result<Option<Answer>, Failure> {
+        let answer = match &mut self.way {
+            Way::Running(client) => client.request(request).map_err(|error| lost(&error))?,
+            Way::Here(state) => control::handle(request, state.vault_mut()),
+            Way::Unused => return Ok(None),
+        };
+        if let Answer::Failed { reason } = answer {
+            return Err(Failure::new(
+                reason,
+                "look at what the running key printed; stop it and start it again",
+            ));
+        }
+        Ok(Some(answer))
+    }
+
+    /// Every passkey, oldest first.
+    pub(super) fn passkeys(&mut self) -> Result<Vec<Listed>, Failure> {
+        let mut all: Vec<Listed> = Vec::new();
+        loop {
+            let after_unix_ms = all.last().map_or(0, |last| last.created_unix_ms);
+            match self.request(&Request::List { after_unix_ms })? {
+                None => return Ok(all),
+                Some(Answer::Passkeys { passkeys }) if passkeys.is_empty() => return Ok(all),
+                Some(Answer::Passkeys { passkeys }) => all.extend(passkeys),
+                Some(_) => return Err(misunderstood()),
+            }
+        }
+    }
+}
+
+/// The running key does not answer as this program expects.
+pub(super) fn misunderstood() -> Failure {
+    Failure::new(
+        "the running key answered something else than was asked",
+        "it may be another version of wardkey: stop it and start it again",
+    )
+}
+
+fn lost(error: &io::Error) -> Failure {
+    Failure::new(
+        format!("the running key does not answer: {error}"),
+        "stop it and start it again",
+    )
+}

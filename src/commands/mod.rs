@@ -1,0 +1,29 @@
+//! `wardkey list`, `delete` and `info`: short commands about the passkeys, whether a key runs on the folder or not.
+
+mod access;
+mod delete;
+mod info;
+mod list;
+mod show;
+
+pub(crate) use self::delete::delete;
+pub(crate) use self::info::info;
+pub(crate) use self::list::list;
+
+use std::io::{self, Write};
+
+use crate::error::Failure;
+
+/// Writes all of `text`. A reader that went away, as in `wardkey list | head`, is no failure.
+fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
+            format!("cannot print: {error}"),
+            "check where the output goes",
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

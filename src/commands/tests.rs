@@ -1,0 +1,186 @@
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::control::{self, Listed, ProfileName};
+use crate::state::State;
+use crate::state::testing::new_folder;
+
+use wardkey_vault::{CredentialId, Passkey, Profile, Secret};
+
+/// A passkey with this id.
+pub(super) fn listed(id: &str) -> Listed {
+    Listed {
+        id: id.to_owned(),
+        rp_id: "example.org".to_owned(),
+        rp_name: None,
+        user_id: "YW5u".to_owned(),
+        user_name: Some("ann".to_owned()),
+        user_display_name: None,
+        algorithm: -7,
+        profile: ProfileName::Synced,
+        created_unix_ms: 1_700_000_000_000,
+    }
+}
+
+/// A folder with a passkey of ann at example.org and one of bob, whose name is a trick, at example.com.
+fn folder() -> TempDir {
+    let folder = new_folder();
+    let mut state = State::open(Some(folder.path())).unwrap();
+    for (id, rp_id, user_name, algorithm) in [
+        ([0xaa; 16], "example.org", "ann", -7),
+        ([0xbb; 16], "example.com", "bob\n\u{1b}[2J", -8),
+    ] {
+        let passkey = Passkey {
+            id: CredentialId::new(&id).unwrap(),
+            rp_id: rp_id.to_owned(),
+            rp_name: None,
+            user_id: vec![1],
+            user_name: Some(user_name.to_owned()),
+            user_display_name: None,
+            algorithm,
+            private_key: Secret::from_slice(&[1; 32]).unwrap(),
+            profile: Profile::Synced,
+            created_unix_ms: 1_700_000_000_000,
+        };
+        state.vault_mut().store(&mut crate::host::rng(), passkey).unwrap();
+    }
+    folder
+}
+
+/// Runs `command` and gives what it printed.
+fn printed(command: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> String {
+    let mut out = Vec::new();
+    command(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn list_text(path: &Path) -> String {
+    printed(|out| list(Some(path), false, out))
+}
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+const TWO: &str = "\
+SITE         ACCOUNT   ALGORITHM  MADE (UTC)        ID
+example.com  bob \u{fffd}[2J  EdDSA      2023-11-14 22:13  u7u7u7u7
+example.org  ann       ES256      2023-11-14 22:13  qqqqqqqq
+";
+
+#[test]
+fn list_shows_a_line_for_each_passkey() {
+    assert_eq!(list_text(folder().path()), TWO);
+}
+
+#[test]
+fn list_says_when_there_is_nothing_and_makes_nothing() {
+    let folder = new_folder();
+    assert_eq!(list_text(folder.path()), "There are no passkeys on the key.\n");
+    assert_eq!(printed(|out| list(Some(folder.path()), true, out)), "[]\n");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn list_as_json_has_whole_ids() {
+    let all = json(&printed(|out| list(Some(folder().path()), true, out)));
+    assert_eq!(all[0]["id"], "qqqqqqqqqqqqqqqqqqqqqg");
+    assert_eq!(all[0]["rp_id"], "example.org");
+    assert_eq!(all[1]["algorithm"], -8);
+    assert!(all[1].get("private_key").is_none());
+}
+
+#[test]
+fn delete_removes_the_one_that_was_named() {
+    let folder = folder();
+    let text = printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    assert_eq!(
+        text,
+        "Deleted the passkey for bob \u{fffd}[2J at example.com. Remove it at the site, too.\n"
+    );
+    let left = list_text(folder.path());
+    assert!(left.contains("ann") && !left.contains("bob"));
+}
+
+#[test]
+fn delete_of_what_is_not_there_deletes_nothing() {
+    let folder = folder();
+    for id in ["", "zz", "aa", "qqqqqqqqqqqqqqqqqqqqqgg"] {
+        let failure = delete(Some(folder.path()), id, true, false, &mut Vec::new()).unwrap_err();
+        assert!(
+            failure.to_string().starts_with("no passkey has an id"),
+            "{failure}"
+        );
+    }
+    assert_eq!(list_text(folder.path()), TWO);
+}
+
+#[test]
+fn delete_as_json_says_what_was_deleted() {
+    let folder = folder();
+    let text = printed(|out| delete(Some(folder.path()), "qqqqqqqq", true, true, out));
+    assert_eq!(json(&text)["deleted"]["user_name"], "ann");
+}
+
+#[test]
+fn info_describes_the_key() {
+    let folder = folder();
+    let facts = json(&printed(|out| info(Some(folder.path()), true, out)));
+    assert_eq!(facts["passkeys"], 2);
+    assert_eq!(facts["running"], serde_json::Value::Null);
+    assert_eq!(facts["state"], folder.path().to_str().unwrap());
+    assert_eq!(facts["aaguid"].as_str().unwrap().len(), 36);
+    assert!(facts["speaks"].as_array().unwrap().contains(&"FIDO_2_0".into()));
+    let text = printed(|out| info(Some(folder.path()), false, out));
+    assert!(text.contains("\nPasskeys      2\n"), "{text}");
+}
+
+/// A key that runs on `path` until it has answered one client.
+fn run_key(path: &Path) -> thread::JoinHandle<()> {
+    let state = State::open(Some(path)).unwrap();
+    let listener = UnixListener::bind(state.control_socket()).unwrap();
+    thread::spawn(move || {
+        let (mut vault, _held) = state.into_vault();
+        let (stream, _) = listener.accept().unwrap();
+        for line in BufReader::new(&stream).lines() {
+            let answer = control::handle_line(&line.unwrap(), &mut vault);
+            (&stream).write_all(format!("{answer}\n").as_bytes()).unwrap();
+        }
+    })
+}
+
+#[test]
+fn a_running_key_is_asked() {
+    let folder = folder();
+    let key = run_key(folder.path());
+    assert_eq!(list_text(folder.path()), TWO);
+    key.join().unwrap();
+
+    // Its socket is still there, but nobody listens.
+    assert_eq!(list_text(folder.path()), TWO);
+    std::fs::remove_file(folder.path().join("control.sock")).unwrap();
+
+    let key = run_key(folder.path());
+    printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    key.join().unwrap();
+    assert!(!list_text(folder.path()).contains("bob"));
+    std::fs::remove_file(folder.path().join("control.sock")).unwrap();
+
+    let key = run_key(folder.path());
+    let facts = json(&printed(|out| info(Some(folder.path()), true, out)));
+    key.join().unwrap();
+    assert_eq!(facts["running"]["process"], std::process::id());
+}
+
+#[test]
+fn a_folder_that_is_locked_by_a_key_that_does_not_answer_is_a_failure() {
+    let folder = folder();
+    let _state = State::open(Some(folder.path())).unwrap();
+    let failure = list(Some(folder.path()), false, &mut Vec::new()).unwrap_err();
+    assert!(failure.to_string().contains("another wardkey"), "{failure}");
+}

@@ -1,0 +1,141 @@
+//! The program as its users run it: a key in a process of its own, spoken to over raw reports, and short commands.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use tempfile::TempDir;
+use wardkey_sim::fido_client::{FidoClient, MakeCredential, RelyingParty, User};
+use wardkey_sim::hid_client::{self, HidClient, reports_of};
+use wardkey_sim::raw_stream::RawStream;
+use wardkey_sim::report::ReportPipe;
+
+pub(crate) const RP_ID: &str = "example.org";
+/// COSE: ES256.
+const ES256: i32 = -7;
+/// authenticatorMakeCredential, CTAP 2.3 §6.
+const MAKE_CREDENTIAL: u8 = 0x01;
+
+pub(crate) type Client = FidoClient<HidClient<RawStream<UnixStream>>>;
+
+/// A state folder, gone when it is dropped.
+pub(crate) fn new_folder() -> TempDir {
+    tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir()
+        .unwrap()
+}
+
+/// `wardkey --state STATE …`
+pub(crate) fn wardkey(state: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardkey"));
+    command.arg("--state").arg(state).args(arguments);
+    command
+}
+
+/// What a short command printed, after it succeeded.
+pub(crate) fn printed(state: &Path, arguments: &[&str]) -> String {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = wardkey(state, arguments).output().unwrap();
+    assert!(
+        status.success(),
+        "{arguments:?}: {}",
+        String::from_utf8_lossy(&stderr)
+    );
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The values of one member of all passkeys, as `wardkey list` shows them.
+pub(crate) fn listed(state: &Path, member: &str) -> Vec<String> {
+    let passkeys: Vec<serde_json::Value> =
+        serde_json::from_str(&printed(state, &["--json", "list"])).unwrap();
+    passkeys
+        .iter()
+        .map(|passkey| passkey[member].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// A running key that approves everything.
+pub(crate) struct Key {
+    process: Child,
+    socket: PathBuf,
+    /// Read no more, but not closed: the key may print.
+    _printed: BufReader<ChildStdout>,
+}
+
+impl Key {
+    /// Starts a key on `state`, and returns when clients can connect.
+    pub(crate) fn start(state: &Path) -> Self {
+        let socket = state.join("raw.sock");
+        let raw = format!("unix:{}", socket.display());
+        let mut process = wardkey(state, &["serve", "--raw", &raw, "--presence", "always"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut printed = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        printed.read_line(&mut line).unwrap();
+        assert!(line.starts_with("Listening"), "{line}");
+        Self {
+            process,
+            socket,
+            _printed: printed,
+        }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let stream = UnixStream::connect(&self.socket).unwrap();
+        FidoClient::new(HidClient::open(RawStream::new(stream), *b"a client").unwrap())
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A request to store a passkey of `user`.
+pub(crate) fn passkey_of(user: &str) -> MakeCredential {
+    MakeCredential {
+        client_data_hash: [1; 32],
+        rp: RelyingParty {
+            id: RP_ID.to_owned(),
+            name: None,
+        },
+        user: User {
+            id: user.as_bytes().to_vec(),
+            name: Some(user.to_owned()),
+            display_name: None,
+        },
+        algorithms: vec![ES256],
+        rk: Some(true),
+        ..MakeCredential::default()
+    }
+}
+
+/// Sends a request and does not wait for the answer.
+pub(crate) fn send(client: &mut Client, request: &MakeCredential) {
+    let message = [&[MAKE_CREDENTIAL], request.to_bytes().as_slice()].concat();
+    let channel = client.pipe_mut().init_reply().channel;
+    for report in reports_of(channel, hid_client::Command::CBOR, &message).unwrap() {
+        client.pipe_mut().pipe_mut().send_report(&report).unwrap();
+    }
+}

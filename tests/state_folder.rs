@@ -1,0 +1,87 @@
+//! One key per state folder, and short commands while it runs.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Key, RP_ID, listed, new_folder, passkey_of, printed, wardkey};
+use wardkey_sim::fido_client::GetAssertion;
+
+#[test]
+fn a_second_key_on_the_same_folder_is_refused_and_harms_nothing() {
+    let state = new_folder();
+    let key = Key::start(state.path());
+    key.connect().make_credential(&passkey_of("ann")).unwrap();
+
+    let raw = format!("unix:{}", state.path().join("other.sock").display());
+    let refused = wardkey(state.path(), &["serve", "--raw", &raw]).output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("another wardkey (process "),
+        "{stderr}"
+    );
+    assert!(lines[1].starts_with("hint: "), "{stderr}");
+
+    assert_eq!(listed(state.path(), "user_name"), ["ann"]);
+    key.connect().make_credential(&passkey_of("bob")).unwrap();
+    key.kill();
+    assert_eq!(listed(state.path(), "user_name"), ["ann", "bob"]);
+    // The folder is free again, whatever the first key left behind.
+    drop(Key::start(state.path()));
+}
+
+#[test]
+fn a_passkey_deleted_while_the_key_runs_does_not_sign_any_more() {
+    let state = new_folder();
+    let key = Key::start(state.path());
+    let mut client = key.connect();
+    client.make_credential(&passkey_of("ann")).unwrap();
+    let request = GetAssertion {
+        rp_id: RP_ID.to_owned(),
+        client_data_hash: [2; 32],
+        ..GetAssertion::default()
+    };
+    client.get_assertion(&request).unwrap();
+
+    let [id] = listed(state.path(), "id").try_into().unwrap();
+    let said = printed(state.path(), &["delete", "--yes", "--", &id[..6]]);
+    assert!(
+        said.starts_with("Deleted the passkey for ann at example.org."),
+        "{said}"
+    );
+    client.get_assertion(&request).unwrap_err();
+    assert!(listed(state.path(), "id").is_empty());
+}
+
+#[test]
+fn delete_without_a_terminal_wants_yes() {
+    let state = new_folder();
+    let key = Key::start(state.path());
+    key.connect().make_credential(&passkey_of("ann")).unwrap();
+    let [id] = listed(state.path(), "id").try_into().unwrap();
+    let refused = wardkey(state.path(), &["delete", "--", &id])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        String::from_utf8(refused.stderr)
+            .unwrap()
+            .ends_with("hint: give --yes to delete it\n")
+    );
+    assert_eq!(listed(state.path(), "id").len(), 1);
+}
+
+#[test]
+fn a_folder_that_others_can_read_is_refused_with_the_mend() {
+    let state = new_folder();
+    std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let refused = wardkey(state.path(), &["info"]).output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        stderr.contains(&format!("chmod 700 {}", state.path().display())),
+        "{stderr}"
+    );
+}
