@@ -67,7 +67,7 @@ pub fn with_reference<R>(f: impl FnOnce(Reference<'_>) -> R) -> R {
         let config = Config {
             max_msg_size: MESSAGE_LEN_MAX,
             skip_up_timeout: None,
-            max_resident_credential_count: None,
+            max_resident_credential_count: Some(10_000),
             large_blobs: None,
             nfc_transport: false,
             ccid_transport: false,

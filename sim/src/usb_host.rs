@@ -11,6 +11,7 @@ mod enumeration;
 mod error;
 #[cfg(test)]
 mod tests;
+mod transfers;
 mod wire;
 
 use std::collections::VecDeque;
@@ -22,7 +23,8 @@ pub use wire::{ExportedDevice, device_list_request, read_device_list};
 
 use crate::report::{REPORT_LEN, Report};
 use enumeration::{Answer, Enumeration};
-use wire::{Direction, HEADER_LEN, Reply, Submit};
+use transfers::{Fitting, Purpose, Transfer, Transfers};
+use wire::{HEADER_LEN, Reply};
 
 /// `-ECONNRESET`: how a request ends that was unlinked.
 const UNLINKED: i32 = -104;
@@ -62,23 +64,6 @@ pub enum Event {
 #[error("the device cannot be given a report now")]
 pub struct NotNow;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Control,
-    InterruptIn,
-    InterruptOut,
-}
-
-/// A transfer that the device has not answered.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    seqnum: u32,
-    purpose: Purpose,
-    direction: Direction,
-    /// The most that may come, or what was sent.
-    length: u32,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Unlink {
     seqnum: u32,
@@ -103,9 +88,7 @@ enum State {
 pub struct UsbHost {
     state: State,
     device_id: u32,
-    last_seqnum: u32,
-    /// At most one of each purpose.
-    pending: Vec<Pending>,
+    transfers: Transfers,
     unlink: Option<Unlink>,
     received: Vec<u8>,
     output: Vec<u8>,
@@ -118,8 +101,7 @@ impl UsbHost {
         let mut host = Self {
             state: State::Enumerating(Enumeration::new()),
             device_id: 1 << 16 | 1,
-            last_seqnum: 0,
-            pending: Vec::new(),
+            transfers: Transfers::default(),
             unlink: None,
             received: Vec::new(),
             output: Vec::new(),
@@ -174,7 +156,7 @@ impl UsbHost {
 
     /// Whether a report can be sent now.
     pub fn can_send(&self) -> bool {
-        self.device().is_some() && !self.has_pending(Purpose::InterruptOut)
+        self.device().is_some() && self.transfers.seqnum_of(Purpose::InterruptOut).is_none()
     }
 
     /// Sends a report; [`Event::ReportTaken`] tells when the device has it.
@@ -185,10 +167,7 @@ impl UsbHost {
         if !self.can_send() {
             return Err(NotNow);
         }
-        self.submit(
-            Purpose::InterruptOut,
-            Transfer::interrupt(endpoint, Direction::Out, &report.0),
-        );
+        self.submit(Transfer::interrupt_out(endpoint, report));
         Ok(())
     }
 
@@ -202,12 +181,9 @@ impl UsbHost {
             return;
         }
         *input = Input::Closing;
-        let pending = self
-            .pending
-            .iter()
-            .find(|pending| pending.purpose == Purpose::InterruptIn);
-        let unlinked = pending.expect("an open input has a pending transfer").seqnum;
-        let seqnum = self.next_seqnum();
+        let pending = self.transfers.seqnum_of(Purpose::InterruptIn);
+        let unlinked = pending.expect("an open input has a pending transfer");
+        let seqnum = self.transfers.next_seqnum();
         wire::write_unlink(&mut self.output, seqnum, self.device_id, unlinked);
         self.unlink = Some(Unlink { seqnum, unlinked });
     }
@@ -256,12 +232,12 @@ impl UsbHost {
                 status,
                 actual_length,
             }) => {
-                let (index, data_len) = self.check_reply(seqnum, status, actual_length)?;
+                let Fitting { purpose, data_len } = self.transfers.check(seqnum, status, actual_length)?;
                 let Some(data) = input.get(HEADER_LEN..HEADER_LEN + data_len) else {
                     return Ok(None);
                 };
-                let pending = self.pending.swap_remove(index);
-                self.handle_answer(pending, Answer { status, data })?;
+                self.transfers.remove(seqnum);
+                self.handle_answer(purpose, Answer { status, data })?;
                 Ok(Some(HEADER_LEN + data_len))
             }
         }
@@ -274,36 +250,8 @@ impl UsbHost {
         self.submit_control();
     }
 
-    /// Finds what is answered and how many bytes follow the header.
-    fn check_reply(&self, seqnum: u32, status: i32, actual_length: i32) -> Result<(usize, usize), Error> {
-        let found = self
-            .pending
-            .iter()
-            .enumerate()
-            .find(|(_, pending)| pending.seqnum == seqnum);
-        let (index, pending) = found.ok_or(Error::NotPending(seqnum))?;
-        let actual = u32::try_from(actual_length)
-            .ok()
-            .filter(|actual| *actual <= pending.length);
-        let too_long = Error::ReplyTooLong {
-            seqnum,
-            asked: pending.length,
-            actual: actual_length.into(),
-        };
-        let actual = actual.ok_or(too_long)?;
-        match pending.direction {
-            Direction::In => Ok((index, usize::try_from(actual).map_err(|_| too_long)?)),
-            Direction::Out if status == 0 && actual != pending.length => Err(Error::ShortOut {
-                seqnum,
-                sent: pending.length,
-                actual,
-            }),
-            Direction::Out => Ok((index, 0)),
-        }
-    }
-
-    fn handle_answer(&mut self, pending: Pending, answer: Answer<'_>) -> Result<(), Error> {
-        match pending.purpose {
+    fn handle_answer(&mut self, purpose: Purpose, answer: Answer<'_>) -> Result<(), Error> {
+        match purpose {
             Purpose::Control => self.handle_control(answer),
             Purpose::InterruptOut if answer.status == 0 => {
                 self.events.push_back(Event::ReportTaken);
@@ -353,16 +301,9 @@ impl UsbHost {
             .unlink
             .take_if(|unlink| unlink.seqnum == seqnum)
             .ok_or(Error::NotPending(seqnum))?;
-        let index = self
-            .pending
-            .iter()
-            .position(|pending| pending.seqnum == unlink.unlinked);
-        let answered_before = match (index, status) {
-            (Some(index), UNLINKED) => {
-                self.pending.swap_remove(index);
-                false
-            }
-            (None, 0) => true,
+        let answered_before = match (self.transfers.remove(unlink.unlinked), status) {
+            (true, UNLINKED) => false,
+            (false, 0) => true,
             _ => {
                 return Err(Error::WrongUnlink {
                     seqnum: unlink.unlinked,
@@ -381,109 +322,18 @@ impl UsbHost {
         let State::Enumerating(enumeration) = &self.state else {
             return;
         };
-        let Some(control) = enumeration.request() else {
-            return;
-        };
-        let direction = if control.is_in() {
-            Direction::In
-        } else {
-            Direction::Out
-        };
-        let (setup, asked) = (control.setup(), control.length.into());
-        self.submit(
-            Purpose::Control,
-            Transfer {
-                endpoint: 0,
-                direction,
-                interval: 0,
-                setup,
-                asked,
-                data: &[],
-            },
-        );
+        if let Some(control) = enumeration.request() {
+            self.submit(Transfer::control(control));
+        }
     }
 
     fn submit_input(&mut self) {
         if let Some(endpoint) = self.device().map(|device| device.input) {
-            self.submit(
-                Purpose::InterruptIn,
-                Transfer::interrupt(endpoint, Direction::In, &[]),
-            );
+            self.submit(Transfer::interrupt_in(endpoint));
         }
     }
 
-    fn submit(&mut self, purpose: Purpose, transfer: Transfer<'_>) {
-        let Transfer {
-            endpoint,
-            direction,
-            interval,
-            setup,
-            asked,
-            data,
-        } = transfer;
-        let seqnum = self.next_seqnum();
-        let sent = u32::try_from(data.len()).expect("transfers are shorter than 4 GiB");
-        let length = match direction {
-            Direction::In => asked,
-            Direction::Out => sent,
-        };
-        self.pending.push(Pending {
-            seqnum,
-            purpose,
-            direction,
-            length,
-        });
-        let device_id = self.device_id;
-        let submit = Submit {
-            seqnum,
-            device_id,
-            endpoint,
-            direction,
-            interval,
-            setup,
-            asked,
-            data,
-        };
-        wire::write_submit(&mut self.output, &submit);
-    }
-
-    fn has_pending(&self, purpose: Purpose) -> bool {
-        self.pending.iter().any(|pending| pending.purpose == purpose)
-    }
-
-    fn next_seqnum(&mut self) -> u32 {
-        self.last_seqnum = self.last_seqnum.wrapping_add(1);
-        self.last_seqnum
-    }
-}
-
-/// A transfer before it has a number.
-struct Transfer<'a> {
-    endpoint: u8,
-    direction: Direction,
-    interval: u32,
-    setup: [u8; 8],
-    asked: u32,
-    data: &'a [u8],
-}
-
-impl<'a> Transfer<'a> {
-    /// IN transfers ask for as much as the packet of the endpoint; Linux rounds the interval down to a power of two.
-    fn interrupt(endpoint: Endpoint, direction: Direction, data: &'a [u8]) -> Self {
-        let Endpoint {
-            number,
-            packet_len_max,
-            interval,
-        } = endpoint;
-        let interval = interval.checked_ilog2().map_or(0, |log| 1 << log);
-        let asked = packet_len_max.into();
-        Self {
-            endpoint: number,
-            direction,
-            interval,
-            setup: [0; 8],
-            asked,
-            data,
-        }
+    fn submit(&mut self, transfer: Transfer<'_>) {
+        self.transfers.submit(&mut self.output, self.device_id, transfer);
     }
 }

@@ -35,20 +35,16 @@ pub(super) struct Submit<'a> {
     pub(super) direction: Direction,
     pub(super) interval: u32,
     pub(super) setup: [u8; 8],
-    /// IN: how many bytes may come.
-    pub(super) asked: u32,
+    /// IN: how many bytes may come; OUT: how many there are.
+    pub(super) length: u32,
     /// OUT: the bytes.
     pub(super) data: &'a [u8],
 }
 
 pub(super) fn write_submit(output: &mut Vec<u8>, submit: &Submit<'_>) {
-    let (direction, flags, length) = match submit.direction {
-        Direction::Out => (
-            0,
-            0,
-            u32::try_from(submit.data.len()).expect("transfers are shorter than 4 GiB"),
-        ),
-        Direction::In => (1, FLAG_DIRECTION_IN, submit.asked),
+    let (direction, flags) = match submit.direction {
+        Direction::Out => (0, 0),
+        Direction::In => (1, FLAG_DIRECTION_IN),
     };
     let head = [
         CMD_SUBMIT,
@@ -57,7 +53,7 @@ pub(super) fn write_submit(output: &mut Vec<u8>, submit: &Submit<'_>) {
         direction,
         submit.endpoint.into(),
     ];
-    let rest = [flags, length, 0, 0, submit.interval];
+    let rest = [flags, submit.length, 0, 0, submit.interval];
     output.extend(head.into_iter().chain(rest).flat_map(u32::to_be_bytes));
     output.extend(submit.setup);
     output.extend(submit.data);

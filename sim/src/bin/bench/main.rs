@@ -13,7 +13,9 @@ mod operations;
 mod output;
 mod process;
 mod samples;
+mod schedule;
 mod subjects;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,7 +25,7 @@ use wardkey_sim::reference;
 
 use crate::failure::Failure;
 use crate::machine::Machine;
-use crate::subjects::Plan;
+use crate::schedule::Plan;
 
 #[derive(Debug, Parser)]
 #[command(about = "Latency of wardkey beside a reference authenticator and a bare echo")]
@@ -89,7 +91,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         many: arguments.credentials,
         quick: arguments.quick,
     };
-    let table = subjects::measure(&plan);
+    let table = schedule::measure(&plan);
     if arguments.json {
         println!("{}", output::json(&machine, &table));
     } else {

@@ -1,6 +1,6 @@
 //! What is measured.
 
-use std::cell::Cell;
+use std::ops::RangeFrom;
 
 use wardkey_sim::fido_client::{FidoClient, GetAssertion, MakeCredential, MessagePipe, RelyingParty, User};
 use wardkey_sim::hid_client::HidClient;
@@ -24,10 +24,21 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// What any echo can do. The long one last: not every peer survives it.
+    /// All, in the order in which they change an authenticator least.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Ping(1),
+        Self::Ping(1024),
+        Self::Ping(7609),
+        Self::GetInfo,
+        Self::AssertAllowed,
+        Self::AssertDiscovered,
+        Self::MakeNonResident,
+        Self::MakeResident,
+    ];
+    /// What an echo can do.
     pub(crate) const PINGS: [Self; 3] = [Self::Ping(1), Self::Ping(1024), Self::Ping(7609)];
-    /// What needs an authenticator, in the order in which they change it least.
-    pub(crate) const COMMANDS: [Self; 4] = [
+    /// What may depend on how many credentials there are.
+    pub(crate) const ON_CREDENTIALS: [Self; 4] = [
         Self::AssertAllowed,
         Self::AssertDiscovered,
         Self::MakeNonResident,
@@ -69,32 +80,33 @@ pub(crate) fn ping<P: ReportPipe>(
     Samples::take(count, || Ok(client.ping(&payload)?))
 }
 
-/// Times a CTAP2 command, with everything that a client does for it: encode, send, wait, decode.
+/// Times a CTAP2 command, with everything that a client does for it: encode, send, wait, decode. Registrations are for
+/// the accounts that `users` numbers.
 pub(crate) fn command<M: MessagePipe>(
     client: &mut FidoClient<M>,
     operation: Operation,
     count: usize,
+    users: &mut RangeFrom<u32>,
 ) -> Result<Samples, Failure> {
-    let user = Cell::new(1_u32);
-    let next_user = || user.replace(user.get() + 1);
+    let mut register = |client: &mut FidoClient<M>, resident| {
+        let user = users
+            .next()
+            .expect("accounts are not numbered to the end of 32 bits");
+        make(client, "new.example", user, resident).map(drop)
+    };
     match operation {
         Operation::Ping(_) => Err(Failure::new("PING is no CTAP2 command", "report this")),
         Operation::GetInfo => Samples::take(count, || Ok(client.get_info().map(drop)?)),
         Operation::AssertAllowed => {
-            let credential = make(client, RP_ID, 0, false)?;
-            let request = assertion(vec![credential]);
+            let request = assertion(vec![make(client, RP_ID, 0, false)?]);
             Samples::take(count, || Ok(client.get_assertion(&request).map(drop)?))
         }
         Operation::AssertDiscovered => {
             let request = assertion(Vec::new());
             Samples::take(count, || Ok(client.get_assertion(&request).map(drop)?))
         }
-        Operation::MakeNonResident => Samples::take(count, || {
-            make(client, "new.example", next_user(), false).map(drop)
-        }),
-        Operation::MakeResident => {
-            Samples::take(count, || make(client, "new.example", next_user(), true).map(drop))
-        }
+        Operation::MakeNonResident => Samples::take(count, || register(client, false)),
+        Operation::MakeResident => Samples::take(count, || register(client, true)),
     }
 }
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::machine::Machine;
 use crate::operations::Operation;
-use crate::subjects::{Cell, IDLE, SUBJECTS, Table};
+use crate::schedule::IDLE;
+use crate::table::{Cell, Idle, Subject, Table};
 
 const NOTES: &str = "
 The client is the same everywhere: one report at a time, as Linux sends them. wardkey answers a registration when the
@@ -25,32 +26,27 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
         "Measured on {date}: {processor}, {cores} cores, {kernel}, credentials on {file_system}. \
          Times in milliseconds, p50 / p99.\n\n"
     );
-    text += &row("operation, credentials stored", SUBJECTS.map(str::to_owned));
-    text += &row("---", SUBJECTS.map(|_| "---:".to_owned()));
-    for (operation, stored) in rows(table) {
-        let name = match operation {
-            Operation::Ping(_) | Operation::GetInfo => operation.name(),
-            Operation::AssertAllowed
-            | Operation::AssertDiscovered
-            | Operation::MakeNonResident
-            | Operation::MakeResident => format!("{}, {}", operation.name(), thousands(stored)),
+    text += &row(
+        "operation, credentials stored",
+        Subject::ALL.map(|subject| subject.name().to_owned()),
+    );
+    text += &row("---", Subject::ALL.map(|_| "---:".to_owned()));
+    for (operation, stored) in table.rows() {
+        let show = |subject| {
+            table
+                .cell(subject, operation, stored)
+                .map_or("–".to_owned(), show)
         };
-        let cell = |subject| {
-            let mut cells = table.cells.iter();
-            cells.find(|cell| (cell.subject, cell.operation, cell.stored) == (subject, operation, stored))
-        };
-        text += &row(
-            &name,
-            SUBJECTS.map(|subject| cell(subject).map_or("–".to_owned(), show)),
-        );
+        text += &row(&row_name(operation, stored), Subject::ALL.map(show));
     }
     text += NOTES;
     text += &format!("\nIdle for {} s with a host attached:\n\n", IDLE.as_secs());
-    for idle in &table.idle {
-        let ms = idle.usage.processor.as_secs_f64() * 1e3;
+    for Idle { subject, usage } in &table.idle {
+        let ms = usage.processor.as_secs_f64() * 1e3;
         text += &format!(
             "- {}: {ms:.1} ms of processor time, run {} times\n",
-            idle.subject, idle.usage.runs
+            subject.name(),
+            usage.runs
         );
     }
     for Cell {
@@ -61,26 +57,22 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
     } in &table.cells
     {
         if let Err(failure) = result {
-            text += &format!("- {subject}, {}: {}\n", operation.name(), failure.what());
+            text += &format!("- {}, {}: {}\n", subject.name(), operation.name(), failure.what());
         }
     }
     text
 }
 
-fn row(head: &str, cells: [String; SUBJECTS.len()]) -> String {
-    format!("| {head} | {} |\n", cells.join(" | "))
+fn row_name(operation: Operation, stored: u32) -> String {
+    if Operation::ON_CREDENTIALS.contains(&operation) {
+        format!("{}, {}", operation.name(), thousands(stored))
+    } else {
+        operation.name()
+    }
 }
 
-/// The rows in the order in which they were measured first.
-fn rows(table: &Table) -> Vec<(Operation, u32)> {
-    let mut rows = Vec::new();
-    for cell in &table.cells {
-        let row = (cell.operation, cell.stored);
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
-    rows
+fn row(head: &str, cells: [String; Subject::ALL.len()]) -> String {
+    format!("| {head} | {} |\n", cells.join(" | "))
 }
 
 fn show(cell: &Cell) -> String {
@@ -112,7 +104,7 @@ pub(crate) fn json(machine: &Machine, table: &Table) -> Value {
     } = machine;
     let cells = table.cells.iter().map(|cell| {
         let mut object = json!({
-            "subject": cell.subject,
+            "subject": cell.subject.name(),
             "operation": cell.operation.name(),
             "stored": cell.stored,
         });
@@ -128,7 +120,7 @@ pub(crate) fn json(machine: &Machine, table: &Table) -> Value {
     });
     let idle = table.idle.iter().map(|idle| {
         json!({
-            "subject": idle.subject,
+            "subject": idle.subject.name(),
             "seconds": IDLE.as_secs(),
             "processor_ms": idle.usage.processor.as_secs_f64() * 1e3,
             "runs": idle.usage.runs,

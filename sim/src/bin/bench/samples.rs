@@ -6,11 +6,12 @@ use wardkey_sim::clock;
 
 use crate::failure::Failure;
 
-/// No operation is sampled for longer, if there are [`SAMPLES_MIN`].
-const BUDGET: Duration = Duration::from_secs(6);
-const SAMPLES_MIN: usize = 20;
+/// No round is longer, if it has [`SAMPLES_MIN`].
+const BUDGET: Duration = Duration::from_secs(2);
+const SAMPLES_MIN: usize = 10;
 
 /// Sorted times.
+#[derive(Default)]
 pub(crate) struct Samples(Vec<Duration>);
 
 impl Samples {
@@ -19,22 +20,28 @@ impl Samples {
         count: usize,
         mut operation: impl FnMut() -> Result<(), Failure>,
     ) -> Result<Self, Failure> {
-        let deadline = clock::now() + BUDGET;
+        let start = clock::now();
         for _ in 0..count / 10 {
             operation()?;
-            if clock::now() > deadline {
+            if start.elapsed() > BUDGET / 10 {
                 break;
             }
         }
-        let deadline = clock::now() + BUDGET;
+        let start = clock::now();
         let mut times = Vec::with_capacity(count);
-        while times.len() < count && (times.len() < SAMPLES_MIN || clock::now() < deadline) {
+        while times.len() < count && (times.len() < SAMPLES_MIN || start.elapsed() < BUDGET) {
             let start = clock::now();
             operation()?;
             times.push(start.elapsed());
         }
         times.sort();
         Ok(Self(times))
+    }
+
+    /// Adds the times of another round.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.0.extend(other.0);
+        self.0.sort();
     }
 
     /// How many there are.

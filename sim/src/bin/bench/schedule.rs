@@ -1,0 +1,206 @@
+//! In which order what is measured. A computer is not equally fast all the time: who is compared takes turns, so that
+//! whatever happens happens to all.
+
+use std::ops::RangeFrom;
+use std::path::Path;
+use std::time::Duration;
+
+use wardkey_sim::fido_client::FidoClient;
+use wardkey_sim::reference::with_reference;
+
+use crate::daemon;
+use crate::failure::Failure;
+use crate::machine::Usage;
+use crate::operations::{self, Operation};
+use crate::samples::Samples;
+use crate::subjects::{self, Client, Opened, Running};
+use crate::table::{Cell, Idle, Subject, Table};
+
+const ROUNDS: usize = 5;
+/// How long an idle process is watched.
+pub(crate) const IDLE: Duration = Duration::from_secs(5);
+
+/// What to measure.
+pub(crate) struct Plan<'a> {
+    pub(crate) wardkey: &'a Path,
+    pub(crate) folder: &'a Path,
+    pub(crate) many: u32,
+    pub(crate) quick: bool,
+}
+
+/// Measures everything. What fails is told in its cells.
+pub(crate) fn measure(plan: &Plan<'_>) -> Table {
+    let mut table = Table::default();
+    let mut turns = open(plan);
+    for operation in Operation::ALL {
+        eprintln!("{}", operation.name());
+        measure_in_turns(plan, &mut table, operation, &mut turns);
+    }
+    watch_idle(&mut table, &turns);
+    // What polls without a pause must not run beside the others.
+    drop(turns);
+    measure_reference(plan, &mut table);
+    measure_reference_directly(plan, &mut table);
+    table
+}
+
+/// Somebody who takes turns.
+struct Turn {
+    subject: Subject,
+    stored: u32,
+    operations: &'static [Operation],
+    opened: Result<Opened, Failure>,
+    users: RangeFrom<u32>,
+}
+
+impl Turn {
+    fn new(
+        subject: Subject,
+        stored: u32,
+        operations: &'static [Operation],
+        opened: Result<Opened, Failure>,
+    ) -> Self {
+        eprintln!("{}, {stored} stored", subject.name());
+        Self {
+            subject,
+            stored,
+            operations,
+            opened,
+            users: 1..,
+        }
+    }
+
+    /// Measures a round; after a failure there are no more.
+    fn measure(&mut self, operation: Operation, count: usize) -> Result<Samples, Failure> {
+        let Opened { client, .. } = self.opened.as_mut().map_err(|failure| failure.clone())?;
+        let samples = measure_round(client, operation, count, &mut self.users);
+        if let Err(failure) = &samples {
+            self.opened = Err(failure.clone());
+        }
+        samples
+    }
+}
+
+fn measure_round(
+    client: &mut Client,
+    operation: Operation,
+    count: usize,
+    users: &mut RangeFrom<u32>,
+) -> Result<Samples, Failure> {
+    match operation {
+        Operation::Ping(length) => operations::ping(client.pipe_mut(), length, count),
+        Operation::GetInfo
+        | Operation::AssertAllowed
+        | Operation::AssertDiscovered
+        | Operation::MakeNonResident
+        | Operation::MakeResident => operations::command(client, operation, count, users),
+    }
+}
+
+fn open(plan: &Plan<'_>) -> Vec<Turn> {
+    vec![
+        wardkey(plan, Subject::WardkeyPair, daemon::up, 1),
+        wardkey(plan, Subject::WardkeyTcp, daemon::serve, 1),
+        wardkey(plan, Subject::WardkeyPair, daemon::up, plan.many),
+        wardkey(plan, Subject::WardkeyTcp, daemon::serve, plan.many),
+        Turn::new(
+            Subject::EchoPair,
+            1,
+            &Operation::PINGS,
+            subjects::echo_on_socketpair(),
+        ),
+        Turn::new(Subject::EchoTcp, 1, &Operation::PINGS, subjects::echo_on_tcp()),
+    ]
+}
+
+fn wardkey(
+    plan: &Plan<'_>,
+    subject: Subject,
+    start: fn(&Path, &Path) -> Result<Running, Failure>,
+    stored: u32,
+) -> Turn {
+    let folder = plan.folder.join(format!("{subject:?}-{stored}"));
+    let running = start(plan.wardkey, &folder);
+    let opened = running.and_then(|running| subjects::authenticator(running, stored));
+    let operations = if stored == 1 {
+        &Operation::ALL[..]
+    } else {
+        &Operation::ON_CREDENTIALS
+    };
+    Turn::new(subject, stored, operations, opened)
+}
+
+fn measure_in_turns(plan: &Plan<'_>, table: &mut Table, operation: Operation, turns: &mut [Turn]) {
+    let mut turns: Vec<_> = turns
+        .iter_mut()
+        .filter(|turn| turn.operations.contains(&operation))
+        .collect();
+    let mut results: Vec<Result<Samples, Failure>> = turns.iter().map(|_| Ok(Samples::default())).collect();
+    let count = operation.samples(plan.quick) / ROUNDS;
+    for _ in 0..ROUNDS {
+        for (turn, result) in turns.iter_mut().zip(&mut results) {
+            match (turn.measure(operation, count), &mut *result) {
+                (Ok(round), Ok(samples)) => samples.add(round),
+                (Err(failure), result @ Ok(_)) => *result = Err(failure),
+                (_, Err(_)) => {}
+            }
+        }
+    }
+    for (turn, result) in turns.into_iter().zip(results) {
+        table.cells.push(Cell {
+            subject: turn.subject,
+            operation,
+            stored: turn.stored,
+            result,
+        });
+    }
+}
+
+fn watch_idle(table: &mut Table, turns: &[Turn]) {
+    for turn in turns
+        .iter()
+        .filter(|turn| turn.operations.contains(&Operation::GetInfo))
+    {
+        if let Ok(opened) = &turn.opened {
+            let usage = Usage::during(opened.process.id(), IDLE);
+            table.idle.push(Idle {
+                subject: turn.subject,
+                usage,
+            });
+        }
+    }
+}
+
+/// Every operation with a process of its own: it does not survive whatever it is sent.
+fn measure_reference(plan: &Plan<'_>, table: &mut Table) {
+    for operation in Operation::ALL {
+        let subject = Subject::ReferenceTcp;
+        let mut turns = [Turn::new(subject, 1, &Operation::ALL, subjects::reference())];
+        measure_in_turns(plan, table, operation, &mut turns);
+        if operation == Operation::GetInfo {
+            watch_idle(table, &turns);
+        }
+    }
+}
+
+/// The reference authenticator in this process: what it takes without any transport.
+fn measure_reference_directly(plan: &Plan<'_>, table: &mut Table) {
+    let subject = Subject::ReferenceDirect;
+    eprintln!("{}", subject.name());
+    with_reference(|reference| {
+        let mut client = FidoClient::new(reference);
+        let seeded = operations::seed(&mut client, 1);
+        let mut users = 1..;
+        for operation in [Operation::GetInfo].into_iter().chain(Operation::ON_CREDENTIALS) {
+            let count = operation.samples(plan.quick);
+            let mut measure = || operations::command(&mut client, operation, count, &mut users);
+            let result = seeded.clone().and_then(|()| measure());
+            table.cells.push(Cell {
+                subject,
+                operation,
+                stored: 1,
+                result,
+            });
+        }
+    });
+}

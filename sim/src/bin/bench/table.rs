@@ -1,0 +1,99 @@
+//! What was measured.
+
+use crate::failure::Failure;
+use crate::machine::Usage;
+use crate::operations::Operation;
+use crate::samples::Samples;
+
+/// A column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    WardkeyPair,
+    WardkeyTcp,
+    EchoPair,
+    EchoTcp,
+    ReferenceTcp,
+    ReferenceDirect,
+}
+
+impl Subject {
+    /// All, in the order of the table.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::WardkeyPair,
+        Self::WardkeyTcp,
+        Self::EchoPair,
+        Self::EchoTcp,
+        Self::ReferenceTcp,
+        Self::ReferenceDirect,
+    ];
+
+    /// Its name in the table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::WardkeyPair => "wardkey, socketpair",
+            Self::WardkeyTcp => "wardkey, TCP",
+            Self::EchoPair => "bare echo, socketpair",
+            Self::EchoTcp => "bare echo, TCP",
+            Self::ReferenceTcp => "usbip-device + reference, TCP",
+            Self::ReferenceDirect => "reference, no transport",
+        }
+    }
+
+    /// Whether it has to work for the measurement to count.
+    const fn must_work(self) -> bool {
+        match self {
+            Self::WardkeyPair | Self::WardkeyTcp | Self::EchoPair | Self::EchoTcp => true,
+            Self::ReferenceTcp | Self::ReferenceDirect => false,
+        }
+    }
+}
+
+/// One cell of the table.
+pub(crate) struct Cell {
+    pub(crate) subject: Subject,
+    pub(crate) operation: Operation,
+    pub(crate) stored: u32,
+    pub(crate) result: Result<Samples, Failure>,
+}
+
+/// What a process used while nobody asked it anything.
+pub(crate) struct Idle {
+    pub(crate) subject: Subject,
+    pub(crate) usage: Usage,
+}
+
+/// All that was measured.
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) idle: Vec<Idle>,
+}
+
+impl Table {
+    /// The first failure of somebody who has to work.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        let mut must_work = self.cells.iter().filter(|cell| cell.subject.must_work());
+        must_work.find_map(|cell| cell.result.as_ref().err())
+    }
+
+    /// The rows: the operations in their order, each with few and with many credentials stored.
+    pub(crate) fn rows(&self) -> Vec<(Operation, u32)> {
+        let mut rows = Vec::new();
+        for operation in Operation::ALL {
+            for cell in self.cells.iter().filter(|cell| cell.operation == operation) {
+                if !rows.contains(&(operation, cell.stored)) {
+                    rows.push((operation, cell.stored));
+                }
+            }
+        }
+        rows
+    }
+
+    /// The cell of a row and a column.
+    pub(crate) fn cell(&self, subject: Subject, operation: Operation, stored: u32) -> Option<&Cell> {
+        let wanted = (subject, operation, stored);
+        self.cells
+            .iter()
+            .find(|cell| (cell.subject, cell.operation, cell.stored) == wanted)
+    }
+}
