@@ -42,7 +42,28 @@ fn dependencies(steps: &mut Steps) {
         return;
     }
     steps.run("dependencies: licences and sources", || {
-        cargo(["deny", "check", "bans", "licenses", "sources"]).finish()
+        cargo([
+            "deny",
+            "--all-features",
+            "check",
+            "--allow",
+            "duplicate",
+            "bans",
+            "licenses",
+            "sources",
+        ])
+        .finish()
+    });
+    steps.run("dependencies: no two versions without the demo", || {
+        cargo([
+            "deny",
+            "--no-default-features",
+            "--exclude-dev",
+            "--exclude",
+            "wardkey-sim",
+        ])
+        .args(["check", "--deny", "duplicate", "bans"])
+        .finish()
     });
     if cargo(["deny", "fetch", "db"]).output().is_some() {
         steps.run("dependencies: advisories", || {
