@@ -15,13 +15,14 @@ ANSWER_SECONDS = 10
 
 
 class RawConnection(CtapHidConnection):
-    """Reports over a Unix stream socket: 64 bytes each, nothing between them."""
+    """Reports over a stream socket: 64 bytes each, nothing between them."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address):
+        is_path = isinstance(address, str)
+        self.socket = socket.socket(socket.AF_UNIX if is_path else socket.AF_INET)
         self.socket.settimeout(ANSWER_SECONDS)
         try:
-            self.socket.connect(path)
+            self.socket.connect(address)
         except OSError:
             self.socket.close()
             raise
@@ -43,9 +44,14 @@ class RawConnection(CtapHidConnection):
 class Key:
     """`wardkey serve --raw` on a state folder; survives being stopped and started again."""
 
-    def __init__(self, folder, presence="always"):
+    def __init__(self, folder, presence="always", over_tcp=False):
         self.folder = folder
-        self.socket_path = str(folder / "raw.sock")
+        if over_tcp:
+            self.address = ("127.0.0.1", free_port())
+            self.raw = "{}:{}".format(*self.address)
+        else:
+            self.address = str(folder / "raw.sock")
+            self.raw = f"unix:{self.address}"
         self.presence = presence
         self.control_port = free_port()
         self.process = None
@@ -59,7 +65,7 @@ class Key:
                 str(self.folder / "state"),
                 "serve",
                 "--raw",
-                f"unix:{self.socket_path}",
+                self.raw,
                 "--presence",
                 self.presence,
                 "--control",
@@ -75,7 +81,7 @@ class Key:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                return RawConnection(self.socket_path).close()
+                return RawConnection(self.address).close()
             except OSError:
                 assert self.process.poll() is None, self.what_it_said()
                 assert time.monotonic() < deadline, self.what_it_said()
@@ -94,8 +100,8 @@ class Key:
         return (self.folder / "key.log").read_text()
 
     def connect(self):
-        descriptor = HidDescriptor(self.socket_path, 0x1209, 0, REPORT_SIZE, REPORT_SIZE, "wardkey", None)
-        return CtapHidDevice(descriptor, RawConnection(self.socket_path))
+        descriptor = HidDescriptor(str(self.address), 0x1209, 0, REPORT_SIZE, REPORT_SIZE, "wardkey", None)
+        return CtapHidDevice(descriptor, RawConnection(self.address))
 
     def control(self, path, method="POST"):
         """Test mode's remote hand: touches the key, or pulls it out and plugs it in again."""

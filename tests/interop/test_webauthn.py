@@ -102,5 +102,11 @@ def test_a_u2f_registration_logs_in_through_ctap2(device):
     server.authenticate_complete(state, [known], answer)
 
 
+def test_the_key_is_the_same_over_tcp(new_key):
+    device = new_key(over_tcp=True).connect()
+    assert device.ping(bytes(7609)) == bytes(7609)
+    register(Ctap2(device))
+
+
 def test_selection_through_the_client(device):
     client_on(device).selection()
