@@ -1,20 +1,33 @@
 //! A CTAP2 and U2F client, CTAP 2.3 §6 and §11.2.9: typed commands in, typed answers out.
 //!
 //! Encodes with its own canonical order, decodes with an ordinary CBOR library: more tolerant than a key must be. Raw
-//! authenticator data and signatures are kept, so that a relying party can verify them. PIN protocols are not here.
+//! authenticator data and signatures are kept, so that a relying party can verify them. Where a secret has to be made
+//! up, the caller gives the randomness.
 
 mod cbor;
+mod client_pin;
 mod command;
+mod configuration;
+mod credential_management;
+mod hmac_secret;
+mod large_blobs;
+mod pin;
 mod status;
 #[cfg(test)]
 mod tests;
 mod u2f;
 
 pub use cbor::{canonical, from_bytes, to_bytes};
+pub use client_pin::{ClientPin, ClientPinAnswer, Grant};
 pub use command::{
     Assertion, Attestation, GetAssertion, Info, MakeCredential, RelyingParty, User, read_assertion,
     read_attestation,
 };
+pub use configuration::{Configuration, MinPinLength};
+pub use credential_management::{CredentialManagement, CredsMetadata, EnumeratedCredential, EnumeratedRp};
+pub use hmac_secret::{SECRET_LEN, hmac_secret_input, hmac_secret_output};
+pub use large_blobs::{LargeBlobs, largest_fragment, serialize_large_blobs};
+pub use pin::{Permissions, PinProtocol, PinUvAuthToken, SharedSecret};
 pub use status::Status;
 pub use u2f::{StatusWord, U2fAuthentication, U2fControl, U2fRegistration, U2fSignature};
 

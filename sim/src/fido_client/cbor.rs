@@ -1,6 +1,7 @@
 //! CBOR values: to bytes in CTAP's canonical order (CTAP 2.3 §8), and back from bytes.
 
 use ciborium::Value;
+use ciborium::value::Integer;
 
 use super::Error;
 
@@ -62,8 +63,8 @@ impl Members {
     }
 
     /// Takes the member with an integer key.
-    pub(super) fn take(&mut self, key: u8) -> Option<Value> {
-        self.take_key(&Value::from(key))
+    pub(super) fn take(&mut self, key: impl Into<Integer>) -> Option<Value> {
+        self.take_key(&Value::Integer(key.into()))
     }
 
     /// Takes the member with a text key.

@@ -3,6 +3,7 @@
 use ciborium::Value;
 
 use super::cbor::{self, Members};
+use super::pin::PinUvAuthToken;
 use super::{Error, canonical, from_bytes, to_bytes};
 use crate::auth_data::{self, AuthData};
 
@@ -57,6 +58,20 @@ pub struct MakeCredential {
 }
 
 impl MakeCredential {
+    /// The same, authorised: pinUvAuthParam and pinUvAuthProtocol.
+    #[must_use]
+    pub fn authorized_by(mut self, token: &PinUvAuthToken) -> Self {
+        self.more.extend(authorization(8, token, &self.client_data_hash));
+        self
+    }
+
+    /// The same, with these inputs for extensions.
+    #[must_use]
+    pub fn with_extensions(mut self, inputs: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        self.more.push((6, extensions(inputs)));
+        self
+    }
+
     /// The parameters as CBOR.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut members = vec![
@@ -98,6 +113,20 @@ pub struct GetAssertion {
 }
 
 impl GetAssertion {
+    /// The same, authorised: pinUvAuthParam and pinUvAuthProtocol.
+    #[must_use]
+    pub fn authorized_by(mut self, token: &PinUvAuthToken) -> Self {
+        self.more.extend(authorization(6, token, &self.client_data_hash));
+        self
+    }
+
+    /// The same, with these inputs for extensions.
+    #[must_use]
+    pub fn with_extensions(mut self, inputs: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        self.more.push((4, extensions(inputs)));
+        self
+    }
+
     /// The parameters as CBOR.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut members = vec![
@@ -111,7 +140,18 @@ impl GetAssertion {
     }
 }
 
-fn parameters(members: Vec<(u8, Value)>) -> Vec<u8> {
+fn authorization(key: u8, token: &PinUvAuthToken, client_data_hash: &[u8; 32]) -> [(u8, Value); 2] {
+    [
+        (key, Value::from(token.authenticate(client_data_hash))),
+        (key + 1, Value::from(token.protocol().number())),
+    ]
+}
+
+fn extensions(inputs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    text_map(inputs.into_iter().map(|(name, input)| (name, Some(input))))
+}
+
+pub(super) fn parameters(members: Vec<(u8, Value)>) -> Vec<u8> {
     let members = members
         .into_iter()
         .map(|(key, value)| (Value::from(key), value))
@@ -133,7 +173,7 @@ fn rp_entity(rp: &RelyingParty) -> Value {
     ])
 }
 
-fn user_entity(user: &User) -> Value {
+pub(super) fn user_entity(user: &User) -> Value {
     text_map([
         ("id", Some(Value::from(user.id.as_slice()))),
         ("name", user.name.as_deref().map(Value::from)),
@@ -148,14 +188,18 @@ fn key_type(algorithm: i32) -> Value {
     ])
 }
 
+pub(super) fn descriptor(id: &[u8]) -> Value {
+    text_map([
+        ("id", Some(Value::from(id))),
+        ("type", Some(Value::from("public-key"))),
+    ])
+}
+
 fn descriptors(key: u8, ids: &[Vec<u8>]) -> Option<(u8, Value)> {
-    let descriptor = |id: &Vec<u8>| {
-        text_map([
-            ("id", Some(Value::from(id.as_slice()))),
-            ("type", Some(Value::from("public-key"))),
-        ])
-    };
-    (!ids.is_empty()).then(|| (key, Value::Array(ids.iter().map(descriptor).collect())))
+    (!ids.is_empty()).then(|| {
+        let ids = ids.iter().map(|id| descriptor(id));
+        (key, Value::Array(ids.collect()))
+    })
 }
 
 fn options<const N: usize>(key: u8, options: [(&'static str, Option<bool>); N]) -> Option<(u8, Value)> {
@@ -234,11 +278,19 @@ pub fn read_assertion(answer: &[u8]) -> Result<Assertion, Error> {
     })
 }
 
-fn read_descriptor(value: Value) -> Option<Vec<u8>> {
+pub(super) fn read_descriptor(value: Value) -> Option<Vec<u8>> {
     Members::new(value)?.take_text("id").and_then(cbor::bytes)
 }
 
-fn read_user(value: Value) -> Option<User> {
+pub(super) fn read_rp(value: Value) -> Option<RelyingParty> {
+    let mut members = Members::new(value)?;
+    Some(RelyingParty {
+        id: members.take_text("id").and_then(cbor::text)?,
+        name: members.take_text("name").and_then(cbor::text),
+    })
+}
+
+pub(super) fn read_user(value: Value) -> Option<User> {
     let mut members = Members::new(value)?;
     Some(User {
         id: members.take_text("id").and_then(cbor::bytes)?,
@@ -273,6 +325,15 @@ pub struct Info {
 }
 
 impl Info {
+    /// A member of the answer by its key.
+    pub fn member(&self, key: u8) -> Option<&Value> {
+        let members = self.raw.as_map()?;
+        let found = members
+            .iter()
+            .find(|(candidate, _)| *candidate == Value::from(key));
+        found.map(|(_, value)| value)
+    }
+
     /// The value of an option, `None` when the key does not have it.
     pub fn option(&self, name: &str) -> Option<bool> {
         self.options

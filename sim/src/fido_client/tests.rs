@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use ciborium::{Value, cbor};
+use sha2::Digest;
 
 use super::*;
 
@@ -261,3 +262,132 @@ fn cut_u2f_answers_are_errors() {
         assert!(client([answer]).u2f_register(&[1; 32], &[2; 32], 1).is_err());
     }
 }
+
+/// A token that authenticates with `[1; 32]`.
+fn token() -> PinUvAuthToken {
+    PinUvAuthToken::from_parts(PinProtocol::One, vec![1; 32])
+}
+
+#[test]
+fn what_a_request_is_authorised_for_is_what_the_specification_names() {
+    let authenticated = |parameters: &[u8], key: u8| {
+        let mut members = from_bytes(parameters).unwrap().into_map().unwrap();
+        members.retain(|(candidate, _)| *candidate == Value::from(key));
+        members.pop().unwrap().1
+    };
+    let expected = |message: &[u8]| Value::from(token().authenticate(message));
+
+    let metadata = CredentialManagement::GetCredsMetadata.to_bytes(Some(&token()));
+    assert_eq!(authenticated(&metadata, 4), expected(&[0x01]));
+    let credentials = CredentialManagement::EnumerateCredentialsBegin([9; 32]).to_bytes(Some(&token()));
+    let message = [&[0x04, 0xA1, 0x01, 0x58, 32], [9; 32].as_slice()].concat();
+    assert_eq!(authenticated(&credentials, 4), expected(&message));
+
+    let toggle = Configuration::ToggleAlwaysUv.to_bytes(Some(&token()));
+    let message = [[0xFF; 32].as_slice(), &[0x0D, 0x02]].concat();
+    assert_eq!(authenticated(&toggle, 4), expected(&message));
+    let length = Configuration::SetMinPinLength(MinPinLength {
+        new_min_pin_length: Some(6),
+        ..MinPinLength::default()
+    });
+    let message = [[0xFF; 32].as_slice(), &[0x0D, 0x03, 0xA1, 0x01, 0x06]].concat();
+    assert_eq!(
+        authenticated(&length.to_bytes(Some(&token())), 4),
+        expected(&message)
+    );
+
+    let fragment = LargeBlobs::set(&[7; 3], 0x0102, 300).authorized_by(&token());
+    let mut message = vec![0xFF; 32];
+    message.extend([0x0C, 0x00, 0x02, 0x01, 0x00, 0x00]);
+    message.extend(sha2::Sha256::digest([7; 3]));
+    assert_eq!(authenticated(&fragment.to_bytes(), 5), expected(&message));
+    assert_eq!(fragment.length, None);
+
+    let registration = request().authorized_by(&token());
+    assert_eq!(authenticated(&registration.to_bytes(), 8), expected(&[7; 32]));
+    assert_eq!(authenticated(&registration.to_bytes(), 9), Value::from(1));
+}
+
+#[test]
+fn large_blobs_are_written_and_read_in_fragments() {
+    let serialized = serialize_large_blobs(&[0x80]);
+    assert_eq!(
+        serialized,
+        b"\x80\x76\xbe\x8b\x52\x8d\x00\x75\xf7\xaa\xe9\x8d\x6f\xa5\x7a\x6d\x3c"
+    );
+    let config = |bytes: &[u8]| ok(&Value::Map(vec![(Value::from(1), Value::from(bytes))]));
+    let mut reading = client([config(&serialized[..10]), config(&serialized[10..])]);
+    assert_eq!(reading.read_large_blobs(10).unwrap(), serialized);
+    let read: Vec<Vec<u8>> = [0, 10]
+        .map(|offset| LargeBlobs::get(offset, 10).to_bytes())
+        .into();
+    let requests = &reading.pipe_mut().requests;
+    assert_eq!(
+        requests
+            .iter()
+            .map(|request| request[1..].to_vec())
+            .collect::<Vec<_>>(),
+        read
+    );
+
+    let mut writing = client([vec![0], vec![0]]);
+    writing.write_large_blobs(None, &serialized, 10).unwrap();
+    let written = [
+        LargeBlobs::set(&serialized[..10], 0, 17),
+        LargeBlobs::set(&serialized[10..], 10, 17),
+    ];
+    let requests = &writing.pipe_mut().requests;
+    assert_eq!(
+        requests
+            .iter()
+            .map(|request| request[1..].to_vec())
+            .collect::<Vec<_>>(),
+        written.map(|fragment| fragment.to_bytes())
+    );
+}
+
+#[test]
+fn tokens_are_decrypted_with_the_secret_they_were_asked_with() {
+    let mut rng = Counting(0);
+    let private_key = p256::SecretKey::from_slice(&[5; 32]).unwrap();
+    let key = private_key.public_key().to_sec1_bytes();
+    let key = Value::Map(vec![
+        (Value::from(-2), bytes(&key[1..33])),
+        (Value::from(-3), bytes(&key[33..])),
+    ]);
+    for protocol in PinProtocol::ALL {
+        let secret = protocol.encapsulate(&key, &mut rng).unwrap();
+        let answer = ClientPinAnswer {
+            pin_uv_auth_token: Some(secret.encrypt(&[1; 32], &mut rng)),
+            ..ClientPinAnswer::default()
+        };
+        let token = answer.token(&secret).unwrap();
+        assert_eq!(token, PinUvAuthToken::from_parts(protocol, vec![1; 32]));
+        assert!(ClientPinAnswer::default().token(&secret).is_err());
+    }
+}
+
+/// Counts.
+struct Counting(u8);
+
+impl rand_core::TryRng for Counting {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        unreachable!("only bytes are asked for")
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        unreachable!("only bytes are asked for")
+    }
+
+    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Self::Error> {
+        for byte in destination {
+            self.0 = self.0.wrapping_add(1);
+            *byte = self.0;
+        }
+        Ok(())
+    }
+}
+
+impl rand_core::TryCryptoRng for Counting {}
