@@ -12,6 +12,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
 
+use crate::host;
 use crate::state::{Folder, control_socket};
 
 /// Passkeys in one answer.
@@ -131,7 +132,10 @@ fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
     let id = Base64UrlUnpadded::decode_vec(id)
         .ok()
         .and_then(|id| CredentialId::new(&id));
-    let existed = id.map(|id| vault.delete(&id)).transpose()?.unwrap_or(false);
+    let existed = id
+        .map(|id| vault.delete(&mut host::rng(), &id))
+        .transpose()?
+        .unwrap_or(false);
     Ok(Answer::Deleted { existed })
 }
 
@@ -148,6 +152,12 @@ impl From<Passkey> for Listed {
             private_key: _,
             profile,
             created_unix_ms,
+            cred_protect: _,
+            cred_random: _,
+            cred_blob: _,
+            large_blob_key: _,
+            large_blob: _,
+            third_party_payment: _,
         } = passkey;
         Self {
             id: Base64UrlUnpadded::encode_string(id.as_bytes()),

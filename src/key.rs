@@ -1,10 +1,11 @@
 //! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
 
-use wardkey_authenticator::{Authenticator, Config, Device, KeyKind};
+use wardkey_authenticator::{Authenticator, Config, Device, KeyKind, LargeBlobs};
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::Vault;
 
+use crate::error::Failure;
 use crate::host;
 
 /// The program's version as one number, shown as `firmwareVersion`: 0.1.0 is 100.
@@ -21,18 +22,24 @@ pub(crate) fn config() -> Config {
         kind: KeyKind::Synced,
         firmware_version: FIRMWARE_VERSION,
         unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
+        large_blobs: LargeBlobs::Array,
+        hide_fido_2_3: false,
     }
 }
 
 /// A key over `vault`, powered up now and attached to nothing.
-pub(crate) fn device(vault: Vault) -> Device {
-    let authenticator = Authenticator::new(vault, config(), Box::new(host::rng()), host::now());
-    Device::new(
-        Link::new(ctaphid::Config {
-            version: DEVICE_VERSION,
-        }),
-        authenticator,
-    )
+pub(crate) fn device(vault: Vault) -> Result<Device, Failure> {
+    let authenticator =
+        Authenticator::new(vault, config(), Box::new(host::rng()), host::now()).map_err(|error| {
+            Failure::new(
+                format!("the key's own state cannot be read: {error}"),
+                "restore the state folder from a backup, or move it away to start with an empty key",
+            )
+        })?;
+    let link = Link::new(ctaphid::Config {
+        version: DEVICE_VERSION,
+    });
+    Ok(Device::new(link, authenticator))
 }
 
 /// What the key calls itself on the bus.

@@ -45,7 +45,10 @@ fn question(id: PromptId, prompt: Prompt, time_left: Duration) -> Question {
         Reason::SignIn => Purpose::SignIn,
         Reason::AlreadyRegistered => Purpose::AlreadyRegistered,
         Reason::Identify => Purpose::Identify,
+        Reason::Verify => Purpose::Verify,
+        Reason::ChooseAccount => Purpose::ChooseAccount,
         Reason::Reset => Purpose::Reset,
+        Reason::ConfirmReset => Purpose::ConfirmReset,
     };
     Question {
         id: id.0,

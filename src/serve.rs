@@ -106,7 +106,7 @@ fn run(
     // Only now: polkit looks at the process that asks for the helper.
     keep_memory_private();
     let daemon = Daemon {
-        device: key::device(vault),
+        device: key::device(vault)?,
         identity: key::identity(options.usb_id.pair),
         listeners,
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),

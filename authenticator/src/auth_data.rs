@@ -1,18 +1,18 @@
 //! Authenticator data, `WebAuthn L3 §6.1`. In: whose credential, what is known about the user, what is attested.
 //! Out: the bytes that are signed. The flags are computed from evidence and profile and cannot be set otherwise.
-//!
-//! Not here yet: extension outputs.
 
 use wardkey_vault::{CredentialId, Profile, RpIdHash};
 
 use crate::config::Aaguid;
 use crate::cose::PublicKey;
+use crate::extensions::Outputs;
 use crate::gesture::Evidence;
 
 const USER_PRESENT: u8 = 1 << 0;
 const USER_VERIFIED: u8 = 1 << 2;
 const BACKUP_ELIGIBLE: u8 = 1 << 3;
 const ATTESTED_CREDENTIAL_DATA: u8 = 1 << 6;
+const EXTENSION_DATA: u8 = 1 << 7;
 
 /// What authenticator data says at registration and at every use.
 pub(crate) struct AuthData<'a> {
@@ -20,6 +20,7 @@ pub(crate) struct AuthData<'a> {
     pub(crate) evidence: &'a Evidence,
     pub(crate) profile: Profile,
     pub(crate) signature_count: u32,
+    pub(crate) outputs: &'a Outputs,
 }
 
 /// What authenticator data says at registration only, `WebAuthn L3 §6.5.1`.
@@ -30,9 +31,9 @@ pub(crate) struct Attested<'a> {
 }
 
 impl AuthData<'_> {
-    /// The bytes for an assertion: 37.
+    /// The bytes for an assertion: 37, and then the outputs of extensions if there are any.
     pub(crate) fn encode(&self) -> Vec<u8> {
-        self.head(0)
+        self.around(0, &[])
     }
 
     /// The bytes for a registration.
@@ -44,18 +45,18 @@ impl AuthData<'_> {
         } = attested;
         let id = credential_id.as_bytes();
         let id_length = u16::try_from(id.len()).expect("a credential id has at most 255 bytes");
-        let mut data = self.head(ATTESTED_CREDENTIAL_DATA);
-        data.extend(aaguid.0);
-        data.extend(id_length.to_be_bytes());
-        data.extend(id);
-        data.extend(public_key.encode());
-        data
+        let attested = [&aaguid.0[..], &id_length.to_be_bytes(), id, &public_key.encode()].concat();
+        self.around(ATTESTED_CREDENTIAL_DATA, &attested)
     }
 
-    fn head(&self, content: u8) -> Vec<u8> {
+    fn around(&self, content: u8, attested: &[u8]) -> Vec<u8> {
+        let outputs = self.outputs.encode();
+        let extension_data = if outputs.is_some() { EXTENSION_DATA } else { 0 };
         let mut data = self.rp_id_hash.0.to_vec();
-        data.push(flags(self.evidence, self.profile) | content);
+        data.push(flags(self.evidence, self.profile) | content | extension_data);
         data.extend(self.signature_count.to_be_bytes());
+        data.extend(attested);
+        data.extend(outputs.unwrap_or_default());
         data
     }
 }
@@ -82,6 +83,7 @@ mod tests {
             evidence,
             profile,
             signature_count: 0x0102_0304,
+            outputs: &Outputs::default(),
         }
         .encode()
     }
@@ -120,6 +122,7 @@ mod tests {
             evidence: &evidence,
             profile: Profile::Synced,
             signature_count: 0,
+            outputs: &Outputs::default(),
         }
         .encode_attested(&Attested {
             aaguid: Aaguid::SYNCED,

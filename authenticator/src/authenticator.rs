@@ -3,15 +3,22 @@
 
 use rand_core::CryptoRng;
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Error, Profile, Vault};
+use wardkey_vault::{Document, Error, Profile, Vault};
 
 use crate::command::Command;
 use crate::commands::Step;
 use crate::config::Config;
 use crate::gesture::{Gesture, Next, Outcome, Pending};
-use crate::pin_uv_auth;
+use crate::pin::built_in::{BuiltIn, Verifier};
+use crate::pin::key_agreement::KeyAgreement;
+use crate::pin::token::Token;
+use crate::response::Response;
 use crate::session::Session;
+use crate::state::State;
 use crate::status::StatusCode;
+
+/// How many credentials can be stored.
+pub(crate) const CREDENTIALS_MAX: usize = 200_000;
 
 /// A CTAP2 and U2F authenticator.
 pub struct Authenticator {
@@ -20,63 +27,132 @@ pub struct Authenticator {
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) powered_up: Instant,
     pub(crate) session: Session,
+    pub(crate) state: State,
+    pub(crate) key_agreement: KeyAgreement,
+    pub(crate) token: Token,
+    /// Wrong PINs in a row since power-up.
+    pub(crate) pin_mismatches: u8,
+    pub(crate) verifier: Option<Verifier>,
+    /// Whether prompts can let the user choose an account.
+    pub(crate) account_choice: bool,
 }
 
 impl Authenticator {
-    /// An authenticator whose credentials are in `vault`, and that got power at `powered_up`.
-    pub fn new(vault: Vault, config: Config, rng: Box<dyn CryptoRng + Send>, powered_up: Instant) -> Self {
-        Self {
+    /// An authenticator whose credentials and state are in `vault`, and that got power at `powered_up`. It has no
+    /// built-in user verification until [`Self::set_verifier`].
+    pub fn new(
+        vault: Vault,
+        config: Config,
+        mut rng: Box<dyn CryptoRng + Send>,
+        powered_up: Instant,
+    ) -> Result<Self, Error> {
+        let state = match vault.document(Document::AuthenticatorState)? {
+            None => State::new(&mut *rng),
+            Some(document) => State::decode(&document).ok_or(Error::Tampered)?,
+        };
+        Ok(Self {
             vault,
             config,
             rng,
             powered_up,
             session: Session::Idle,
-        }
+            state,
+            key_agreement: KeyAgreement::default(),
+            token: Token::default(),
+            pin_mismatches: 0,
+            verifier: None,
+            account_choice: false,
+        })
+    }
+
+    /// Says what built-in user verification there is from now on.
+    pub fn set_verifier(&mut self, verifier: Option<Verifier>) {
+        self.verifier = verifier;
+    }
+
+    /// Says whether prompts can let the user choose an account.
+    pub fn set_account_choice(&mut self, account_choice: bool) {
+        self.account_choice = account_choice;
     }
 
     /// Takes a CTAPHID_CBOR request. The answer is a status byte and, when it is OK, CBOR.
     pub fn handle_cbor(&mut self, now: Instant, request: &[u8]) -> Outcome {
-        match Command::decode(request).and_then(|command| self.begin(now, command)) {
-            Ok(Step::Answer(answer)) => Outcome::Done(answer.into_bytes()),
-            Ok(Step::Ask(pending)) => Outcome::NeedsGesture(*pending),
-            Err(status) => Outcome::Done(vec![status.byte()]),
-        }
+        outcome(Command::decode(request, &self.config).and_then(|command| self.begin(now, command)))
     }
 
     fn begin(&mut self, now: Instant, command: Command) -> Result<Step, StatusCode> {
         self.session.observe(&command);
         match command {
-            Command::MakeCredential(request) => self.make_credential(request),
+            Command::MakeCredential(request) => self.make_credential(now, request),
             Command::GetAssertion(request) => self.get_assertion(now, request),
             Command::GetInfo => Ok(Step::Answer(self.get_info())),
+            Command::ClientPin(request) => self.client_pin(now, request),
             Command::Reset => self.reset(now),
             Command::GetNextAssertion => self.get_next_assertion(now).map(Step::Answer),
+            Command::CredentialManagement(request) => {
+                self.credential_management(now, request).map(Step::Answer)
+            }
             Command::Selection => Ok(Self::selection()),
+            Command::LargeBlobs(request) => self.large_blobs(now, request).map(Step::Answer),
+            Command::Config(request) => self.configure(now, request).map(Step::Answer),
         }
     }
 
-    /// Goes on after the user's gesture, and gives the answer to the request that asked for it.
-    pub fn resume(&mut self, now: Instant, pending: Pending, gesture: Gesture) -> Vec<u8> {
-        let result = match pending.next {
-            Next::U2fRegister(request) => return self.u2f_registered(&request, gesture),
-            Next::U2fAuthenticate(request) => return self.u2f_authenticated(&request, gesture),
-            Next::MakeCredential(accepted) => self.create_credential(now, *accepted, gesture),
-            Next::RefuseExcluded => Err(Self::refuse_excluded(gesture)),
-            Next::AnswerBlink => Err(pin_uv_auth::answer_blink(gesture)),
-            Next::GetAssertion(located) => self.assert_present(now, located, gesture),
-            Next::Selection => Self::selected(gesture),
-            Next::Reset => self.erase(gesture),
-        };
-        match result {
-            Ok(response) => response.into_bytes(),
-            Err(status) => vec![status.byte()],
+    /// Goes on after the user's gesture. What comes is the answer to the request that asked for it, or one more
+    /// question.
+    pub fn resume(&mut self, now: Instant, pending: Pending, gesture: Gesture) -> Outcome {
+        let answer = |result: Result<Response, StatusCode>| result.map(Step::Answer);
+        outcome(match pending.next {
+            Next::U2fRegister(request) => return Outcome::Done(self.u2f_registered(&request, gesture)),
+            Next::U2fAuthenticate(request) => {
+                return Outcome::Done(self.u2f_authenticated(&request, gesture));
+            }
+            Next::MakeCredential(accepted) => answer(self.create_credential(now, *accepted, gesture)),
+            Next::RefuseExcluded => Err(Self::refuse_excluded(&gesture)),
+            Next::AnswerBlink => Err(self.answer_blink(gesture)),
+            Next::GetAssertion(located) => answer(self.assert_present(now, *located, gesture)),
+            Next::Verify(verifying) => self.verified(now, *verifying, gesture),
+            Next::Selection => answer(Self::selected(gesture)),
+            Next::Reset(confirmations) => self.erase(gesture, confirmations),
+        })
+    }
+
+    /// After the gesture for a zero-length pinUvAuthParam: the client learns, in the form of an error, that the user
+    /// touched this key and whether it has a PIN. `CTAP 2.3 §6.1.2 step 1`, `§6.2.2 step 1`.
+    fn answer_blink(&self, gesture: Gesture) -> StatusCode {
+        match gesture.evidence() {
+            Err(refusal) => refusal.of_operation(),
+            Ok(_) if self.state.pin.is_some() => StatusCode::PIN_INVALID,
+            Ok(_) => StatusCode::PIN_NOT_SET,
         }
+    }
+
+    /// Whether some form of user verification protects the key, `CTAP 2.3 §6.1.2`.
+    pub(crate) fn is_protected(&self) -> bool {
+        let built_in = match self.built_in() {
+            BuiltIn::Absent | BuiltIn::NotSetUp => false,
+            BuiltIn::Ready(_) => true,
+        };
+        self.state.pin.is_some() || built_in
+    }
+
+    /// How many more credentials can be stored.
+    pub(crate) fn remaining_credentials(&self) -> usize {
+        CREDENTIALS_MAX.saturating_sub(self.vault.len())
     }
 
     /// Power was off and is back: what is not in the vault is forgotten, and reset is allowed for a while.
     pub fn power_cycle(&mut self, now: Instant) {
         self.powered_up = now;
+        self.forget_volatile();
+    }
+
+    /// Forgets what does not survive being without power.
+    pub(crate) fn forget_volatile(&mut self) {
         self.session = Session::Idle;
+        self.key_agreement = KeyAgreement::default();
+        self.token.stop();
+        self.pin_mismatches = 0;
     }
 
     /// The credentials.
@@ -96,6 +172,14 @@ impl Authenticator {
             Profile::Synced => Ok(0),
             Profile::DeviceBound | Profile::U2f => self.vault.next_signature_count(),
         }
+    }
+}
+
+fn outcome(result: Result<Step, StatusCode>) -> Outcome {
+    match result {
+        Ok(Step::Answer(answer)) => Outcome::Done(answer.into_bytes()),
+        Ok(Step::Ask(pending)) => Outcome::NeedsGesture(*pending),
+        Err(status) => Outcome::Done(vec![status.byte()]),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A CTAPHID_CBOR message becomes a command: one byte says which, the rest are its parameters. `CTAP 2.3 §6`, `§8.1`.
 
-use crate::commands::{get_assertion, make_credential};
+use crate::commands::{
+    client_pin, config, credential_management, get_assertion, large_blobs, make_credential,
+};
+use crate::config::Config;
 use crate::parameters::Parameters;
 use crate::status::StatusCode;
 
@@ -12,25 +15,38 @@ pub(crate) enum Command {
     MakeCredential(make_credential::Request),
     GetAssertion(get_assertion::Request),
     GetInfo,
+    ClientPin(client_pin::Request),
     Reset,
     GetNextAssertion,
+    CredentialManagement(credential_management::Request),
     Selection,
+    LargeBlobs(large_blobs::Request),
+    Config(config::Request),
 }
 
 impl Command {
     /// Reads a request. Commands without parameters ignore whatever follows their byte.
-    pub(crate) fn decode(request: &[u8]) -> Result<Self, StatusCode> {
+    pub(crate) fn decode(request: &[u8], config: &Config) -> Result<Self, StatusCode> {
         if request.len() > MESSAGE_LEN_MAX {
             return Err(StatusCode::REQUEST_TOO_LARGE);
         }
         let (command, body) = request.split_first().ok_or(StatusCode::INVALID_LENGTH)?;
         match command {
-            0x01 => make_credential::Request::read(&Parameters::decode(body)?).map(Self::MakeCredential),
-            0x02 => get_assertion::Request::read(&Parameters::decode(body)?).map(Self::GetAssertion),
+            0x01 => {
+                make_credential::Request::read(&Parameters::decode(body)?, config).map(Self::MakeCredential)
+            }
+            0x02 => get_assertion::Request::read(&Parameters::decode(body)?, config).map(Self::GetAssertion),
             0x04 => Ok(Self::GetInfo),
+            0x06 => client_pin::Request::read(&Parameters::decode(body)?).map(Self::ClientPin),
             0x07 => Ok(Self::Reset),
             0x08 => Ok(Self::GetNextAssertion),
+            0x0A => credential_management::Request::read(&Parameters::decode(body)?)
+                .map(Self::CredentialManagement),
             0x0B => Ok(Self::Selection),
+            0x0C if config.large_blobs.is_array() => {
+                large_blobs::Request::read(&Parameters::decode(body)?).map(Self::LargeBlobs)
+            }
+            0x0D => config::Request::read(&Parameters::decode(body)?).map(Self::Config),
             _ => Err(StatusCode::INVALID_COMMAND),
         }
     }
@@ -45,7 +61,9 @@ mod tests {
     #[test]
     fn other_commands_are_unknown() {
         let mut key = Key::new(KeyKind::Synced);
-        for command in (0..=0xFF).filter(|command| ![0x01, 0x02, 0x04, 0x07, 0x08, 0x0B].contains(command)) {
+        for command in (0..=0xFF)
+            .filter(|command| ![0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D].contains(command))
+        {
             assert_eq!(
                 key.cbor(&[command, 0xA0]).bytes,
                 [StatusCode::INVALID_COMMAND.byte()],

@@ -12,6 +12,26 @@ pub struct Config {
     /// What the wall clock shows at [`wardkey_transport::time::Instant::ZERO`], in milliseconds since the Unix
     /// epoch; credentials remember when they were made.
     pub unix_ms_at_zero: u64,
+    /// How relying parties can keep data with a credential.
+    pub large_blobs: LargeBlobs,
+    /// Leaves `FIDO_2_3` out of `versions`, for clients that take the key for a U2F key when they see it.
+    pub hide_fido_2_3: bool,
+}
+
+/// How relying parties can keep data with a credential. The two ways exclude each other, `CTAP 2.3 §12.4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LargeBlobs {
+    /// In one array, encrypted by the platform: authenticatorLargeBlobs and largeBlobKey.
+    #[default]
+    Array,
+    /// With the credential: the extension largeBlob.
+    Extension,
+}
+
+impl LargeBlobs {
+    pub(crate) fn is_array(self) -> bool {
+        self == Self::Array
+    }
 }
 
 /// Where the credentials made through CTAP2 may live. The two have different models (AAGUIDs), because relying

@@ -178,8 +178,14 @@ impl Device {
                 deadline,
             } if id == answered => {
                 let answer = match gesture {
-                    Gesture::Approved => PollAnswer::Approved(pending),
-                    Gesture::Declined | Gesture::TimedOut | Gesture::Cancelled => PollAnswer::Refused,
+                    Gesture::Approved | Gesture::ApprovedAccount(_) | Gesture::Verified => {
+                        PollAnswer::Approved(pending)
+                    }
+                    Gesture::NotVerified
+                    | Gesture::Pin(_)
+                    | Gesture::Declined
+                    | Gesture::TimedOut
+                    | Gesture::Cancelled => PollAnswer::Refused,
                 };
                 self.waiting = Waiting::Poll {
                     id,
@@ -336,7 +342,18 @@ impl Device {
     fn handle_command(&mut self, now: Instant, message: &[u8]) {
         let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
         self.withdraw(&waiting);
-        match self.authenticator.handle_cbor(now, message) {
+        let outcome = self.authenticator.handle_cbor(now, message);
+        self.answer_or_ask(now, outcome);
+    }
+
+    fn finish_command(&mut self, now: Instant, pending: Pending, gesture: Gesture) {
+        self.link.set_status(now, Status::Processing);
+        let outcome = self.authenticator.resume(now, pending, gesture);
+        self.answer_or_ask(now, outcome);
+    }
+
+    fn answer_or_ask(&mut self, now: Instant, outcome: Outcome) {
+        match outcome {
             Outcome::Done(response) => self.link.respond(now, response),
             Outcome::NeedsGesture(pending) => {
                 self.link.set_status(now, Status::UpNeeded);
@@ -351,18 +368,14 @@ impl Device {
         }
     }
 
-    fn finish_command(&mut self, now: Instant, pending: Pending, gesture: Gesture) {
-        self.link.set_status(now, Status::Processing);
-        let response = self.authenticator.resume(now, pending, gesture);
-        self.link.respond(now, response);
-    }
-
     /// The link has answered the host already; what is left is to forget the command.
     fn handle_cancel(&mut self, now: Instant) {
         match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
             Waiting::Command { id, pending, .. } => {
                 self.events.push_back(Event::Withdraw(id));
-                self.authenticator.resume(now, pending, Gesture::Cancelled);
+                // The answer is on its way already.
+                let (Outcome::Done(_) | Outcome::NeedsGesture(_)) =
+                    self.authenticator.resume(now, pending, Gesture::Cancelled);
             }
             unchanged @ (Waiting::Nothing | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
@@ -378,7 +391,11 @@ impl Device {
                 apdu: polled,
                 answer: PollAnswer::Approved(pending),
                 ..
-            } if polled == apdu => self.authenticator.resume(now, pending, Gesture::Approved),
+            } if polled == apdu => match self.authenticator.resume(now, pending, Gesture::Approved) {
+                Outcome::Done(response) => response,
+                // U2F asks once.
+                Outcome::NeedsGesture(_) => NOT_YET.to_vec(),
+            },
             Waiting::Poll {
                 id,
                 apdu: polled,

@@ -110,17 +110,20 @@ impl Descriptors {
         let items = array(value)?;
         let mut ids = Vec::new();
         for item in items {
-            let descriptor = map(item)?;
-            let kind = text(member(descriptor, "type")?)?;
-            let id = bytes(member(descriptor, "id")?)?;
-            if kind == PUBLIC_KEY {
-                ids.extend(CredentialId::new(id));
-            }
+            ids.extend(Self::read_one(item)?);
         }
         Ok(Self {
             ids,
             announced: items.len(),
         })
+    }
+
+    /// Reads one descriptor; `None` where it cannot be ours.
+    pub(crate) fn read_one(value: &Value<'_>) -> Result<Option<CredentialId>, StatusCode> {
+        let descriptor = map(value)?;
+        let kind = text(member(descriptor, "type")?)?;
+        let id = bytes(member(descriptor, "id")?)?;
+        Ok(CredentialId::new(id).filter(|_| kind == PUBLIC_KEY))
     }
 
     /// Whether the list names nothing at all, which is the same as no list, `CTAP 2.3 §6.2.2 step 7`.

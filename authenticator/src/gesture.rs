@@ -3,7 +3,13 @@
 //!
 //! Not here: how the question is shown (the shell) and how long it stays (the device).
 
-use crate::commands::{get_assertion, make_credential};
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::commands::{get_assertion, make_credential, reset};
+use crate::pin::UserVerified;
+use crate::pin::built_in;
 use crate::status::StatusCode;
 use crate::u2f;
 
@@ -35,14 +41,16 @@ pub(crate) enum Next {
     MakeCredential(Box<make_credential::Accepted>),
     /// makeCredential ends with CREDENTIAL_EXCLUDED.
     RefuseExcluded,
-    /// makeCredential or getAssertion with a zero-length pinUvAuthParam ends with PIN_NOT_SET.
+    /// makeCredential or getAssertion with a zero-length pinUvAuthParam ends with PIN_NOT_SET or PIN_INVALID.
     AnswerBlink,
     /// getAssertion goes on.
-    GetAssertion(get_assertion::Located),
+    GetAssertion(Box<get_assertion::Located>),
     /// authenticatorSelection ends.
     Selection,
     /// authenticatorReset goes on.
-    Reset,
+    Reset(reset::Confirmations),
+    /// Built-in user verification goes on, and then the command that wants it.
+    Verify(Box<built_in::Verifying>),
     /// U2F registration goes on.
     U2fRegister(u2f::register::Request),
     /// U2F authentication goes on.
@@ -54,6 +62,8 @@ pub(crate) enum Next {
 pub struct Prompt {
     /// What happens if the user agrees.
     pub purpose: Purpose,
+    /// What it takes to agree.
+    pub demand: Demand,
     /// The relying party's id; `None` where it is unknown (U2F sends only a hash) or means nothing.
     pub rp_id: Option<String>,
     /// What the relying party calls itself; anyone can call itself anything.
@@ -62,6 +72,42 @@ pub struct Prompt {
     pub user_name: Option<String>,
     /// The person.
     pub user_display_name: Option<String>,
+    /// The accounts of which the user may choose one, the newest first; empty where there is nothing to choose.
+    pub accounts: Vec<Account>,
+}
+
+/// An account that the user may choose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The account's name.
+    pub user_name: Option<String>,
+    /// The person's name.
+    pub user_display_name: Option<String>,
+}
+
+/// What it takes to agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// That somebody is there.
+    Presence,
+    /// That it is the owner of the key.
+    Verification {
+        /// How they prove it.
+        modality: Modality,
+        /// How many wrong attempts are left before this way is blocked.
+        attempts_left: u8,
+    },
+}
+
+/// How the owner of the key is told from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Modality {
+    /// The operating system compares a fingerprint.
+    Fingerprint,
+    /// The operating system checks the password of the user's session.
+    Password,
+    /// This key checks its own PIN.
+    Pin,
 }
 
 impl Prompt {
@@ -69,10 +115,12 @@ impl Prompt {
     pub(crate) fn bare(purpose: Purpose) -> Self {
         Self {
             purpose,
+            demand: Demand::Presence,
             rp_id: None,
             rp_name: None,
             user_name: None,
             user_display_name: None,
+            accounts: Vec::new(),
         }
     }
 }
@@ -88,15 +136,30 @@ pub enum Purpose {
     AlreadyRegistered,
     /// Nothing; a program asks which key the user wants to use.
     Identify,
+    /// A program may use the key for a while, as `CTAP 2.3 §6.5.5.7` describes.
+    Verify,
+    /// The chosen account signs; the user has agreed already.
+    ChooseAccount,
     /// Everything on the key is erased.
     Reset,
+    /// Everything on the key is erased; the user has agreed once.
+    ConfirmReset,
 }
 
 /// How a question ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub enum Gesture {
     /// The user agreed.
     Approved,
+    /// The user agreed, and chose the account at this place of [`Prompt::accounts`].
+    ApprovedAccount(usize),
+    /// The user agreed, and the operating system knows them as the owner.
+    Verified,
+    /// The operating system does not know them as the owner.
+    NotVerified,
+    /// The user agreed, and typed what should be the key's PIN.
+    Pin(EnteredPin),
     /// The user refused.
     Declined,
     /// Nobody answered in time.
@@ -105,16 +168,27 @@ pub enum Gesture {
     Cancelled,
 }
 
+/// What somebody typed as the key's PIN. Wiped on drop, and never shown.
+#[cfg_attr(test, derive(Clone))]
+pub struct EnteredPin(pub(crate) Zeroizing<String>);
+
+impl EnteredPin {
+    /// The text as it was typed.
+    pub fn new(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for EnteredPin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("EnteredPin")
+    }
+}
+
 /// Evidence that the user agreed to one operation.
 pub(crate) struct UserPresent(());
 
-/// Evidence that it was this user. Nothing in this crate verifies users yet, so outside tests no value exists.
-pub(crate) enum UserVerified {
-    #[cfg(test)]
-    InTest,
-}
-
-/// Why there is no evidence of presence.
+/// Why there is no evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Declined,
@@ -126,11 +200,28 @@ impl Gesture {
     /// Turns an approval into evidence.
     pub(crate) fn evidence(self) -> Result<UserPresent, Refusal> {
         match self {
-            Self::Approved => Ok(UserPresent(())),
-            Self::Declined => Err(Refusal::Declined),
+            Self::Approved | Self::ApprovedAccount(_) | Self::Verified => Ok(UserPresent(())),
+            // Somebody who fails to be verified has not agreed to anything.
+            Self::Declined | Self::NotVerified | Self::Pin(_) => Err(Refusal::Declined),
             Self::TimedOut => Err(Refusal::TimedOut),
             Self::Cancelled => Err(Refusal::Cancelled),
         }
+    }
+
+    /// The account that the user chose with an approval.
+    pub(crate) fn account(&self) -> Option<usize> {
+        if let Self::ApprovedAccount(account) = self {
+            Some(*account)
+        } else {
+            None
+        }
+    }
+}
+
+impl UserPresent {
+    /// Whoever was verified by this key itself is there.
+    pub(crate) fn of_verification(_: &UserVerified) -> Self {
+        Self(())
     }
 }
 
@@ -143,7 +234,7 @@ impl Refusal {
         }
     }
 
-    /// For authenticatorSelection and authenticatorReset, `CTAP 2.3 §6.6`, `§6.9`.
+    /// For authenticatorSelection, authenticatorReset and built-in user verification, `CTAP 2.3 §6.6`, `§6.9`.
     pub(crate) fn of_selection(self) -> StatusCode {
         match self {
             Self::Declined => StatusCode::OPERATION_DENIED,
@@ -156,8 +247,8 @@ impl Refusal {
 /// What is known about the user during one operation; the flags of authenticator data come from it.
 #[derive(Default)]
 pub(crate) struct Evidence {
-    present: Option<UserPresent>,
-    verified: Option<UserVerified>,
+    pub(crate) present: Option<UserPresent>,
+    pub(crate) verified: Option<UserVerified>,
 }
 
 impl Evidence {
@@ -186,7 +277,7 @@ impl Evidence {
     pub(crate) fn in_test(present: bool, verified: bool) -> Self {
         Self {
             present: present.then_some(UserPresent(())),
-            verified: verified.then_some(UserVerified::InTest),
+            verified: verified.then(UserVerified::in_test),
         }
     }
 }

@@ -2,7 +2,9 @@
 //! `CTAP 2.3 §6.1.2 step 5`, `§6.2.2 step 4`.
 
 use crate::cbor::{Map, Value};
+use crate::gesture::Modality;
 use crate::parameters::{boolean, map};
+use crate::pin::built_in::BuiltIn;
 use crate::status::StatusCode;
 
 /// The options as sent.
@@ -29,6 +31,17 @@ pub(crate) enum Presence {
     NotWanted,
 }
 
+/// How a request wants the user to be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verification {
+    /// Not at all.
+    NotWanted,
+    /// By its pinUvAuthParam.
+    ByToken,
+    /// By the key itself.
+    BuiltIn(Modality),
+}
+
 impl Options {
     pub(crate) fn read(value: &Value<'_>) -> Result<Self, StatusCode> {
         let options = map(value)?;
@@ -39,10 +52,19 @@ impl Options {
         })
     }
 
+    /// How the user is to be verified; a token takes precedence.
+    pub(crate) fn verification(self, has_proof: bool, built_in: BuiltIn) -> Result<Verification, StatusCode> {
+        match (has_proof, self.uv, built_in) {
+            (true, _, _) => Ok(Verification::ByToken),
+            (false, None | Some(false), _) => Ok(Verification::NotWanted),
+            (false, Some(true), BuiltIn::Ready(modality)) => Ok(Verification::BuiltIn(modality)),
+            (false, Some(true), BuiltIn::Absent | BuiltIn::NotSetUp) => Err(StatusCode::INVALID_OPTION),
+        }
+    }
+
     /// For makeCredential: presence is always required.
     pub(crate) fn for_make_credential(self) -> Result<Residence, StatusCode> {
-        let Self { rk, up, uv } = self;
-        refuse_verification(uv)?;
+        let Self { rk, up, uv: _ } = self;
         if up == Some(false) {
             return Err(StatusCode::INVALID_OPTION);
         }
@@ -55,8 +77,7 @@ impl Options {
 
     /// For getAssertion.
     pub(crate) fn for_get_assertion(self) -> Result<Presence, StatusCode> {
-        let Self { rk, up, uv } = self;
-        refuse_verification(uv)?;
+        let Self { rk, up, uv: _ } = self;
         if rk.is_some() {
             return Err(StatusCode::UNSUPPORTED_OPTION);
         }
@@ -70,13 +91,4 @@ impl Options {
 
 fn option(options: &Map<'_>, name: &str) -> Result<Option<bool>, StatusCode> {
     options.get(name).map(boolean).transpose()
-}
-
-/// There is no built-in user verification. Clients send `uv:false` all the same.
-fn refuse_verification(uv: Option<bool>) -> Result<(), StatusCode> {
-    if uv == Some(true) {
-        Err(StatusCode::INVALID_OPTION)
-    } else {
-        Ok(())
-    }
 }

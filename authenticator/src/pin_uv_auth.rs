@@ -1,47 +1,61 @@
-//! `pinUvAuthParam` and `pinUvAuthProtocol` as they arrive with a command. No protocol is supported, so none is ever
-//! verified; but an empty parameter has a meaning of its own. `CTAP 2.3 §6.1.2 steps 1 and 2`, `§6.2.2 steps 1 and 2`.
+//! `pinUvAuthParam` and `pinUvAuthProtocol` as they arrive with a command. `CTAP 2.3 §6.1.2 steps 1 and 2`, `§6.2.2
+//! steps 1 and 2`.
 
-use crate::gesture::Gesture;
 use crate::parameters::{Parameters, bytes, unsigned};
+use crate::pin::protocol::Protocol;
 use crate::status::StatusCode;
 
 /// What a request proves of the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PinUvAuth {
-    Absent,
-    /// Zero bytes: the client wants the key to blink.
-    Empty,
-    /// A proof under the protocol of this number, if it has one.
-    Given(Option<u64>),
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PinUvAuth {
+    param: Option<Vec<u8>>,
+    protocol: Option<u64>,
+}
+
+/// A proof, by a pinUvAuthToken, that is yet to be verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) protocol: Protocol,
+    pub(crate) param: Vec<u8>,
 }
 
 impl PinUvAuth {
     /// Reads the two members with these numbers.
     pub(crate) fn read(parameters: &Parameters<'_>, param: u64, protocol: u64) -> Result<Self, StatusCode> {
-        let param = parameters.optional(param, bytes)?;
-        let protocol = parameters.optional(protocol, unsigned)?;
-        Ok(match param {
-            None => Self::Absent,
-            Some([]) => Self::Empty,
-            Some(_) => Self::Given(protocol),
+        Ok(Self {
+            param: parameters.optional(param, bytes)?.map(<[u8]>::to_vec),
+            protocol: parameters.optional(protocol, unsigned)?,
         })
     }
 
-    /// Step 2: a proof must name a supported protocol.
-    pub(crate) fn refuse(self) -> Result<(), StatusCode> {
-        match self {
-            Self::Absent | Self::Empty => Ok(()),
-            Self::Given(None) => Err(StatusCode::MISSING_PARAMETER),
-            Self::Given(Some(_)) => Err(StatusCode::INVALID_PARAMETER),
-        }
+    /// Whether there is a parameter of zero bytes: the client wants the key to blink.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.param.as_ref().is_some_and(Vec::is_empty)
     }
-}
 
-/// After the gesture for an empty parameter: step 1. The client learns that the user touched this key, in the form of
-/// an error, as there is no PIN.
-pub(crate) fn answer_blink(gesture: Gesture) -> StatusCode {
-    match gesture.evidence() {
-        Ok(_) => StatusCode::PIN_NOT_SET,
-        Err(refusal) => refusal.of_operation(),
+    /// Whether there is no parameter.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.param.is_none()
+    }
+
+    /// Whether there is either member.
+    pub(crate) fn is_given(&self) -> bool {
+        self.param.is_some() || self.protocol.is_some()
+    }
+
+    /// A parameter must name a supported protocol; no parameter is no proof.
+    pub(crate) fn proof(self) -> Result<Option<Proof>, StatusCode> {
+        let Self { param, protocol } = self;
+        let Some(param) = param else {
+            return Ok(None);
+        };
+        let number = protocol.ok_or(StatusCode::MISSING_PARAMETER)?;
+        let protocol = Protocol::from_number(number).ok_or(StatusCode::INVALID_PARAMETER)?;
+        Ok(Some(Proof { protocol, param }))
+    }
+
+    /// The proof of a command that does nothing without.
+    pub(crate) fn required(self) -> Result<Proof, StatusCode> {
+        self.proof()?.ok_or(StatusCode::PUAT_REQUIRED)
     }
 }

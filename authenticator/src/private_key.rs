@@ -5,14 +5,21 @@ use ed25519_dalek::Signer;
 use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
-use wardkey_vault::Secret;
+use wardkey_vault::{Secret, SecretBytes};
 
 use crate::cose::{Algorithm, PublicKey};
+use crate::pin::protocol::expand;
+
+/// The bytes of a private key at rest.
+const KEY_LEN: usize = 32;
+
+/// HKDF label of a private key that is made from a seed; algorithm and attempt follow.
+const DERIVED: &[u8] = b"wardkey private key";
 
 /// A private key at rest: for P-256 the scalar, big endian; for Ed25519 the seed.
 pub(crate) struct PrivateKey {
     pub(crate) algorithm: Algorithm,
-    pub(crate) secret: Secret<32>,
+    pub(crate) secret: SecretBytes,
 }
 
 impl PrivateKey {
@@ -21,12 +28,37 @@ impl PrivateKey {
         loop {
             let key = Self {
                 algorithm,
-                secret: Secret::random(rng),
+                secret: SecretBytes::random(rng, KEY_LEN),
             };
             // One in 2^32 random strings is not a P-256 scalar; then the next one is.
             if let Some(signing_key) = key.load() {
                 return (key, signing_key);
             }
+        }
+    }
+
+    /// The key that follows from `seed`.
+    pub(crate) fn derive(seed: &Secret<32>, algorithm: Algorithm) -> Self {
+        let candidate = |attempt: u8| {
+            let label = [DERIVED, &algorithm.identifier().to_be_bytes(), &[attempt]].concat();
+            let bytes: Secret<KEY_LEN> = expand(seed.expose_secret(), &label);
+            Self {
+                algorithm,
+                secret: SecretBytes::from_slice(bytes.expose_secret()),
+            }
+        };
+        (0..=u8::MAX)
+            .map(candidate)
+            .find(Self::is_valid)
+            .expect("one candidate in 2^32 is no key, not 256 in a row")
+    }
+
+    /// Whether the bytes are a key of the algorithm; much less work than [`Self::load`].
+    fn is_valid(&self) -> bool {
+        let bytes = self.secret.expose_secret();
+        match self.algorithm {
+            Algorithm::Es256 => p256::SecretKey::from_slice(bytes).is_ok(),
+            Algorithm::EdDsa => bytes.len() == KEY_LEN,
         }
     }
 
@@ -37,9 +69,12 @@ impl PrivateKey {
             Algorithm::Es256 => p256::ecdsa::SigningKey::from_slice(bytes)
                 .ok()
                 .map(|key| SigningKey::Es256(Box::new(key))),
-            Algorithm::EdDsa => Some(SigningKey::EdDsa(Box::new(
-                ed25519_dalek::SigningKey::from_bytes(bytes),
-            ))),
+            Algorithm::EdDsa => {
+                let seed = bytes.try_into().ok()?;
+                Some(SigningKey::EdDsa(Box::new(
+                    ed25519_dalek::SigningKey::from_bytes(seed),
+                )))
+            }
         }
     }
 }
@@ -130,7 +165,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_scalar_are_no_key() {
         for bytes in [[0; 32], [0xFF; 32]] {
-            let secret = Secret::from_slice(&bytes).unwrap();
+            let secret = SecretBytes::from_slice(&bytes);
             assert!(
                 PrivateKey {
                     algorithm: Algorithm::Es256,

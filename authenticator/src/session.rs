@@ -1,11 +1,13 @@
-//! What one command leaves for the next: the assertions that getNextAssertion may still fetch. `CTAP 2.3 §6`, `§6.3`.
+//! What one command leaves for the next: assertions that getNextAssertion may still fetch, a list that credential
+//! management walks, a large-blob array that is being written. `CTAP 2.3 §6`, `§6.3`.
 //!
-//! | command                              | nothing left | assertions left                            |
-//! | ------------------------------------ | ------------ | ------------------------------------------ |
-//! | getNextAssertion                     | NOT_ALLOWED  | the next one; NOT_ALLOWED 30 s after the last |
-//! | getInfo, and all of U2F              | -            | stay                                       |
-//! | every other CTAP2 command            | -            | forgotten                                  |
-//! | power cycle                          | -            | forgotten                                  |
+//! | command                              | with its own left-over            | with another's, or none |
+//! | ------------------------------------ | --------------------------------- | ----------------------- |
+//! | getNextAssertion                     | the next one; NOT_ALLOWED 30 s after the last | NOT_ALLOWED  |
+//! | enumerate…GetNext…                   | the next one; NOT_ALLOWED 30 s after the last, or when its token has ended | NOT_ALLOWED |
+//! | largeBlobs with the next fragment    | goes on                           | INVALID_SEQ             |
+//! | getInfo, and all of U2F              | stays                             | stays                   |
+//! | every other CTAP2 command, power cycle | forgotten                       | forgotten               |
 //!
 //! Nothing is bound to a channel: some clients open a new one for every command.
 
@@ -16,18 +18,23 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{CredentialId, RpIdHash};
 
 use crate::command::Command;
+use crate::commands::credential_management::Subcommand;
 use crate::entity::ClientDataHash;
+use crate::extensions::Wanted;
 use crate::gesture::Evidence;
+use crate::pin::token::Token;
 use crate::status::StatusCode;
 
-/// How long after an assertion the next one may be fetched.
-const NEXT_ASSERTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after one step the next one may follow.
+const CONTINUATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every assertion of one getAssertion has in common.
 pub(crate) struct Assertion {
     pub(crate) rp_id_hash: RpIdHash,
     pub(crate) client_data_hash: ClientDataHash,
     pub(crate) evidence: Evidence,
+    pub(crate) wanted: Wanted,
+    pub(crate) has_allow_list: bool,
 }
 
 /// What one command leaves for the next.
@@ -38,6 +45,12 @@ pub(crate) enum Session {
     Idle,
     /// Assertions that have not been fetched.
     Assertions(Assertions),
+    /// Relying parties, and the last one that was told.
+    RelyingParties(Walk<RpIdHash>),
+    /// Credentials of a relying party that have not been told.
+    Credentials(Walk<vec::IntoIter<CredentialId>>),
+    /// A large-blob array of which the end is missing.
+    LargeBlobWrite(LargeBlobWrite),
 }
 
 /// Assertions that have not been fetched.
@@ -47,14 +60,85 @@ pub(crate) struct Assertions {
     last_fetched: Instant,
 }
 
+/// A large-blob array of which the end is missing.
+pub(crate) struct LargeBlobWrite {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) expected: usize,
+}
+
+/// How long a list may be walked, and on whose authority.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Continuation {
+    last_step: Instant,
+    needs_token: bool,
+}
+
+/// A list of which a part was told.
+pub(crate) struct Walk<T> {
+    rest: T,
+    continuation: Continuation,
+}
+
+impl Continuation {
+    pub(crate) fn new(now: Instant, needs_token: bool) -> Self {
+        Self {
+            last_step: now,
+            needs_token,
+        }
+    }
+
+    pub(crate) fn after<T>(self, rest: T) -> Walk<T> {
+        Walk {
+            rest,
+            continuation: self,
+        }
+    }
+}
+
+impl<T> Walk<T> {
+    /// What is left, if the next step comes in time and the token that allowed the first is still in use.
+    pub(crate) fn go_on(self, now: Instant, token: &mut Token) -> Result<(T, Continuation), StatusCode> {
+        let Continuation {
+            last_step,
+            needs_token,
+        } = self.continuation;
+        let in_time = now.saturating_duration_since(last_step) <= CONTINUATION_TIMEOUT;
+        if in_time && (!needs_token || token.is_in_use(now)) {
+            Ok((self.rest, Continuation::new(now, needs_token)))
+        } else {
+            Err(StatusCode::NOT_ALLOWED)
+        }
+    }
+}
+
 impl Session {
     /// Forgets what `command` does not continue.
     pub(crate) fn observe(&mut self, command: &Command) {
-        match command {
-            Command::GetNextAssertion | Command::GetInfo => {}
-            Command::MakeCredential(_) | Command::GetAssertion(_) | Command::Reset | Command::Selection => {
-                *self = Self::Idle;
+        let stays = match (command, &self) {
+            (Command::GetInfo, _) => true,
+            (Command::GetNextAssertion, Self::Assertions(_)) => true,
+            (Command::LargeBlobs(_), Self::LargeBlobWrite(_)) => true,
+            (Command::CredentialManagement(request), Self::RelyingParties(_)) => {
+                request.subcommand() == Subcommand::EnumerateRpsGetNextRp
             }
+            (Command::CredentialManagement(request), Self::Credentials(_)) => {
+                request.subcommand() == Subcommand::EnumerateCredentialsGetNextCredential
+            }
+            (
+                Command::MakeCredential(_)
+                | Command::GetAssertion(_)
+                | Command::ClientPin(_)
+                | Command::Reset
+                | Command::GetNextAssertion
+                | Command::CredentialManagement(_)
+                | Command::Selection
+                | Command::LargeBlobs(_)
+                | Command::Config(_),
+                _,
+            ) => false,
+        };
+        if !stays {
+            *self = Self::Idle;
         }
     }
 
@@ -87,10 +171,10 @@ impl Session {
 
     fn is_live(&self, now: Instant) -> bool {
         match self {
-            Self::Idle => false,
             Self::Assertions(assertions) => {
-                now.saturating_duration_since(assertions.last_fetched) <= NEXT_ASSERTION_TIMEOUT
+                now.saturating_duration_since(assertions.last_fetched) <= CONTINUATION_TIMEOUT
             }
+            Self::Idle | Self::RelyingParties(_) | Self::Credentials(_) | Self::LargeBlobWrite(_) => false,
         }
     }
 }

@@ -13,7 +13,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
 use crate::cbor::{self, Map, Value};
-use crate::{Authenticator, Config, Gesture, KeyKind, Outcome, Prompt, StatusCode};
+use crate::{Authenticator, Config, Gesture, KeyKind, LargeBlobs, Outcome, Prompt, StatusCode};
 
 /// SHA-256 of a seed and a counter: the same seed gives the same bytes.
 pub(crate) struct SeededRng {
@@ -91,10 +91,12 @@ impl Key {
             kind,
             firmware_version: 3,
             unix_ms_at_zero: 1_800_000_000_000,
+            large_blobs: LargeBlobs::Array,
+            hide_fido_2_3: false,
         };
         let now = Instant::from_millis(5_000);
         Self {
-            authenticator: Authenticator::new(vault, config, Box::new(rng), now),
+            authenticator: Authenticator::new(vault, config, Box::new(rng), now).unwrap(),
             now,
         }
     }
@@ -126,9 +128,9 @@ impl Key {
             Outcome::Done(bytes) => Answer { prompt: None, bytes },
             Outcome::NeedsGesture(pending) => {
                 let prompt = Some(pending.prompt().clone());
-                Answer {
-                    prompt,
-                    bytes: self.authenticator.resume(self.now, pending, gesture),
+                match self.authenticator.resume(self.now, pending, gesture) {
+                    Outcome::Done(bytes) => Answer { prompt, bytes },
+                    Outcome::NeedsGesture(_) => panic!("asked more than once"),
                 }
             }
         }

@@ -78,7 +78,8 @@ fn model() -> Result<Model, Failure> {
     let vault = Vault::open(InMemoryBackend::new(), &RootKey::random(&mut rng), &mut rng)
         .map_err(|error| Failure::new(error, "make room in memory"))?;
     let now = host::now();
-    let mut authenticator = Authenticator::new(vault, key::config(), Box::new(rng), now);
+    let mut authenticator = Authenticator::new(vault, key::config(), Box::new(rng), now)
+        .map_err(|error| Failure::new(error, "make room in memory"))?;
     let Outcome::Done(answer) = authenticator.handle_cbor(now, &[GET_INFO]) else {
         return Err(misunderstood());
     };

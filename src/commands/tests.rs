@@ -10,7 +10,7 @@ use crate::control::{self, Listed, ProfileName};
 use crate::state::State;
 use crate::state::testing::new_folder;
 
-use wardkey_vault::{CredentialId, Passkey, Profile, Secret};
+use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, SecretBytes};
 
 /// A passkey with this id.
 pub(super) fn listed(id: &str) -> Listed {
@@ -43,9 +43,15 @@ fn folder() -> TempDir {
             user_name: Some(user_name.to_owned()),
             user_display_name: None,
             algorithm,
-            private_key: Secret::from_slice(&[1; 32]).unwrap(),
+            private_key: SecretBytes::from_slice(&[1; 32]),
             profile: Profile::Synced,
             created_unix_ms: 1_700_000_000_000,
+            cred_protect: CredProtect::Optional,
+            cred_random: None,
+            cred_blob: None,
+            large_blob_key: None,
+            large_blob: None,
+            third_party_payment: false,
         };
         state.vault_mut().store(&mut crate::host::rng(), passkey).unwrap();
     }

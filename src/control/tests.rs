@@ -1,5 +1,5 @@
 use redb::backends::InMemoryBackend;
-use wardkey_vault::{RootKey, Secret};
+use wardkey_vault::{CredProtect, RootKey, SecretBytes};
 
 use super::*;
 use crate::host;
@@ -22,9 +22,15 @@ fn passkey(user: &str) -> Passkey {
         user_name: Some(format!("{user}\n\"\u{1b}[31m")),
         user_display_name: None,
         algorithm: -8,
-        private_key: Secret::from_slice(&[0x77; 32]).unwrap(),
+        private_key: SecretBytes::from_slice(&[0x77; 32]),
         profile: Profile::DeviceBound,
         created_unix_ms: 1_000,
+        cred_protect: CredProtect::Optional,
+        cred_random: None,
+        cred_blob: None,
+        large_blob_key: None,
+        large_blob: None,
+        third_party_payment: false,
     }
 }
 

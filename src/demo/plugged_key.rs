@@ -55,7 +55,7 @@ impl Key {
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
         let (vault, lock) = State::open(Some(folder))?.into_vault();
         Ok(Self {
-            device: key::device(vault),
+            device: key::device(vault)?,
             lock: Box::new(lock),
         })
     }

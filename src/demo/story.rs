@@ -243,7 +243,9 @@ fn question(prompt: &Prompt) -> String {
         Purpose::SignIn => format!("Sign in to {site}{account}?"),
         Purpose::AlreadyRegistered => format!("Tell {site} that this key is registered already?"),
         Purpose::Identify => "Use this key?".to_owned(),
-        Purpose::Reset => "Erase everything on this key?".to_owned(),
+        Purpose::Verify => "Unlock this key for a program?".to_owned(),
+        Purpose::ChooseAccount => format!("Which account at {site}?"),
+        Purpose::Reset | Purpose::ConfirmReset => "Erase everything on this key?".to_owned(),
     }
 }
 

@@ -46,8 +46,14 @@ pub(crate) enum Purpose {
     AlreadyRegistered,
     /// The program learns that this is the key that the user means.
     Identify,
+    /// A program may use the key for a while.
+    Verify,
+    /// The chosen account signs in.
+    ChooseAccount,
     /// Every passkey is erased.
     Reset,
+    /// Every passkey is erased; the user has agreed once.
+    ConfirmReset,
 }
 
 /// What the user said.

@@ -59,6 +59,26 @@ impl Text {
                 "Which key?",
                 "A program wants to know which key you mean. Is it this one?".to_owned(),
             ),
+            (Purpose::Verify, Some(Site::Web(name) | Site::Ssh(name))) => (
+                "Unlock this key",
+                format!("Let a program use this key for {name}?"),
+            ),
+            (Purpose::Verify, None) => (
+                "Unlock this key",
+                "Let a program use and manage this key for a while?".to_owned(),
+            ),
+            (Purpose::ChooseAccount, Some(Site::Web(name) | Site::Ssh(name))) => (
+                "Which account?",
+                format!("With which account do you want to sign in to {name}?"),
+            ),
+            (Purpose::ChooseAccount, None) => (
+                "Which account?",
+                "With which account do you want to sign in?".to_owned(),
+            ),
+            (Purpose::ConfirmReset, _) => (
+                "Reset this key",
+                "Really erase every passkey on this key? This is the last question.".to_owned(),
+            ),
             (Purpose::Reset, _) => (
                 "Reset this key",
                 "Erase every passkey on this key? This cannot be undone.".to_owned(),

@@ -23,6 +23,10 @@ pub(crate) enum Meta {
     Vault,
     Keyring,
     Counter,
+    StoreState,
+    AuthenticatorState,
+    LargeBlobs,
+    Attestation,
 }
 
 impl Meta {
@@ -32,6 +36,10 @@ impl Meta {
             Self::Vault => "vault",
             Self::Keyring => "keyring",
             Self::Counter => "counter",
+            Self::StoreState => "store-state",
+            Self::AuthenticatorState => "authenticator",
+            Self::LargeBlobs => "large-blobs",
+            Self::Attestation => "attestation",
         }
     }
 }
@@ -40,6 +48,7 @@ impl Meta {
 #[derive(Default)]
 pub(crate) struct Change {
     pub(crate) remove_all_passkeys: bool,
+    pub(crate) remove_meta: Vec<Meta>,
     pub(crate) remove_passkeys: Vec<RowId>,
     pub(crate) put_passkey: Option<(RowId, Vec<u8>)>,
     pub(crate) put_meta: Vec<(Meta, Vec<u8>)>,
@@ -135,6 +144,9 @@ impl Database {
                     passkeys.insert(&row.0, sealed.as_slice()).map_err(failed)?;
                 }
                 let mut facts = transaction.open_table(META).map_err(failed)?;
+                for meta in &change.remove_meta {
+                    facts.remove(meta.name()).map_err(failed)?;
+                }
                 for (meta, value) in &change.put_meta {
                     facts.insert(meta.name(), value.as_slice()).map_err(failed)?;
                 }

@@ -6,7 +6,7 @@ use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey, WrappingKey};
 use crate::seal::{Place, RowId, Unique, open, seal};
 use crate::testing::root_key;
-use crate::{CredentialId, Passkey, Profile, RpIdHash, Secret, payload, wrap};
+use crate::{CredProtect, CredentialId, Passkey, Profile, RpIdHash, Secret, SecretBytes, payload, wrap};
 
 const ROW: RowId = RowId([0xa1; 16]);
 
@@ -45,9 +45,15 @@ fn passkey() -> Passkey {
         user_name: Some("ann".to_owned()),
         user_display_name: None,
         algorithm: -7,
-        private_key: Secret::from_slice(&[0x44; 32]).unwrap(),
+        private_key: SecretBytes::from_slice(&[0x44; 32]),
         profile: Profile::Synced,
         created_unix_ms: 1_700_000_000_000,
+        cred_protect: CredProtect::Optional,
+        cred_random: None,
+        cred_blob: None,
+        large_blob_key: None,
+        large_blob: None,
+        third_party_payment: false,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::seal::RowId;
-use crate::{CredentialId, Entry, Passkey, RpIdHash};
+use crate::{CredProtect, CredentialId, Entry, Passkey, RpIdHash};
 
 /// A user handle at a relying party.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,7 @@ struct Known {
     rp: RpIdHash,
     account: Account,
     created_unix_ms: u64,
+    cred_protect: CredProtect,
     row: RowId,
 }
 
@@ -37,6 +38,7 @@ pub(crate) struct Index {
     by_id: BTreeMap<CredentialId, Known>,
     by_rp: BTreeSet<(RpIdHash, u64, CredentialId)>,
     by_account: BTreeMap<Account, CredentialId>,
+    relying_parties: usize,
     newest_unix_ms: u64,
 }
 
@@ -49,6 +51,9 @@ impl Index {
         if self.by_id.contains_key(&passkey.id) || self.by_account.contains_key(&account) {
             return None;
         }
+        if self.next_rp(&rp).is_none_or(|next| next != rp) {
+            self.relying_parties += 1;
+        }
         self.by_account.insert(account, passkey.id.clone());
         self.by_rp.insert((rp, created_unix_ms, passkey.id.clone()));
         self.by_id.insert(
@@ -57,6 +62,7 @@ impl Index {
                 rp,
                 account,
                 created_unix_ms,
+                cred_protect: passkey.cred_protect,
                 row,
             },
         );
@@ -70,11 +76,15 @@ impl Index {
             rp,
             account,
             created_unix_ms,
+            cred_protect: _,
             row: _,
         }) = self.by_id.remove(id)
         {
             self.by_rp.remove(&(rp, created_unix_ms, id.clone()));
             self.by_account.remove(&account);
+            if self.next_rp(&rp).is_none_or(|next| next != rp) {
+                self.relying_parties -= 1;
+            }
         }
     }
 
@@ -90,14 +100,35 @@ impl Index {
         self.by_id.get(id).map(|known| known.row)
     }
 
-    /// Newest first.
-    pub(crate) fn find_by_rp(&self, rp: &RpIdHash) -> impl Iterator<Item = &CredentialId> {
-        let least = CredentialId::new(&[0]).expect("1 byte");
+    /// Those whose protection is at most `cred_protect`, newest first.
+    pub(crate) fn find_by_rp(
+        &self,
+        rp: &RpIdHash,
+        cred_protect: CredProtect,
+    ) -> impl Iterator<Item = &CredentialId> {
         let greatest = CredentialId::new(&[0xff; CredentialId::LEN_MAX]).expect("the most bytes");
         self.by_rp
-            .range((*rp, 0, least)..=(*rp, u64::MAX, greatest))
+            .range((*rp, 0, least_id())..=(*rp, u64::MAX, greatest))
             .rev()
             .map(|(_, _, id)| id)
+            .filter(move |id| {
+                self.by_id
+                    .get(*id)
+                    .is_some_and(|known| known.cred_protect <= cred_protect)
+            })
+    }
+
+    /// How many relying parties have a credential.
+    pub(crate) fn relying_parties(&self) -> usize {
+        self.relying_parties
+    }
+
+    /// The first relying party, in the order of their hashes, that is not before `least`.
+    pub(crate) fn next_rp(&self, least: &RpIdHash) -> Option<RpIdHash> {
+        self.by_rp
+            .range((*least, 0, least_id())..)
+            .next()
+            .map(|(rp, _, _)| *rp)
     }
 
     /// Oldest first.
@@ -120,4 +151,9 @@ impl Index {
     pub(crate) fn newest_unix_ms(&self) -> u64 {
         self.newest_unix_ms
     }
+}
+
+/// Before every other id.
+fn least_id() -> CredentialId {
+    CredentialId::new(&[0]).expect("1 byte")
 }

@@ -7,6 +7,7 @@
 
 mod cbor;
 mod database;
+mod document;
 mod error;
 #[cfg(test)]
 mod format_example;
@@ -24,8 +25,9 @@ mod testing;
 mod vault;
 mod wrap;
 
+pub use document::{Document, StoreState};
 pub use error::Error;
-pub use record::{CredentialId, Passkey, Profile, RpIdHash};
+pub use record::{CredProtect, CredentialId, LargeBlob, Passkey, Profile, RpIdHash};
 pub use root_key::{RootKey, RootKeyStore};
-pub use secret::Secret;
+pub use secret::{Secret, SecretBytes};
 pub use vault::{Entry, Vault};

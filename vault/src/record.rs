@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::Secret;
+use crate::{Secret, SecretBytes};
 
 /// A credential id as relying parties see it: 1 to [`CredentialId::LEN_MAX`] bytes. Cloning shares the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +74,45 @@ impl Profile {
     }
 }
 
+/// Who may use a credential, `CTAP 2.3 §12.1`; chosen when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum CredProtect {
+    /// Whoever has the key.
+    #[default]
+    Optional,
+    /// Without user verification only who names the credential.
+    OptionalWithList,
+    /// Nobody without user verification.
+    Required,
+}
+
+impl CredProtect {
+    /// The number that stands for the level, on the wire and in sealed data.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Optional => 1,
+            Self::OptionalWithList => 2,
+            Self::Required => 3,
+        }
+    }
+
+    /// The level that `code` stands for.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Self::Optional, Self::OptionalWithList, Self::Required]
+            .into_iter()
+            .find(|level| level.code() == code)
+    }
+}
+
+/// What a relying party keeps with a credential, as the client compressed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LargeBlob {
+    /// The compressed bytes.
+    pub data: Vec<u8>,
+    /// How many bytes there were before.
+    pub original_size: u64,
+}
+
 /// A stored (discoverable) credential.
 pub struct Passkey {
     /// Names the credential.
@@ -90,11 +129,24 @@ pub struct Passkey {
     pub user_display_name: Option<String>,
     /// COSE algorithm identifier, for example -7.
     pub algorithm: i32,
-    /// P-256: the scalar, big endian; Ed25519: the seed.
-    pub private_key: Secret<32>,
+    /// The scalar, big endian, or the seed; its length follows from the algorithm.
+    pub private_key: SecretBytes,
     /// Fixed at creation.
     pub profile: Profile,
     /// When it was made, milliseconds since the Unix epoch; the vault raises it where needed so that of two
     /// credentials the later made has the greater value.
     pub created_unix_ms: u64,
+    /// Who may use it.
+    pub cred_protect: CredProtect,
+    /// What symmetric secrets are computed from: 32 bytes for use with user verification, then 32 for use without.
+    /// A credential that came from elsewhere may have none.
+    pub cred_random: Option<Secret<64>>,
+    /// A few bytes that the relying party gave when it was made.
+    pub cred_blob: Option<Vec<u8>>,
+    /// Encrypts the credential's entry in the array of large blobs.
+    pub large_blob_key: Option<Secret<32>>,
+    /// The credential's own large blob; `None` where it has never been written.
+    pub large_blob: Option<LargeBlob>,
+    /// It may be used for payments that another site starts.
+    pub third_party_payment: bool,
 }

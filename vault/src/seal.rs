@@ -11,10 +11,10 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::Error;
 use crate::cbor::{Reader, Writer};
 use crate::keys::{COMMITMENT_LEN, TAG_LEN, VaultId, VaultKey};
 use crate::padding;
+use crate::{Document, Error};
 
 const MAGIC: &[u8; 4] = b"PKV1";
 /// HKDF-SHA256, AES-256-GCM, 32-byte commitment.
@@ -27,6 +27,10 @@ pub(crate) const RANDOM_LEN: usize = 16;
 const TYPE_KEYRING: u8 = 8;
 const TYPE_PASSKEY: u8 = 9;
 const TYPE_COUNTER: u8 = 10;
+const TYPE_STORE_STATE: u8 = 11;
+const TYPE_AUTHENTICATOR_STATE: u8 = 12;
+const TYPE_LARGE_BLOBS: u8 = 13;
+const TYPE_ATTESTATION: u8 = 14;
 
 const HEADER_VAULT: u64 = 1;
 const HEADER_EPOCH: u64 = 2;
@@ -42,6 +46,8 @@ pub(crate) struct RowId(pub(crate) [u8; 16]);
 pub(crate) enum Place {
     Keyring,
     Counter,
+    StoreState,
+    Document(Document),
     Passkey(RowId),
 }
 
@@ -50,13 +56,17 @@ impl Place {
         match self {
             Self::Keyring => TYPE_KEYRING,
             Self::Counter => TYPE_COUNTER,
+            Self::StoreState => TYPE_STORE_STATE,
+            Self::Document(Document::AuthenticatorState) => TYPE_AUTHENTICATOR_STATE,
+            Self::Document(Document::LargeBlobs) => TYPE_LARGE_BLOBS,
+            Self::Document(Document::Attestation) => TYPE_ATTESTATION,
             Self::Passkey(_) => TYPE_PASSKEY,
         }
     }
 
     fn row(self) -> Option<RowId> {
         match self {
-            Self::Keyring | Self::Counter => None,
+            Self::Keyring | Self::Counter | Self::StoreState | Self::Document(_) => None,
             Self::Passkey(row) => Some(row),
         }
     }

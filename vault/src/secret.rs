@@ -43,3 +43,26 @@ impl<const N: usize> Secret<N> {
         &self.0
     }
 }
+
+/// Secret bytes whose number is not fixed.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct SecretBytes(Vec<u8>);
+
+impl SecretBytes {
+    /// A copy of `bytes`.
+    pub fn from_slice(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// `len` new random bytes.
+    pub fn random(rng: &mut dyn CryptoRng, len: usize) -> Self {
+        let mut secret = Self(vec![0; len]);
+        rng.fill_bytes(&mut secret.0);
+        secret
+    }
+
+    /// The bytes. Call as late and keep as short as possible.
+    pub fn expose_secret(&self) -> &[u8] {
+        &self.0
+    }
+}

@@ -9,7 +9,7 @@ use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use redb::StorageBackend;
 use sha2::{Digest, Sha256};
 
-use crate::{CredentialId, Passkey, Profile, RootKey, Secret};
+use crate::{CredProtect, CredentialId, Passkey, Profile, RootKey, Secret, SecretBytes};
 
 /// SHA-256 of a counter: the same bytes in every run.
 pub(crate) struct TestRng(pub(crate) u64);
@@ -57,9 +57,15 @@ pub(crate) fn passkey(rng: &mut dyn CryptoRng, rp_id: &str, user: &str) -> Passk
         user_name: Some(format!("{user}@{rp_id}")),
         user_display_name: None,
         algorithm: -7,
-        private_key: Secret::random(rng),
+        private_key: SecretBytes::random(rng, 32),
         profile: Profile::Synced,
         created_unix_ms: 1_700_000_000_000,
+        cred_protect: CredProtect::Optional,
+        cred_random: None,
+        cred_blob: None,
+        large_blob_key: None,
+        large_blob: None,
+        third_party_payment: false,
     }
 }
 

@@ -12,10 +12,15 @@ use crate::index::Index;
 use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey};
 use crate::seal::{self, Place, RowId, Unopened};
-use crate::{CredentialId, Error, Passkey, Profile, RootKey, RpIdHash, Secret, payload, wrap};
+use crate::{
+    CredProtect, CredentialId, Document, Error, Passkey, Profile, RootKey, RpIdHash, Secret, StoreState,
+    payload, wrap,
+};
 
 /// The format of the database that this program writes, and the newest it reads.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+/// The oldest format this program reads; it is brought up to date at once.
+const FORMAT_OLDEST: u64 = 1;
 /// The only field of the sealed signature counter.
 const COUNT: u64 = 1;
 
@@ -38,6 +43,7 @@ pub struct Vault {
     keyring: Keyring,
     index: Index,
     signature_count: u32,
+    store_state: StoreState,
 }
 
 impl Vault {
@@ -58,15 +64,16 @@ impl Vault {
         if database.is_new()? {
             Self::create(database, root, rng)
         } else {
-            Self::read(database, root)
+            Self::read(database, root, rng)
         }
     }
 
     fn create(database: Database, root: RootKey, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
         let (key, keyring) = new_keys(&root, rng);
         let signature_count = 0;
+        let store_state = StoreState::random(rng);
         database.apply(&Change {
-            put_meta: describe(&key, &keyring, signature_count, rng),
+            put_meta: describe(&key, &keyring, signature_count, store_state, rng),
             ..Change::default()
         })?;
         Ok(Self {
@@ -76,17 +83,22 @@ impl Vault {
             keyring,
             index: Index::default(),
             signature_count,
+            store_state,
         })
     }
 
-    fn read(database: Database, root: RootKey) -> Result<Self, Error> {
-        check_format(&database)?;
+    fn read(database: Database, root: RootKey, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
+        let format = check_format(&database)?;
         let vault_id = require(&database, Meta::Vault)?;
         let vault_id = VaultId(vault_id.as_slice().try_into().map_err(|_| Error::Tampered)?);
         let key = VaultKey::derive(&root, vault_id);
         let keyring = read_keyring(&database, &key)?;
         let signature_count = read_signature_count(&database, &key)?;
         let index = read_index(&database, &key)?;
+        if format < FORMAT {
+            bring_up_to_date(&database, &key, rng)?;
+        }
+        let store_state = read_store_state(&database, &key)?;
         Ok(Self {
             database,
             root,
@@ -94,12 +106,31 @@ impl Vault {
             keyring,
             index,
             signature_count,
+            store_state,
         })
     }
 
-    /// The stored credentials of a relying party, newest first.
-    pub fn find_by_rp(&self, rp: &RpIdHash) -> Vec<CredentialId> {
-        self.index.find_by_rp(rp).cloned().collect()
+    /// The stored credentials of a relying party whose protection is at most `cred_protect`, newest first.
+    pub fn find_by_rp(&self, rp: &RpIdHash, cred_protect: CredProtect) -> Vec<CredentialId> {
+        self.index.find_by_rp(rp, cred_protect).cloned().collect()
+    }
+
+    /// How many relying parties have a stored credential.
+    pub fn relying_parties(&self) -> usize {
+        self.index.relying_parties()
+    }
+
+    /// The relying party that follows `previous`, or the first one, in the order of their hashes.
+    pub fn next_relying_party(&self, previous: Option<&RpIdHash>) -> Option<RpIdHash> {
+        match previous {
+            None => self.index.next_rp(&RpIdHash([0; 32])),
+            Some(previous) => self.index.next_rp(&successor(previous)?),
+        }
+    }
+
+    /// Changes whenever the stored credentials do.
+    pub fn store_state(&self) -> StoreState {
+        self.store_state
     }
 
     /// The stored credential with this id, opened; `None` when there is none.
@@ -122,39 +153,59 @@ impl Vault {
         passkey.created_unix_ms = passkey
             .created_unix_ms
             .max(self.index.newest_unix_ms().saturating_add(1));
+        self.put(rng, &passkey)
+    }
+
+    /// Stores `passkey` durably in the place of the one with its id, whose time of creation it keeps; `false`, and
+    /// nothing changes, when there is none.
+    pub fn update(&mut self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<bool, Error> {
+        if self.index.row(&passkey.id).is_none() {
+            return Ok(false);
+        }
+        self.put(rng, passkey)?;
+        Ok(true)
+    }
+
+    fn put(&mut self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<(), Error> {
         let mut row = RowId([0; 16]);
         rng.fill_bytes(&mut row.0);
         let sealed = seal::seal(
             &self.key,
             seal::fresh(rng),
             Place::Passkey(row),
-            payload::encode(&passkey)?,
+            payload::encode(passkey)?,
         )
         .ok_or(Error::TooLarge)?;
-        let replaced = self.index.replaced_by(&passkey);
+        let replaced = self.index.replaced_by(passkey);
+        let store_state = StoreState::random(rng);
         self.database.apply(&Change {
             remove_passkeys: replaced.iter().filter_map(|id| self.index.row(id)).collect(),
             put_passkey: Some((row, sealed)),
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
         })?;
+        self.store_state = store_state;
         for id in &replaced {
             self.index.remove(id);
         }
         self.index
-            .insert(&passkey, row)
+            .insert(passkey, row)
             .expect("what was in the way is removed");
         Ok(())
     }
 
     /// Deletes a stored credential durably; `false` when there was none.
-    pub fn delete(&mut self, id: &CredentialId) -> Result<bool, Error> {
+    pub fn delete(&mut self, rng: &mut dyn CryptoRng, id: &CredentialId) -> Result<bool, Error> {
         let Some(row) = self.index.row(id) else {
             return Ok(false);
         };
+        let store_state = StoreState::random(rng);
         self.database.apply(&Change {
             remove_passkeys: vec![row],
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
         })?;
+        self.store_state = store_state;
         self.index.remove(id);
         Ok(true)
     }
@@ -206,19 +257,52 @@ impl Vault {
         Ok(next)
     }
 
-    /// Removes every credential and makes every wrapped credential id unusable, in one transaction. The signature
-    /// counter goes on.
+    /// The document, as [`Self::put_document`] was given it; `None` when it was never written.
+    pub fn document(&self, document: Document) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let Some(sealed) = self.database.meta(document.meta())? else {
+            return Ok(None);
+        };
+        Ok(Some(seal::open(&self.key, Place::Document(document), &sealed)?))
+    }
+
+    /// Writes a document durably. When this returns, a power cut loses nothing.
+    pub fn put_document(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        document: Document,
+        content: Zeroizing<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let sealed = seal_document(&self.key, document, content, rng)?;
+        self.database.apply(&Change {
+            put_meta: vec![(document.meta(), sealed)],
+            ..Change::default()
+        })
+    }
+
+    /// Removes every credential and every document but the attestation authority, and makes every wrapped credential
+    /// id unusable, in one transaction. The signature counter goes on.
     pub fn reset(&mut self, rng: &mut dyn CryptoRng) -> Result<(), Error> {
         let (key, keyring) = new_keys(&self.root, rng);
-        let put_meta = describe(&key, &keyring, self.signature_count, rng);
+        let store_state = StoreState::random(rng);
+        let mut put_meta = describe(&key, &keyring, self.signature_count, store_state, rng);
+        let (kept, removed): (Vec<_>, Vec<_>) = Document::ALL
+            .into_iter()
+            .partition(|document| document.survives_reset());
+        for document in kept {
+            if let Some(content) = self.document(document)? {
+                put_meta.push((document.meta(), seal_document(&key, document, content, rng)?));
+            }
+        }
         self.database.apply(&Change {
             remove_all_passkeys: true,
+            remove_meta: removed.into_iter().map(Document::meta).collect(),
             put_meta,
             ..Change::default()
         })?;
         self.key = key;
         self.keyring = keyring;
         self.index = Index::default();
+        self.store_state = store_state;
         Ok(())
     }
 }
@@ -230,22 +314,53 @@ fn new_keys(root: &RootKey, rng: &mut dyn CryptoRng) -> (VaultKey, Keyring) {
     (VaultKey::derive(root, vault), Keyring::new(rng))
 }
 
+/// The next greater hash.
+fn successor(rp: &RpIdHash) -> Option<RpIdHash> {
+    let mut next = *rp;
+    for byte in next.0.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            return Some(next);
+        }
+    }
+    None
+}
+
 /// All that a vault without passkeys has on disk.
-fn describe(key: &VaultKey, keyring: &Keyring, count: u32, rng: &mut dyn CryptoRng) -> Vec<(Meta, Vec<u8>)> {
+fn describe(
+    key: &VaultKey,
+    keyring: &Keyring,
+    count: u32,
+    store_state: StoreState,
+    rng: &mut dyn CryptoRng,
+) -> Vec<(Meta, Vec<u8>)> {
     let keyring = seal::seal(key, seal::fresh(rng), Place::Keyring, keyring.encode());
     vec![
         (Meta::Format, FORMAT.to_be_bytes().to_vec()),
         (Meta::Vault, key.vault.0.to_vec()),
         (Meta::Keyring, keyring.expect("the number of epochs is bounded")),
         (Meta::Counter, seal_signature_count(key, count)),
+        (Meta::StoreState, seal_store_state(key, store_state, rng)),
     ]
 }
 
+/// A database of format 1 has no store state; the rest of it is the same.
+fn bring_up_to_date(database: &Database, key: &VaultKey, rng: &mut dyn CryptoRng) -> Result<(), Error> {
+    let store_state = StoreState::random(rng);
+    database.apply(&Change {
+        put_meta: vec![
+            (Meta::Format, FORMAT.to_be_bytes().to_vec()),
+            (Meta::StoreState, seal_store_state(key, store_state, rng)),
+        ],
+        ..Change::default()
+    })
+}
+
 /// Before anything else is believed: a newer program may have changed all the rest.
-fn check_format(database: &Database) -> Result<(), Error> {
+fn check_format(database: &Database) -> Result<u64, Error> {
     let format = require(database, Meta::Format)?;
     match format.as_slice().try_into().map(u64::from_be_bytes) {
-        Ok(FORMAT) => Ok(()),
+        Ok(known @ FORMAT_OLDEST..=FORMAT) => Ok(known),
         Ok(found) if found > FORMAT => Err(Error::NewerFormat {
             found,
             supported: FORMAT,
@@ -287,6 +402,26 @@ fn read_signature_count(database: &Database, key: &VaultKey) -> Result<u32, Erro
     count()
         .and_then(|count| u32::try_from(count).ok())
         .ok_or(Error::Tampered)
+}
+
+fn seal_store_state(key: &VaultKey, state: StoreState, rng: &mut dyn CryptoRng) -> Vec<u8> {
+    let payload = Zeroizing::new(state.0.to_vec());
+    seal::seal(key, seal::fresh(rng), Place::StoreState, payload).expect("16 bytes are short")
+}
+
+fn read_store_state(database: &Database, key: &VaultKey) -> Result<StoreState, Error> {
+    let payload = seal::open(key, Place::StoreState, &require(database, Meta::StoreState)?)?;
+    let state = payload.as_slice().try_into().map_err(|_| Error::Tampered)?;
+    Ok(StoreState(state))
+}
+
+fn seal_document(
+    key: &VaultKey,
+    document: Document,
+    content: Zeroizing<Vec<u8>>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Vec<u8>, Error> {
+    seal::seal(key, seal::fresh(rng), Place::Document(document), content).ok_or(Error::TooLarge)
 }
 
 fn read_index(database: &Database, key: &VaultKey) -> Result<Index, Error> {

@@ -1,28 +1,34 @@
-//! authenticatorMakeCredential, `CTAP 2.3 §6.1`. First look: [`Authenticator::make_credential`] checks the request and
-//! asks the user. After the gesture: [`Authenticator::create_credential`] makes, keeps and attests the credential.
-//!
-//! Not here yet: steps 6 to 8, 10 and 11 (no user verification) and step 15 (no extension).
+//! authenticatorMakeCredential, `CTAP 2.3 §6.1`. First look: [`Authenticator::make_credential`] checks the request and what
+//! it proves of the user. Then, with built-in verification in between or without: [`Authenticator::make_credential_for`]
+//! looks for excluded credentials and asks for presence. After the gesture: [`Authenticator::create_credential`] makes,
+//! keeps and attests the credential.
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{CredentialId, Profile, RpIdHash};
+use wardkey_vault::{CredProtect, RpIdHash, Secret};
 
 use super::Step;
 use crate::attestation::{Format, Statement};
 use crate::auth_data::{Attested, AuthData};
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
+use crate::config::Config;
 use crate::cose::Algorithm;
 use crate::dummy;
 use crate::entity::{ClientDataHash, Descriptors, PUBLIC_KEY, RelyingParty, User};
+use crate::extensions::hmac_secret::Salts;
+use crate::extensions::{
+    MakeInputs, Output, Outputs, UnsignedOutputs, cred_blob, large_blob_key, min_pin_length,
+};
 use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose, Refusal};
-use crate::options::{Options, Residence};
+use crate::options::{Options, Residence, Verification};
 use crate::parameters::{Parameters, array, map, text, unsigned};
+use crate::pin::built_in::{BuiltIn, Then};
+use crate::pin::permissions::Permission;
 use crate::pin_uv_auth::PinUvAuth;
-use crate::private_key::{PrivateKey, SigningKey};
 use crate::prompt_text;
 use crate::response::Response;
 use crate::status::StatusCode;
-use crate::store::{self, Binding, NewCredential};
+use crate::store::{self, Binding, Minted, NewCredential, Traits};
 
 /// The parameters.
 pub(crate) struct Request {
@@ -32,48 +38,50 @@ pub(crate) struct Request {
     /// Those of `pubKeyCredParams` that this key can use, in the order sent.
     algorithms: Vec<Algorithm>,
     exclude_list: Descriptors,
+    extensions: MakeInputs,
     options: Options,
     pin_uv_auth: PinUvAuth,
     enterprise_attestation: Option<u64>,
     format: Format,
 }
 
-/// A request that passed every check and waits for the user.
-pub(crate) struct Accepted {
+/// A request that is sound as far as it can be told without the user.
+pub(crate) struct Checked {
     client_data_hash: ClientDataHash,
     rp: RelyingParty,
     user: User,
     algorithm: Algorithm,
+    exclude_list: Descriptors,
+    extensions: MakeInputs,
     residence: Residence,
     format: Format,
 }
 
-/// A credential that exists nowhere but here yet.
-struct Minted {
-    id: CredentialId,
-    profile: Profile,
-    key: PrivateKey,
-    signing_key: SigningKey,
+/// A request that passed every check and waits for the user.
+pub(crate) struct Accepted {
+    request: Checked,
+    salts: Option<Salts>,
+    evidence: Evidence,
 }
 
 impl Request {
-    pub(crate) fn read(parameters: &Parameters<'_>) -> Result<Self, StatusCode> {
-        let request = Self {
+    pub(crate) fn read(parameters: &Parameters<'_>, config: &Config) -> Result<Self, StatusCode> {
+        Ok(Self {
             client_data_hash: parameters.required(0x01, ClientDataHash::read)?,
             rp: parameters.required(0x02, RelyingParty::read)?,
             user: parameters.required(0x03, User::read)?,
             algorithms: parameters.required(0x04, read_algorithms)?,
             exclude_list: parameters.optional(0x05, Descriptors::read)?.unwrap_or_default(),
+            extensions: parameters
+                .optional(0x06, |value| MakeInputs::read(value, config))?
+                .unwrap_or_default(),
             options: parameters.optional(0x07, Options::read)?.unwrap_or_default(),
             pin_uv_auth: PinUvAuth::read(parameters, 0x08, 0x09)?,
             enterprise_attestation: parameters.optional(0x0A, unsigned)?,
             format: parameters
                 .optional(0x0B, |value| Ok(Format::from_preference(value)))?
                 .unwrap_or_default(),
-        };
-        // No extension is supported, and unknown ones are ignored; but they come in a map.
-        parameters.optional(0x06, map)?;
-        Ok(request)
+        })
     }
 }
 
@@ -106,106 +114,260 @@ fn read_algorithms(value: &Value<'_>) -> Result<Vec<Algorithm>, StatusCode> {
 
 impl Authenticator {
     /// The first look, `CTAP 2.3 §6.1.2`.
-    pub(crate) fn make_credential(&mut self, request: Request) -> Result<Step, StatusCode> {
+    pub(crate) fn make_credential(&mut self, now: Instant, request: Request) -> Result<Step, StatusCode> {
         let Request {
             client_data_hash,
             rp,
             user,
             algorithms,
             exclude_list,
+            extensions,
             options,
             pin_uv_auth,
             enterprise_attestation,
             format,
         } = request;
-        if pin_uv_auth == PinUvAuth::Empty {
+        if pin_uv_auth.is_empty() {
             return Ok(Step::ask(Prompt::bare(Purpose::Identify), Next::AnswerBlink)); // step 1
         }
-        pin_uv_auth.refuse()?; // step 2
+        let proof = pin_uv_auth.proof()?; // step 2
         let algorithm = *algorithms.first().ok_or(StatusCode::UNSUPPORTED_ALGORITHM)?; // step 3
-        let residence = options.for_make_credential()?; // step 5
+        let verification = options.verification(proof.is_some(), self.built_in())?; // step 5
+        let residence = options.for_make_credential()?;
+        let verification = self.required_to_register(verification, residence)?; // steps 6 to 8
         refuse_enterprise_attestation(enterprise_attestation)?; // step 9
-        if self.has_any(&rp.id.hash(), &exclude_list)? {
-            let prompt = account_prompt(Purpose::AlreadyRegistered, &rp, &user);
-            return Ok(Step::ask(prompt, Next::RefuseExcluded)); // step 12
-        }
-        let (prompt, residence) = if dummy::is_dummy_registration(&rp, &user, &client_data_hash) {
-            // Deviation: a dummy request is answered, but never stored, because nobody will ever use it.
-            (Prompt::bare(Purpose::Identify), Residence::Wrapped)
-        } else {
-            (account_prompt(Purpose::Register, &rp, &user), residence)
-        };
-        let accepted = Accepted {
+        let checked = Checked {
             client_data_hash,
             rp,
             user,
             algorithm,
+            exclude_list,
+            extensions,
             residence,
             format,
         };
+        match (verification, proof) {
+            (Verification::BuiltIn(modality), _) => {
+                let prompt = checked.prompt(Purpose::Register);
+                self.verify(modality, prompt, Then::MakeCredential(checked)) // step 11.2
+            }
+            (Verification::ByToken, Some(proof)) if self.is_protected() => {
+                let message = &[&checked.client_data_hash.0[..]];
+                let permission = Permission::MakeCredential;
+                let token = self.token.authorize(now, &proof, message, permission)?; // step 11.1
+                let evidence = Evidence {
+                    present: None,
+                    verified: Some(token.bind(&checked.rp.id.hash())?),
+                };
+                self.make_credential_for(now, checked, evidence)
+            }
+            (Verification::ByToken | Verification::NotWanted, _) => {
+                self.make_credential_for(now, checked, Evidence::none()) // step 10
+            }
+        }
+    }
+
+    /// How the user is verified before a credential is made: as wanted, or as the key's settings demand.
+    /// `CTAP 2.3 §6.1.2 steps 6 to 8`.
+    fn required_to_register(
+        &self,
+        wanted: Verification,
+        residence: Residence,
+    ) -> Result<Verification, StatusCode> {
+        if self.state.always_uv {
+            return self.required_always(wanted);
+        }
+        // makeCredUvNotRqd: only what is stored needs the owner's consent.
+        let needs_verification = self.is_protected() && residence == Residence::Stored;
+        if wanted != Verification::NotWanted || !needs_verification {
+            Ok(wanted)
+        } else if self.state.pin.is_some() {
+            Err(StatusCode::PUAT_REQUIRED)
+        } else {
+            Err(StatusCode::OPERATION_DENIED)
+        }
+    }
+
+    /// The same under `alwaysUv`, for makeCredential and getAssertion. `CTAP 2.3 §6.1.2 step 6`, `§6.2.2 step 5`.
+    pub(super) fn required_always(&self, wanted: Verification) -> Result<Verification, StatusCode> {
+        if !self.is_protected() {
+            return Err(StatusCode::PUAT_REQUIRED);
+        }
+        match (wanted, self.built_in()) {
+            (Verification::NotWanted, BuiltIn::Ready(modality)) => Ok(Verification::BuiltIn(modality)),
+            (Verification::NotWanted, BuiltIn::Absent | BuiltIn::NotSetUp) => Err(StatusCode::PUAT_REQUIRED),
+            (Verification::ByToken | Verification::BuiltIn(_), _) => Ok(wanted),
+        }
+    }
+
+    /// The second look, when it is known whether the user is verified. `CTAP 2.3 §6.1.2 steps 12 to 15`.
+    pub(crate) fn make_credential_for(
+        &mut self,
+        now: Instant,
+        request: Checked,
+        mut evidence: Evidence,
+    ) -> Result<Step, StatusCode> {
+        if self.has_any(&request.rp.id.hash(), &request.exclude_list, &evidence)? {
+            if evidence.is_present() || (evidence.is_verified() && self.token.is_present(now)) {
+                return Err(StatusCode::CREDENTIAL_EXCLUDED);
+            }
+            let prompt = request.prompt(Purpose::AlreadyRegistered);
+            return Ok(Step::ask(prompt, Next::RefuseExcluded)); // step 12
+        }
+        let salts = self.check_make_inputs(&request)?; // step 15
+        if evidence.is_verified() && !evidence.is_present() {
+            evidence.present = self.token.take_presence(now);
+        }
+        let prompt = request.prompt(Purpose::Register);
+        let accepted = Accepted {
+            request: request.unless_dummy(),
+            salts,
+            evidence,
+        };
+        if accepted.evidence.is_present() {
+            return self.create(now, accepted).map(Step::Answer); // step 13
+        }
         Ok(Step::ask(prompt, Next::MakeCredential(Box::new(accepted)))) // step 14
     }
 
-    /// After the gesture for an excluded credential: excluded, whatever the user did, `CTAP 2.3 §6.1.2 step 12`.
-    pub(crate) fn refuse_excluded(gesture: Gesture) -> StatusCode {
-        match gesture {
-            Gesture::Approved | Gesture::Declined | Gesture::TimedOut => StatusCode::CREDENTIAL_EXCLUDED,
-            Gesture::Cancelled => StatusCode::KEEPALIVE_CANCEL,
+    /// What is wrong with the inputs of extensions; if nothing is, the salts among them.
+    fn check_make_inputs(&mut self, request: &Checked) -> Result<Option<Salts>, StatusCode> {
+        let inputs = &request.extensions;
+        large_blob_key::is_wanted_for(inputs.large_blob_key, request.residence)?;
+        if let Some(support) = inputs.large_blob {
+            support.output(request.residence)?;
+        }
+        match &inputs.hmac_secret_mc {
+            None => Ok(None),
+            Some(_) if !inputs.hmac_secret => Err(StatusCode::MISSING_PARAMETER),
+            Some(input) => self.open_salts(input).map(Some),
         }
     }
 
-    /// After the gesture, `CTAP 2.3 §6.1.2 steps 14 to 19`.
+    /// After the gesture for an excluded credential: excluded, whatever the user did, `CTAP 2.3 §6.1.2 step 12`.
+    pub(crate) fn refuse_excluded(gesture: &Gesture) -> StatusCode {
+        match gesture {
+            Gesture::Cancelled => StatusCode::KEEPALIVE_CANCEL,
+            Gesture::Approved
+            | Gesture::ApprovedAccount(_)
+            | Gesture::Verified
+            | Gesture::NotVerified
+            | Gesture::Pin(_)
+            | Gesture::Declined
+            | Gesture::TimedOut => StatusCode::CREDENTIAL_EXCLUDED,
+        }
+    }
+
+    /// After the gesture, `CTAP 2.3 §6.1.2 step 14`.
     pub(crate) fn create_credential(
         &mut self,
         now: Instant,
-        accepted: Accepted,
+        mut accepted: Accepted,
         gesture: Gesture,
     ) -> Result<Response, StatusCode> {
+        accepted.evidence.present = Some(gesture.evidence().map_err(Refusal::of_operation)?);
+        self.create(now, accepted)
+    }
+
+    /// `CTAP 2.3 §6.1.2 steps 14 to 19`.
+    fn create(&mut self, now: Instant, accepted: Accepted) -> Result<Response, StatusCode> {
         let Accepted {
-            client_data_hash,
-            rp,
-            user,
-            algorithm,
-            residence,
-            format,
+            request,
+            salts,
+            evidence,
         } = accepted;
-        let evidence = Evidence::of(gesture.evidence().map_err(Refusal::of_operation)?); // step 14
-        let rp_id_hash = rp.id.hash();
-        let new = self.mint(&rp_id_hash, algorithm, residence); // steps 16 and 18
-        let auth_data = self.attested_data(&rp_id_hash, &evidence, &new)?;
-        let message = [&auth_data[..], &client_data_hash.0].concat();
-        let statement = Statement::make(&mut *self.rng, format, &new.signing_key, &message); // step 19
+        self.token.spend(); // step 14
+        let rp_id_hash = request.rp.id.hash();
+        let new = self.mint(&rp_id_hash, &request); // steps 16 and 18
+        let credential = self.credential_of(now, &request, &new);
+        let outputs = self.make_outputs(&request, salts.as_ref(), &evidence, &new); // step 15
+        let auth_data = self.attested_data(&rp_id_hash, &evidence, &new, &outputs)?;
+        let message = [&auth_data[..], &request.client_data_hash.0].concat();
+        let statement = Statement::make(&mut *self.rng, request.format, &new.signing_key, &message); // step 19
+        let large_blob_key = credential
+            .large_blob_key
+            .as_ref()
+            .map(|key| key.expose_secret().to_vec());
+        let unsigned = unsigned_outputs(&request)?;
         // Order: storing comes last, so that a failure before it leaves no credential that nobody knows.
-        match residence {
-            Residence::Stored => self.keep(now, rp, user, new)?, // step 17
-            Residence::Wrapped => {}
+        if request.residence == Residence::Stored {
+            self.keep(credential, new)?; // step 17
         }
-        Ok(Response::with(Map::new([
+        let mut members = Map::new([
             (0x01_u64, Value::Text(statement.format())),
             (0x02, Value::Bytes(&auth_data)),
             (0x03, Value::Map(statement.members())),
-        ])))
+        ]);
+        if let Some(key) = &large_blob_key {
+            members.insert(0x05_u64, Value::Bytes(key));
+        }
+        if let Some(unsigned) = &unsigned {
+            members.insert(0x06_u64, Value::Map(unsigned.members()));
+        }
+        Ok(Response::with(members))
     }
 
     /// A new key and the id it will be known by; one that is not stored is sealed into its id.
-    fn mint(&mut self, rp_id_hash: &RpIdHash, algorithm: Algorithm, residence: Residence) -> Minted {
+    fn mint(&mut self, rp_id_hash: &RpIdHash, request: &Checked) -> Minted {
         let profile = self.config.kind.profile();
-        let (key, signing_key) = PrivateKey::generate(&mut *self.rng, algorithm);
-        let id = match residence {
-            Residence::Stored => store::random_id(&mut *self.rng),
-            Residence::Wrapped => store::wrap(
-                &self.vault,
-                &mut *self.rng,
-                &Binding { rp_id_hash, profile },
-                &key,
-            ),
-        };
-        Minted {
-            id,
-            profile,
-            key,
-            signing_key,
+        match request.residence {
+            Residence::Stored => store::mint_stored(&mut *self.rng, profile, request.algorithm),
+            Residence::Wrapped => {
+                let binding = Binding { rp_id_hash, profile };
+                let traits = request.traits();
+                store::mint_wrapped(&self.vault, &mut *self.rng, &binding, request.algorithm, traits)
+            }
         }
+    }
+
+    /// What is kept of a credential that is stored.
+    fn credential_of(&mut self, now: Instant, request: &Checked, new: &Minted) -> NewCredential {
+        let inputs = &request.extensions;
+        NewCredential {
+            id: new.id.clone(),
+            rp: request.rp.clone(),
+            user: request.user.clone(),
+            profile: new.profile,
+            created_unix_ms: self.config.unix_ms_at_zero.saturating_add(now.as_millis()),
+            traits: request.traits(),
+            cred_blob: cred_blob::kept(inputs.cred_blob.clone(), request.residence),
+            large_blob_key: inputs.large_blob_key.map(|_| Secret::random(&mut *self.rng)),
+        }
+    }
+
+    fn keep(&mut self, credential: NewCredential, new: Minted) -> Result<(), StatusCode> {
+        if self.remaining_credentials() == 0 {
+            return Err(StatusCode::KEY_STORE_FULL);
+        }
+        Ok(store::store(&mut self.vault, &mut *self.rng, credential, new)?)
+    }
+
+    /// The outputs in authenticator data: of the extensions that were asked for, and of no others.
+    fn make_outputs(
+        &mut self,
+        request: &Checked,
+        salts: Option<&Salts>,
+        evidence: &Evidence,
+        new: &Minted,
+    ) -> Outputs {
+        let inputs = &request.extensions;
+        let mut outputs = Outputs::default();
+        if let Some(level) = inputs.cred_protect {
+            outputs.push("credProtect", Output::Unsigned(u64::from(level.code())));
+        }
+        if let Some(blob) = &inputs.cred_blob {
+            let kept = cred_blob::kept(Some(blob.clone()), request.residence);
+            outputs.push("credBlob", Output::Bool(kept.is_some()));
+        }
+        if inputs.hmac_secret {
+            outputs.push("hmac-secret", Output::Bool(true));
+        }
+        if let Some(salts) = salts {
+            let output = salts.output(&mut *self.rng, &new.cred_random, evidence.is_verified());
+            outputs.push("hmac-secret-mc", Output::Bytes(output));
+        }
+        min_pin_length::put_out(inputs, &request.rp.id, &self.state, &mut outputs);
+        outputs
     }
 
     fn attested_data(
@@ -213,56 +375,79 @@ impl Authenticator {
         rp_id_hash: &RpIdHash,
         evidence: &Evidence,
         new: &Minted,
+        outputs: &Outputs,
     ) -> Result<Vec<u8>, StatusCode> {
-        let Minted {
-            id,
-            profile,
-            key: _,
-            signing_key,
-        } = new;
-        let signature_count = self.signature_count(*profile)?;
+        let signature_count = self.signature_count(new.profile)?;
         let attested = Attested {
             aaguid: self.config.kind.aaguid(),
-            credential_id: id,
-            public_key: &signing_key.public_key(),
+            credential_id: &new.id,
+            public_key: &new.signing_key.public_key(),
         };
         let auth_data = AuthData {
             rp_id_hash,
             evidence,
-            profile: *profile,
+            profile: new.profile,
             signature_count,
+            outputs,
         };
         Ok(auth_data.encode_attested(&attested))
     }
 
-    fn keep(&mut self, now: Instant, rp: RelyingParty, user: User, new: Minted) -> Result<(), StatusCode> {
-        let Minted {
-            id,
-            profile,
-            key,
-            signing_key: _,
-        } = new;
-        let created_unix_ms = self.config.unix_ms_at_zero.saturating_add(now.as_millis());
-        let credential = NewCredential {
-            id,
-            rp,
-            user,
-            key,
-            profile,
-            created_unix_ms,
-        };
-        Ok(store::store(&mut self.vault, &mut *self.rng, credential)?)
-    }
-
-    /// Whether one of these credentials is ours and of this relying party.
-    fn has_any(&self, rp: &RpIdHash, list: &Descriptors) -> Result<bool, StatusCode> {
+    /// Whether one of these credentials is ours, of this relying party, and may be known to whoever asks.
+    fn has_any(&self, rp: &RpIdHash, list: &Descriptors, evidence: &Evidence) -> Result<bool, StatusCode> {
         for id in list.ids()? {
-            if store::find(&self.vault, rp, id)?.is_some() {
+            let found = store::find(&self.vault, rp, id)?;
+            if found.is_some_and(|found| {
+                evidence.is_verified() || found.traits.cred_protect != CredProtect::Required
+            }) {
                 return Ok(true);
             }
         }
         Ok(false)
     }
+}
+
+impl Checked {
+    fn traits(&self) -> Traits {
+        Traits {
+            cred_protect: self.extensions.cred_protect.unwrap_or_default(),
+            third_party_payment: self.extensions.third_party_payment,
+        }
+    }
+
+    fn is_dummy(&self) -> bool {
+        dummy::is_dummy_registration(&self.rp, &self.user, &self.client_data_hash)
+    }
+
+    /// Deviation: a dummy request is answered, but never stored, because nobody will ever use it.
+    fn unless_dummy(mut self) -> Self {
+        if self.is_dummy() {
+            self.residence = Residence::Wrapped;
+        }
+        self
+    }
+
+    fn prompt(&self, purpose: Purpose) -> Prompt {
+        if self.is_dummy() {
+            return Prompt::bare(Purpose::Identify);
+        }
+        let Self { rp, user, .. } = self;
+        Prompt {
+            rp_id: prompt_text::rp_id(&rp.id.0),
+            rp_name: rp.name.as_deref().and_then(prompt_text::name),
+            user_name: user.name.as_deref().and_then(prompt_text::name),
+            user_display_name: user.display_name.as_deref().and_then(prompt_text::name),
+            ..Prompt::bare(purpose)
+        }
+    }
+}
+
+fn unsigned_outputs(request: &Checked) -> Result<Option<UnsignedOutputs>, StatusCode> {
+    request
+        .extensions
+        .large_blob
+        .map(|support| support.output(request.residence))
+        .transpose()
 }
 
 /// Enterprise attestation is not offered, so no value of it is looked at, `CTAP 2.3 §6.1.2 step 9`.
@@ -271,16 +456,6 @@ fn refuse_enterprise_attestation(wanted: Option<u64>) -> Result<(), StatusCode> 
         Err(StatusCode::INVALID_PARAMETER)
     } else {
         Ok(())
-    }
-}
-
-fn account_prompt(purpose: Purpose, rp: &RelyingParty, user: &User) -> Prompt {
-    Prompt {
-        purpose,
-        rp_id: prompt_text::rp_id(&rp.id.0),
-        rp_name: rp.name.as_deref().and_then(prompt_text::name),
-        user_name: user.name.as_deref().and_then(prompt_text::name),
-        user_display_name: user.display_name.as_deref().and_then(prompt_text::name),
     }
 }
 

@@ -1,11 +1,15 @@
 //! One file per CTAP2 command. A command looks at its request once and either answers or asks; what happens after the
 //! gesture is a second function beside the first.
 
+pub(crate) mod client_pin;
+pub(crate) mod config;
+pub(crate) mod credential_management;
 pub(crate) mod get_assertion;
 mod get_info;
 mod get_next_assertion;
+pub(crate) mod large_blobs;
 pub(crate) mod make_credential;
-mod reset;
+pub(crate) mod reset;
 mod selection;
 
 use crate::gesture::{Next, Pending, Prompt};
@@ -20,7 +24,7 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    fn ask(prompt: Prompt, next: Next) -> Self {
+    pub(crate) fn ask(prompt: Prompt, next: Next) -> Self {
         Self::Ask(Box::new(Pending { prompt, next }))
     }
 }

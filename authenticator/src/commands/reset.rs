@@ -9,26 +9,51 @@ use super::Step;
 use crate::authenticator::Authenticator;
 use crate::gesture::{Gesture, Next, Prompt, Purpose, Refusal};
 use crate::response::Response;
-use crate::session::Session;
+use crate::state::State;
 use crate::status::StatusCode;
 
 /// How long after power-up a reset may be requested.
 const RESET_WINDOW: Duration = Duration::from_secs(10);
+
+/// How often the user must agree. Where the specification wants a long touch (`longTouchForReset`), this key asks twice:
+/// nobody presses a prompt for long, and nobody agrees twice by accident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmations {
+    One,
+    Two,
+}
 
 impl Authenticator {
     pub(crate) fn reset(&mut self, now: Instant) -> Result<Step, StatusCode> {
         if now.saturating_duration_since(self.powered_up) > RESET_WINDOW {
             return Err(StatusCode::NOT_ALLOWED);
         }
-        Ok(Step::ask(Prompt::bare(Purpose::Reset), Next::Reset))
+        let confirmations = if self.state.long_touch_for_reset {
+            Confirmations::Two
+        } else {
+            Confirmations::One
+        };
+        Ok(Step::ask(
+            Prompt::bare(Purpose::Reset),
+            Next::Reset(confirmations),
+        ))
     }
 
     /// After the gesture.
-    pub(crate) fn erase(&mut self, gesture: Gesture) -> Result<Response, StatusCode> {
+    pub(crate) fn erase(&mut self, gesture: Gesture, wanted: Confirmations) -> Result<Step, StatusCode> {
         gesture.evidence().map_err(Refusal::of_selection)?;
-        self.vault.reset(&mut *self.rng)?;
-        self.session = Session::Idle;
-        Ok(Response::empty())
+        match wanted {
+            Confirmations::Two => Ok(Step::ask(
+                Prompt::bare(Purpose::ConfirmReset),
+                Next::Reset(Confirmations::One),
+            )),
+            Confirmations::One => {
+                self.vault.reset(&mut *self.rng)?;
+                self.state = State::new(&mut *self.rng);
+                self.forget_volatile();
+                Ok(Step::Answer(Response::empty()))
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
 use super::{Device, Event, GESTURE_TIMEOUT, HostKind, PromptId};
-use crate::config::{Config, KeyKind};
+use crate::config::{Config, KeyKind, LargeBlobs};
 use crate::gesture::{Gesture, Purpose};
 use crate::testing::SeededRng;
 use crate::{Authenticator, status::StatusCode};
@@ -51,9 +51,11 @@ impl Bench {
         let config = Config {
             kind: KeyKind::Synced,
             firmware_version: 1,
+            large_blobs: LargeBlobs::Array,
+            hide_fido_2_3: false,
             unix_ms_at_zero: 0,
         };
-        let authenticator = Authenticator::new(vault, config, Box::new(rng), Instant::ZERO);
+        let authenticator = Authenticator::new(vault, config, Box::new(rng), Instant::ZERO).unwrap();
         let device = Device::new(Link::new(ctaphid::Config { version: [1, 2, 3] }), authenticator);
         Self {
             device,

@@ -8,8 +8,7 @@ use crate::authenticator::Authenticator;
 use crate::cose::{Algorithm, PublicKey};
 use crate::dummy;
 use crate::gesture::{Gesture, Next, Prompt, Purpose, UserPresent};
-use crate::private_key::PrivateKey;
-use crate::store::{self, Binding};
+use crate::store::{self, Binding, Traits};
 
 /// The two parameters.
 pub(crate) struct Request {
@@ -53,17 +52,22 @@ impl Authenticator {
             challenge,
             application,
         } = request;
-        let (key, signing_key) = PrivateKey::generate(&mut *self.rng, Algorithm::Es256);
-        let point = uncompressed(&signing_key.public_key());
         let binding = Binding {
             rp_id_hash: application,
             profile: Profile::U2f,
         };
-        let handle = store::wrap(&self.vault, &mut *self.rng, &binding, &key);
-        let handle = handle.as_bytes();
+        let new = store::mint_wrapped(
+            &self.vault,
+            &mut *self.rng,
+            &binding,
+            Algorithm::Es256,
+            Traits::default(),
+        );
+        let (handle, signing_key) = (new.id.as_bytes(), &new.signing_key);
+        let point = uncompressed(&signing_key.public_key());
         let message = [&[0][..], &application.0, challenge, handle, &point].concat();
         let signature = signing_key.sign(&mut *self.rng, &message);
-        let certificate = certificate::self_signed(&mut *self.rng, &signing_key, &point);
+        let certificate = certificate::self_signed(&mut *self.rng, signing_key, &point);
         let handle_length = u8::try_from(handle.len()).expect("a credential id has at most 255 bytes");
         [
             &[RESERVED][..],

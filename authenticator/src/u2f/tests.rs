@@ -210,7 +210,7 @@ fn without_approval_the_host_is_told_to_ask_again() {
             register_for(application()),
             authenticate(0x03, &application(), &registration.handle),
         ] {
-            assert_eq!(key.msg_and(&request, gesture).bytes, [0x69, 0x85]);
+            assert_eq!(key.msg_and(&request, gesture.clone()).bytes, [0x69, 0x85]);
         }
     }
 }

@@ -67,13 +67,16 @@ fn users(vault: &Vault) -> Vec<Vec<u8>> {
 fn a_stored_passkey_is_there_after_reopening() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));
     let stored = passkey(&mut rng, "example.org", "ann");
-    let (id, private_key) = (stored.id.clone(), *stored.private_key.expose_secret());
+    let (id, private_key) = (stored.id.clone(), stored.private_key.expose_secret().to_vec());
     open(&disk).store(&mut rng, stored).unwrap();
 
     let vault = open(&disk);
-    assert_eq!(vault.find_by_rp(&rp()), std::slice::from_ref(&id));
+    assert_eq!(
+        vault.find_by_rp(&rp(), CredProtect::Required),
+        std::slice::from_ref(&id)
+    );
     let loaded = vault.load(&id).unwrap().unwrap();
-    assert_eq!(*loaded.private_key.expose_secret(), private_key);
+    assert_eq!(loaded.private_key.expose_secret(), private_key);
     assert_eq!(
         (loaded.rp_id.as_str(), loaded.user_id.as_slice()),
         ("example.org", b"ann".as_slice())
@@ -85,7 +88,11 @@ fn a_stored_passkey_is_there_after_reopening() {
 fn unknown_ids_and_relying_parties_have_nothing() {
     let vault = open(&disk_with(&["ann"]));
     assert!(vault.load(&CredentialId::new(&[1]).unwrap()).unwrap().is_none());
-    assert!(vault.find_by_rp(&RpIdHash::of("example.com")).is_empty());
+    assert!(
+        vault
+            .find_by_rp(&RpIdHash::of("example.com"), CredProtect::Required)
+            .is_empty()
+    );
 }
 
 #[test]
@@ -94,7 +101,7 @@ fn the_same_account_is_replaced_and_others_are_not() {
     let mut rng = TestRng(50);
     store(&mut open(&disk), &mut rng, "example.com", "ann");
     let vault = open(&disk);
-    assert_eq!(vault.find_by_rp(&rp()).len(), 2);
+    assert_eq!(vault.find_by_rp(&rp(), CredProtect::Required).len(), 2);
     assert_eq!(users(&vault), [b"bob", b"ann", b"ann"]);
     assert_eq!(rows(&disk).len(), 3);
 }
@@ -125,7 +132,7 @@ fn newest_comes_first_even_when_the_clock_stands_still_or_goes_back() {
         open(&disk).store(&mut rng, passkey).unwrap();
     }
     let vault = open(&disk);
-    assert_eq!(vault.find_by_rp(&rp()), stored);
+    assert_eq!(vault.find_by_rp(&rp(), CredProtect::Required), stored);
     let times: Vec<u64> = vault
         .entries()
         .iter()
@@ -138,9 +145,9 @@ fn newest_comes_first_even_when_the_clock_stands_still_or_goes_back() {
 fn a_deleted_passkey_is_gone_for_good() {
     let disk = disk_with(&["ann", "bob"]);
     let mut vault = open(&disk);
-    let id = vault.find_by_rp(&rp()).remove(0);
-    assert!(vault.delete(&id).unwrap());
-    assert!(!vault.delete(&id).unwrap());
+    let id = vault.find_by_rp(&rp(), CredProtect::Required).remove(0);
+    assert!(vault.delete(&mut TestRng(60), &id).unwrap());
+    assert!(!vault.delete(&mut TestRng(60), &id).unwrap());
     drop(vault);
     let vault = open(&disk);
     assert!(vault.load(&id).unwrap().is_none());
@@ -184,7 +191,7 @@ fn reset_leaves_nothing_but_the_counter() {
     let disk = disk_with(&["ann", "bob"]);
     let mut vault = open(&disk);
     let wrapped = vault.wrap(&mut TestRng(0), &rp(), Profile::U2f, &[7; 32]);
-    let stored = vault.find_by_rp(&rp()).remove(0);
+    let stored = vault.find_by_rp(&rp(), CredProtect::Required).remove(0);
     assert_eq!(vault.next_signature_count().unwrap(), 1);
     vault.reset(&mut TestRng(3)).unwrap();
 
@@ -231,7 +238,7 @@ fn another_root_key_is_refused_and_changes_nothing() {
 fn a_newer_format_is_refused_by_its_number() {
     let disk = disk_with(&["ann"]);
     edit(&disk, |transaction| {
-        let newer = 2u64.to_be_bytes();
+        let newer = 3u64.to_be_bytes();
         transaction
             .open_table(META)
             .unwrap()
@@ -241,8 +248,8 @@ fn a_newer_format_is_refused_by_its_number() {
     assert!(matches!(
         open_error(&disk),
         Error::NewerFormat {
-            found: 2,
-            supported: 1
+            found: 3,
+            supported: 2
         }
     ));
 }
@@ -351,6 +358,175 @@ fn a_missing_meta_row_is_refused_and_not_made_anew() {
     }
 }
 
+// --- documents and the store state ---------------------------------------------------------------------------------
+
+fn document(text: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(text.as_bytes().to_vec())
+}
+
+#[test]
+fn documents_stay_apart_and_survive_reopening() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    for written in Document::ALL {
+        assert!(vault.document(written).unwrap().is_none());
+        let content = document(&format!("{written:?}"));
+        vault.put_document(&mut rng, written, content).unwrap();
+    }
+    let vault = open(&disk);
+    for read in Document::ALL {
+        assert_eq!(
+            vault.document(read).unwrap(),
+            Some(document(&format!("{read:?}")))
+        );
+    }
+}
+
+#[test]
+fn a_document_has_a_bound() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let mut put = |len| vault.put_document(&mut rng, Document::LargeBlobs, Zeroizing::new(vec![1; len]));
+    assert!(put(Document::LEN_MAX).is_ok());
+    assert!(matches!(put(Document::LEN_MAX + 1), Err(Error::TooLarge)));
+}
+
+#[test]
+fn a_document_in_the_place_of_another_is_refused() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let content = document("state");
+    vault
+        .put_document(&mut rng, Document::AuthenticatorState, content)
+        .unwrap();
+    drop(vault);
+    edit(&disk, |transaction| {
+        let mut meta = transaction.open_table(META).unwrap();
+        let state = meta.get("authenticator").unwrap().unwrap().value().to_vec();
+        meta.insert("large-blobs", state.as_slice()).unwrap();
+    });
+    assert!(matches!(
+        open(&disk).document(Document::LargeBlobs),
+        Err(Error::Tampered)
+    ));
+}
+
+#[test]
+fn a_reset_keeps_the_attestation_authority_only() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    for written in Document::ALL {
+        vault.put_document(&mut rng, written, document("kept")).unwrap();
+    }
+    vault.reset(&mut rng).unwrap();
+    let vault = open(&disk);
+    for read in Document::ALL {
+        let expected = (read == Document::Attestation).then(|| document("kept"));
+        assert_eq!(vault.document(read).unwrap(), expected, "{read:?}");
+    }
+}
+
+#[test]
+fn the_store_state_changes_with_every_change_and_survives_reopening() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let mut states = vec![vault.store_state()];
+    let mut check = |vault: &Vault| {
+        assert!(!states.contains(&vault.store_state()));
+        states.push(vault.store_state());
+    };
+    store(&mut vault, &mut rng, "example.org", "ann");
+    check(&vault);
+    let id = vault.entries().remove(0).id;
+    let mut passkey = vault.load(&id).unwrap().unwrap();
+    passkey.user_name = Some("anna".to_owned());
+    assert!(vault.update(&mut rng, &passkey).unwrap());
+    check(&vault);
+    assert_eq!(open(&disk).store_state(), vault.store_state());
+    vault.delete(&mut rng, &id).unwrap();
+    check(&vault);
+    vault.reset(&mut rng).unwrap();
+    check(&vault);
+    let before = vault.store_state();
+    vault.next_signature_count().unwrap();
+    assert!(!vault.update(&mut rng, &passkey).unwrap());
+    assert_eq!(vault.store_state(), before);
+}
+
+#[test]
+fn an_updated_passkey_keeps_its_place_in_the_order() {
+    let (disk, mut rng) = (disk_with(&["ann", "bob"]), TestRng(50));
+    let mut vault = open(&disk);
+    let ann = vault.entries().remove(0).id;
+    let mut passkey = vault.load(&ann).unwrap().unwrap();
+    passkey.user_name = None;
+    vault.update(&mut rng, &passkey).unwrap();
+    for vault in [vault, open(&disk)] {
+        assert_eq!(users(&vault), [b"ann", b"bob"]);
+        assert_eq!(vault.load(&ann).unwrap().unwrap().user_name, None);
+    }
+}
+
+#[test]
+fn relying_parties_are_counted_and_walked() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let names = ["a.example", "b.example", "c.example"];
+    for (rp, user) in names.iter().flat_map(|rp| [(rp, "ann"), (rp, "bob")]) {
+        store(&mut vault, &mut rng, rp, user);
+    }
+    let walk = |vault: &Vault| {
+        let next = |rp: &RpIdHash| vault.next_relying_party(Some(rp));
+        std::iter::successors(vault.next_relying_party(None), next).collect::<Vec<_>>()
+    };
+    let mut expected = names.map(RpIdHash::of).to_vec();
+    expected.sort();
+    assert_eq!(walk(&vault), expected);
+    assert_eq!(vault.relying_parties(), 3);
+    for id in vault.find_by_rp(&expected[0], CredProtect::Required) {
+        vault.delete(&mut rng, &id).unwrap();
+    }
+    assert_eq!(walk(&vault), expected[1..]);
+    assert_eq!(vault.relying_parties(), 2);
+    assert_eq!(vault.next_relying_party(Some(&RpIdHash([0xFF; 32]))), None);
+}
+
+#[test]
+fn protected_passkeys_are_found_by_those_who_may() {
+    let (disk, mut rng) = (Disk::default(), TestRng(0));
+    let mut vault = open(&disk);
+    let levels = [
+        CredProtect::Optional,
+        CredProtect::OptionalWithList,
+        CredProtect::Required,
+    ];
+    for level in levels {
+        let mut passkey = passkey(&mut rng, "example.org", &format!("{level:?}"));
+        passkey.cred_protect = level;
+        vault.store(&mut rng, passkey).unwrap();
+    }
+    for vault in [vault, open(&disk)] {
+        for (level, count) in levels.into_iter().zip(1..) {
+            assert_eq!(vault.find_by_rp(&rp(), level).len(), count);
+        }
+    }
+}
+
+#[test]
+fn a_database_of_format_1_is_brought_up_to_date() {
+    let disk = disk_with(&["ann"]);
+    edit(&disk, |transaction| {
+        let mut meta = transaction.open_table(META).unwrap();
+        meta.insert("format", 1_u64.to_be_bytes().as_slice()).unwrap();
+        meta.remove("store-state").unwrap();
+    });
+    let vault = open(&disk);
+    assert_eq!(users(&vault), [b"ann"]);
+    let state = vault.store_state();
+    drop(vault);
+    assert_eq!(open(&disk).store_state(), state);
+}
+
 #[test]
 fn what_is_no_database_is_refused() {
     for content in [vec![0; 4096], b"not a database".to_vec(), vec![0xff; 100_000]] {
@@ -365,7 +541,7 @@ fn nothing_that_identifies_is_readable_on_the_disk() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));
     let mut vault = open(&disk);
     let stored = passkey(&mut rng, "very-secret-site.example", "unmistakable-user");
-    let (id, private_key) = (stored.id.clone(), *stored.private_key.expose_secret());
+    let (id, private_key) = (stored.id.clone(), stored.private_key.expose_secret().to_vec());
     vault.store(&mut rng, stored).unwrap();
     let content = disk.content();
     let (hash, root_key) = (RpIdHash::of("very-secret-site.example").0, root_key(1));

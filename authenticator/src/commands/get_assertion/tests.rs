@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 use crate::cbor::Value;
 use crate::config::KeyKind;
+use crate::testing::SeededRng;
 use crate::testing::{
     Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option, user,
     verifies,
@@ -174,7 +175,7 @@ fn of_two_faults_the_earlier_step_answers() {
     let proof = |members: Members<'static>| {
         members
             .with(6, Value::Bytes(&[1; 16]))
-            .with(7, Value::Unsigned(2))
+            .with(7, Value::Unsigned(3))
     };
     let nobody = || base().with(1, Value::Text("example.com"));
     let both = |first, second| map([(first, Value::Bool(true)), (second, Value::Bool(true))]);
@@ -275,7 +276,7 @@ fn without_approval_nothing_is_signed() {
         key.register(&resident().with(3, user(b"zoe")));
         for request in [base(), base().with(6, Value::Bytes(&[]))] {
             assert_eq!(
-                key.cbor_and(&request.encode(0x02), gesture).bytes,
+                key.cbor_and(&request.encode(0x02), gesture.clone()).bytes,
                 [status.byte()]
             );
             assert_eq!(next(&mut key).status(), StatusCode::NOT_ALLOWED);
@@ -298,8 +299,14 @@ fn a_credential_deleted_during_the_question_does_not_sign() {
     let crate::Outcome::NeedsGesture(pending) = outcome else {
         panic!()
     };
-    key.authenticator.vault_mut().delete(&id).unwrap();
+    key.authenticator
+        .vault_mut()
+        .delete(&mut SeededRng::new(9), &id)
+        .unwrap();
     let answer = key.authenticator.resume(key.now, pending, Gesture::Approved);
+    let crate::Outcome::Done(answer) = answer else {
+        panic!()
+    };
     assert_eq!(answer, [StatusCode::NO_CREDENTIALS.byte()]);
 }
 

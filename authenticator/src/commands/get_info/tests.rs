@@ -9,20 +9,36 @@ fn every_byte_is_as_expected() {
         (KeyKind::Synced, Aaguid::SYNCED),
         (KeyKind::DeviceBound, Aaguid::DEVICE_BOUND),
     ] {
-        let mut expected = vec![0x00, 0xAA];
-        expected.extend(b"\x01\x82\x66U2F_V2\x68FIDO_2_0");
+        let mut expected = vec![0x00, 0xB7];
+        expected.extend(b"\x01\x84\x66U2F_V2\x68FIDO_2_0\x68FIDO_2_1\x68FIDO_2_3");
+        expected.extend(b"\x02\x88\x68credBlob\x6BcredProtect\x6Bhmac-secret\x6Ehmac-secret-mc");
+        expected.extend(b"\x6ClargeBlobKey\x6CminPinLength\x73pinComplexityPolicy\x71thirdPartyPayment");
         expected.extend(b"\x03\x50");
         expected.extend(aaguid.0);
-        expected.extend(b"\x04\xA3\x62rk\xF5\x62up\xF5\x64plat\xF4");
+        expected.extend(b"\x04\xAC\x62rk\xF5\x62up\xF5\x64plat\xF4\x68alwaysUv\xF4\x68credMgmt\xF5");
+        expected.extend(b"\x69authnrCfg\xF5\x69clientPin\xF4\x6AlargeBlobs\xF5\x6DperCredMgmtRO\xF5");
+        expected.extend(b"\x6EpinUvAuthToken\xF5\x6FsetMinPINLength\xF5\x70makeCredUvNotRqd\xF5");
         expected.extend(b"\x05\x19\x1D\xB9");
+        expected.extend(b"\x06\x82\x02\x01");
         expected.extend(b"\x07\x14");
         expected.extend(b"\x08\x18\xFF");
         expected.extend(b"\x09\x81\x63usb");
         expected.extend(b"\x0A\x82");
         expected.extend(b"\xA2\x63alg\x26\x64type\x6Apublic-key");
         expected.extend(b"\xA2\x63alg\x27\x64type\x6Apublic-key");
+        expected.extend(b"\x0B\x19\x3E\x80");
+        expected.extend(b"\x0C\xF4");
+        expected.extend(b"\x0D\x04");
         expected.extend(b"\x0E\x03");
+        expected.extend(b"\x0F\x18\x40");
+        expected.extend(b"\x10\x10");
+        expected.extend(b"\x14\x1A\x00\x03\x0D\x40");
         expected.extend(b"\x16\x81\x66packed");
+        expected.extend(b"\x18\x18\xF4");
+        expected.extend(b"\x18\x1A\x81\x63usb");
+        expected.extend(b"\x18\x1B\xF4");
+        expected.extend(b"\x18\x1D\x18\x3F");
+        expected.extend(b"\x18\x1F\x83\x02\x03\x04");
         let answer = Key::new(kind).cbor(&[0x04]);
         assert_eq!((answer.prompt, answer.bytes), (None, expected));
     }

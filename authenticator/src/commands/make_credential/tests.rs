@@ -1,4 +1,5 @@
 use sha2::{Digest, Sha256};
+use wardkey_vault::CredentialId;
 
 use super::*;
 use crate::cbor::Value;
@@ -123,7 +124,7 @@ fn of_two_faults_the_earlier_step_answers() {
     let proof = |members: Members<'static>| {
         members
             .with(8, Value::Bytes(&[1; 16]))
-            .with(9, Value::Unsigned(2))
+            .with(9, Value::Unsigned(3))
     };
     let too_many = || descriptors([&[9; 40][..]; 21]);
     for (faults, request, status) in [
@@ -196,11 +197,11 @@ fn the_question_names_site_and_account() {
     assert_eq!(
         answer_to(&base()).prompt,
         Some(Prompt {
-            purpose: Purpose::Register,
             rp_id: Some("example.org".to_owned()),
             rp_name: Some("Example".to_owned()),
             user_name: Some("ali@example.org".to_owned()),
             user_display_name: Some("Ali".to_owned()),
+            ..Prompt::bare(Purpose::Register)
         })
     );
 }
@@ -225,7 +226,7 @@ fn without_approval_nothing_is_made() {
     ] {
         for request in [resident(), base().with(8, Value::Bytes(&[]))] {
             let mut key = Key::new(KeyKind::Synced);
-            let answer = key.cbor_and(&request.encode(0x01), gesture);
+            let answer = key.cbor_and(&request.encode(0x01), gesture.clone());
             assert_eq!(answer.bytes, [status.byte()]);
             assert!(key.authenticator.vault().is_empty());
         }

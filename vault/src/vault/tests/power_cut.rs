@@ -59,7 +59,7 @@ fn perform(vault: &mut Vault, rng: &mut TestRng, step: Step) -> Result<(), Error
         Step::Delete(user) => {
             let find = |entry: &Entry| vault.load(&entry.id).unwrap().unwrap().user_id == user.as_bytes();
             let id = vault.entries().into_iter().find(find).unwrap().id;
-            vault.delete(&id).map(|_| ())
+            vault.delete(rng, &id).map(|_| ())
         }
         Step::Count => vault.next_signature_count().map(|_| ()),
         Step::Reset => vault.reset(rng),

@@ -173,15 +173,21 @@ fn options() {
 #[test]
 fn proof_of_user_verification() {
     let proof = Value::Bytes(&[0; 16]);
-    let complete = base().with(6, proof.clone()).with(7, NUMBER);
+    let complete = base().with(6, proof.clone());
     check(&[
         fault("text", 6, TEXT, S::CBOR_UNEXPECTED_TYPE),
         fault("empty", 6, Value::Bytes(&[]), S::PIN_NOT_SET),
         fault("without protocol", 6, proof, S::MISSING_PARAMETER),
         Fault {
-            name: "with protocol",
-            request: complete,
+            name: "with a protocol that is not known",
+            request: complete.clone().with(7, Value::Unsigned(3)),
             status: S::INVALID_PARAMETER,
+        },
+        // As nothing protects the key, there is nothing to prove.
+        Fault {
+            name: "with protocol",
+            request: complete.with(7, NUMBER),
+            status: S::OK,
         },
         fault("protocol is text", 7, TEXT, S::CBOR_UNEXPECTED_TYPE),
         fault("protocol alone", 7, NUMBER, S::OK),

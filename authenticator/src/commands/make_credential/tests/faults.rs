@@ -255,15 +255,21 @@ fn options() {
 #[test]
 fn proof_of_user_verification() {
     let proof = Value::Bytes(&[0; 16]);
-    let complete = base().with(8, proof.clone()).with(9, NUMBER);
+    let complete = base().with(8, proof.clone());
     check(&[
         fault("text", 8, TEXT, S::CBOR_UNEXPECTED_TYPE),
         fault("empty", 8, Value::Bytes(&[]), S::PIN_NOT_SET),
         fault("without protocol", 8, proof, S::MISSING_PARAMETER),
         Fault {
-            name: "with protocol",
-            request: complete,
+            name: "with a protocol that is not known",
+            request: complete.clone().with(9, Value::Unsigned(3)),
             status: S::INVALID_PARAMETER,
+        },
+        // As nothing protects the key, there is nothing to prove.
+        Fault {
+            name: "with protocol",
+            request: complete.with(9, NUMBER),
+            status: S::OK,
         },
         fault("protocol is text", 9, TEXT, S::CBOR_UNEXPECTED_TYPE),
         fault("protocol alone", 9, NUMBER, S::OK),
