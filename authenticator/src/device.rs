@@ -97,7 +97,8 @@ pub struct Device {
 
 impl Device {
     /// A key that is powered up and attached to nothing.
-    pub fn new(link: Link, authenticator: Authenticator) -> Self {
+    pub fn new(mut link: Link, authenticator: Authenticator) -> Self {
+        link.set_u2f(authenticator.is_u2f_allowed());
         Self {
             link,
             authenticator,
@@ -353,6 +354,7 @@ impl Device {
     }
 
     fn answer_or_ask(&mut self, now: Instant, outcome: Outcome) {
+        self.link.set_u2f(self.authenticator.is_u2f_allowed());
         match outcome {
             Outcome::Done(response) => self.link.respond(now, response),
             Outcome::NeedsGesture(pending) => {

@@ -424,3 +424,19 @@ fn a_host_that_does_not_read_is_not_read_from() {
     while bench.receive(client).is_some() {}
     assert!(bench.device.wants_input(client.port));
 }
+
+#[test]
+fn a_key_that_always_verifies_stops_speaking_u2f_at_once() {
+    const TOGGLE_ALWAYS_UV: [u8; 4] = [0x0D, 0xA1, 0x01, 0x02];
+    const INVALID_COMMAND: u8 = 0x01;
+    let mut bench = Bench::new();
+    let client = bench.client();
+    bench.send(client, CBOR, &TOGGLE_ALWAYS_UV);
+    assert_eq!(bench.receive(client), cbor(StatusCode::OK));
+    bench.send(client, MSG, &register(1));
+    assert_eq!(bench.receive(client), Some((ERROR, vec![INVALID_COMMAND])));
+    bench.send(client, CBOR, &TOGGLE_ALWAYS_UV);
+    assert_eq!(bench.receive(client), cbor(StatusCode::OK));
+    bench.send(client, MSG, &register(1));
+    assert_eq!(bench.receive(client), Some((MSG, NOT_YET.to_vec())));
+}

@@ -63,6 +63,8 @@ const NONCE_LEN: usize = 8;
 // Capabilities in the INIT response.
 const CAPABILITY_WINK: u8 = 0x01;
 const CAPABILITY_CBOR: u8 = 0x04;
+/// CTAPHID_MSG is not implemented.
+const CAPABILITY_NMSG: u8 = 0x08;
 
 /// CTAP2_ERR_KEEPALIVE_CANCEL, the answer to a cancelled CBOR command.
 const KEEPALIVE_CANCEL: u8 = 0x2D;
@@ -80,6 +82,7 @@ pub struct Link {
     ports: Ports,
     state: State,
     requests: Requests,
+    speaks_u2f: bool,
 }
 
 /// Where the only transaction is.
@@ -127,7 +130,13 @@ impl Link {
             ports: Ports::new(),
             state: State::Idle,
             requests: Requests::default(),
+            speaks_u2f: true,
         }
+    }
+
+    /// Whether CTAPHID_MSG is served from now on; at first it is.
+    pub fn set_u2f(&mut self, speaks_u2f: bool) {
+        self.speaks_u2f = speaks_u2f;
     }
 
     /// Takes a report from the host of `port`.
@@ -288,7 +297,11 @@ impl Link {
         let [n0, n1, n2, n3, n4, n5, n6, n7, ..] = *packet.data;
         let [c0, c1, c2, c3] = cid.0.to_be_bytes();
         let [major, minor, build] = self.config.version;
-        let capabilities = CAPABILITY_WINK | CAPABILITY_CBOR;
+        let capabilities = if self.speaks_u2f {
+            CAPABILITY_WINK | CAPABILITY_CBOR
+        } else {
+            CAPABILITY_WINK | CAPABILITY_CBOR | CAPABILITY_NMSG
+        };
         [
             n0,
             n1,
@@ -380,6 +393,9 @@ impl Link {
             Assembled::Whole(Command::Wink, payload) => {
                 self.requests.wink = true;
                 self.reply(now, owner, Command::Wink, payload);
+            }
+            Assembled::Whole(Command::Msg, _) if !self.speaks_u2f => {
+                self.reply_error(now, owner, HidError::InvalidCommand);
             }
             Assembled::Whole(Command::Msg, payload) => {
                 self.requests.message = Some(Request::Msg(payload));

@@ -215,6 +215,18 @@ dialogue!(init_response_has_seventeen_bytes, |d| {
     assert_eq!(payload[12..], [2, 1, 2, 3, CAPABILITY_WINK | CAPABILITY_CBOR]);
 });
 
+dialogue!(a_key_without_u2f_says_so_and_refuses_its_messages, |d| {
+    d.link.set_u2f(false);
+    d.send(BROADCAST, code::INIT, &NONCE);
+    let (_, _, payload) = d.recv();
+    let capabilities = CAPABILITY_WINK | CAPABILITY_CBOR | CAPABILITY_NMSG;
+    assert_eq!(payload[16], capabilities);
+    let a = d.open();
+    d.send(a, code::MSG, &[0, 3, 0, 0]);
+    d.expect_error(a, INVALID_CMD);
+    d.silence();
+});
+
 dialogue!(init_on_an_own_channel_answers_there, |d| {
     let a = d.open();
     d.send(a, code::INIT, &NONCE);
