@@ -40,6 +40,11 @@ impl<'a> Parameters<'a> {
     }
 }
 
+/// A parameter that this use of the command requires.
+pub(crate) fn required<T>(parameter: Option<T>) -> Result<T, StatusCode> {
+    parameter.ok_or(StatusCode::MISSING_PARAMETER)
+}
+
 /// The bytes of a byte string.
 pub(crate) fn bytes<'a>(value: &Value<'a>) -> Result<&'a [u8], StatusCode> {
     if let Value::Bytes(bytes) = value {

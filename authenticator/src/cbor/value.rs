@@ -34,6 +34,11 @@ impl Value<'_> {
             Self::Unsigned(integer.unsigned_abs())
         }
     }
+
+    /// The item for a number of things or bytes.
+    pub fn count(count: usize) -> Self {
+        Self::Unsigned(u64::try_from(count).expect("no address space exceeds 64 bits"))
+    }
 }
 
 /// A map key. Other types are not used as keys by any CTAP2 message and are refused.

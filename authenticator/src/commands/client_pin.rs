@@ -9,7 +9,7 @@ use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
 use crate::entity::RpId;
 use crate::gesture::{Evidence, Prompt, Purpose};
-use crate::parameters::{Parameters, bytes, unsigned};
+use crate::parameters::{Parameters, bytes, required, unsigned};
 use crate::pin::built_in::{BuiltIn, Then};
 use crate::pin::entry::RETRIES_MAX;
 use crate::pin::key_agreement::PeerKey;
@@ -59,10 +59,6 @@ impl Request {
     fn protocol(&self) -> Result<Protocol, StatusCode> {
         Protocol::from_number(required(self.protocol)?).ok_or(StatusCode::INVALID_PARAMETER)
     }
-}
-
-fn required<T>(parameter: Option<T>) -> Result<T, StatusCode> {
-    parameter.ok_or(StatusCode::MISSING_PARAMETER)
 }
 
 impl Authenticator {
@@ -160,11 +156,7 @@ impl Authenticator {
         if request.permissions.is_some() || request.rp_id.is_some() {
             return Err(StatusCode::INVALID_PARAMETER);
         }
-        self.allow_pin_attempt()?;
-        let shared = self
-            .key_agreement
-            .decapsulate(&mut *self.rng, protocol, peer_key)?;
-        self.check_encrypted_pin(protocol, &shared, pin_hash)?;
+        let shared = self.agree_with_pin(protocol, peer_key, pin_hash)?;
         if self.state.force_pin_change {
             return Err(StatusCode::PIN_INVALID);
         }
@@ -184,11 +176,7 @@ impl Authenticator {
         let permissions = required(request.permissions)?;
         let protocol = request.protocol()?;
         let permissions = self.grantable(permissions)?;
-        self.allow_pin_attempt()?;
-        let shared = self
-            .key_agreement
-            .decapsulate(&mut *self.rng, protocol, peer_key)?;
-        self.check_encrypted_pin(protocol, &shared, pin_hash)?;
+        let shared = self.agree_with_pin(protocol, peer_key, pin_hash)?;
         if self.state.force_pin_change {
             return Err(StatusCode::PIN_POLICY_VIOLATION);
         }
@@ -298,6 +286,21 @@ impl Authenticator {
         Ok(token_response(
             &shared.encrypt(&mut *self.rng, secret.expose_secret()),
         ))
+    }
+
+    /// What is shared with a platform that knows the PIN.
+    fn agree_with_pin(
+        &mut self,
+        protocol: Protocol,
+        peer_key: &PeerKey,
+        pin_hash: &[u8],
+    ) -> Result<SharedSecret, StatusCode> {
+        self.allow_pin_attempt()?;
+        let shared = self
+            .key_agreement
+            .decapsulate(&mut *self.rng, protocol, peer_key)?;
+        self.check_encrypted_pin(protocol, &shared, pin_hash)?;
+        Ok(shared)
     }
 
     /// The current PIN's hash, encrypted by the platform. What does not decrypt is a wrong PIN, too.

@@ -8,7 +8,7 @@ use crate::authenticator::Authenticator;
 use crate::cbor::{self, Map, Value};
 use crate::commands::get_assertion::{descriptor, user_entity};
 use crate::entity::{Descriptors, User};
-use crate::parameters::{Parameters, bytes, map, unsigned};
+use crate::parameters::{Parameters, bytes, map, required, unsigned};
 use crate::pin::permissions::Permission;
 use crate::pin_uv_auth::{PinUvAuth, Proof};
 use crate::response::Response;
@@ -99,10 +99,6 @@ fn read_hash(value: &Value<'_>) -> Result<RpIdHash, StatusCode> {
         .try_into()
         .map(RpIdHash)
         .map_err(|_| StatusCode::INVALID_LENGTH)
-}
-
-fn required<T>(parameter: Option<T>) -> Result<T, StatusCode> {
-    parameter.ok_or(StatusCode::MISSING_PARAMETER)
 }
 
 impl Authenticator {
@@ -204,8 +200,8 @@ impl Authenticator {
     /// getCredsMetadata, `CTAP 2.3 §6.8.2`.
     fn metadata(&self) -> Response {
         Response::with(Map::new([
-            (0x01_u64, number(self.vault.len())),
-            (0x02, number(self.remaining_credentials())),
+            (0x01_u64, Value::count(self.vault.len())),
+            (0x02, Value::count(self.remaining_credentials())),
         ]))
     }
 
@@ -253,7 +249,7 @@ impl Authenticator {
         }
         let mut members = Map::new([(0x03_u64, Value::Map(entity)), (0x04, Value::Bytes(&rp.0))]);
         if let Some(total) = total {
-            members.insert(0x05_u64, number(total));
+            members.insert(0x05_u64, Value::count(total));
         }
         Ok(Response::with(members))
     }
@@ -302,7 +298,7 @@ impl Authenticator {
             (0x0C, Value::Bool(credential.traits.third_party_payment)),
         ]);
         if let Some(total) = total {
-            members.insert(0x09_u64, number(total));
+            members.insert(0x09_u64, Value::count(total));
         }
         if let Some(key) = &credential.large_blob_key {
             members.insert(0x0B_u64, Value::Bytes(key.expose_secret()));
@@ -320,10 +316,6 @@ impl Authenticator {
         self.vault.update(&mut *self.rng, &passkey)?;
         Ok(Response::empty())
     }
-}
-
-fn number(n: usize) -> Value<'static> {
-    Value::Unsigned(u64::try_from(n).expect("no address space exceeds 64 bits"))
 }
 
 #[cfg(test)]

@@ -38,27 +38,27 @@ impl Authenticator {
             (0x02, texts(&extensions::identifiers(&self.config))),
             (0x03, Value::Bytes(&aaguid.0)),
             (0x04, Value::Map(self.options())),
-            (0x05, number(MESSAGE_LEN_MAX)), // maxMsgSize
+            (0x05, Value::count(MESSAGE_LEN_MAX)), // maxMsgSize
             (0x06, protocols()),
-            (0x07, number(DESCRIPTORS_MAX)),       // maxCredentialCountInList
-            (0x08, number(CredentialId::LEN_MAX)), // maxCredentialIdLength
+            (0x07, Value::count(DESCRIPTORS_MAX)), // maxCredentialCountInList
+            (0x08, Value::count(CredentialId::LEN_MAX)), // maxCredentialIdLength
             (0x09, texts(&["usb"])),               // transports
             (0x0A, algorithms()),
             (0x0C, Value::Bool(self.state.force_pin_change)),
             (0x0D, Value::Unsigned(u64::from(self.state.min_pin_length))),
             (0x0E, Value::Unsigned(u64::from(self.config.firmware_version))),
-            (0x0F, number(cred_blob::LEN_MAX)),
-            (0x10, number(min_pin_length::RP_IDS_MAX)),
-            (0x14, number(self.remaining_credentials())),
+            (0x0F, Value::count(cred_blob::LEN_MAX)),
+            (0x10, Value::count(min_pin_length::RP_IDS_MAX)),
+            (0x14, Value::count(self.remaining_credentials())),
             (0x16, texts(&attestation::FORMATS)), // attestationFormats
             (0x18, Value::Bool(self.state.long_touch_for_reset)),
             (0x1A, texts(&["usb"])), // transportsForReset
             (0x1B, Value::Bool(self.state.pin_complexity_policy)),
-            (0x1D, number(entry::LEN_MAX)), // maxPINLength
+            (0x1D, Value::count(entry::LEN_MAX)), // maxPINLength
             (0x1F, self.config_commands()),
         ]);
         if self.config.large_blobs == LargeBlobs::Array {
-            info.insert(0x0B_u64, number(large_blobs::LEN_MAX)); // maxSerializedLargeBlobArray
+            info.insert(0x0B_u64, Value::count(large_blobs::LEN_MAX)); // maxSerializedLargeBlobArray
         }
         self.insert_built_in(&mut info);
         if let Some(identifier) = &identifier {
@@ -177,10 +177,6 @@ fn algorithms() -> Value<'static> {
 
 fn texts(texts: &[&'static str]) -> Value<'static> {
     Value::Array(texts.iter().map(|text| Value::Text(text)).collect())
-}
-
-fn number(n: usize) -> Value<'static> {
-    Value::Unsigned(u64::try_from(n).expect("no address space exceeds 64 bits"))
 }
 
 #[cfg(test)]
