@@ -1,6 +1,6 @@
 //! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
 
-use wardkey_authenticator::{Authenticator, Config, Device, KeyKind, LargeBlobs};
+use wardkey_authenticator::{Algorithms, Authenticator, Config, Device, KeyKind, LargeBlobs};
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::Vault;
@@ -20,6 +20,7 @@ pub(crate) fn config() -> Config {
     let now = host::now().as_millis();
     Config {
         kind: KeyKind::Synced,
+        algorithms: Algorithms::Classical,
         firmware_version: FIRMWARE_VERSION,
         unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
         large_blobs: LargeBlobs::Array,

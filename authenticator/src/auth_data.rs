@@ -76,6 +76,7 @@ fn flags(evidence: &Evidence, profile: Profile) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cose::{Algorithm, KeyValue};
 
     fn auth_data(evidence: &Evidence, profile: Profile) -> Vec<u8> {
         AuthData {
@@ -116,7 +117,10 @@ mod tests {
     fn a_registration_names_model_credential_and_key() {
         let evidence = Evidence::in_test(true, false);
         let id = CredentialId::new(&[0x22; 40]).unwrap();
-        let public_key = PublicKey::Ed25519([0x33; 32]);
+        let public_key = PublicKey {
+            algorithm: Algorithm::EdDsa,
+            value: KeyValue::Ed25519([0x33; 32]),
+        };
         let data = AuthData {
             rp_id_hash: &RpIdHash([0x11; 32]),
             evidence: &evidence,

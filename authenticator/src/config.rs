@@ -2,11 +2,15 @@
 
 use wardkey_vault::Profile;
 
+use crate::cose::Algorithm;
+
 /// What a key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where the credentials made through CTAP2 may live.
     pub kind: KeyKind,
+    /// Which algorithms new credentials may have.
+    pub algorithms: Algorithms,
     /// Shown as `firmwareVersion`.
     pub firmware_version: u32,
     /// What the wall clock shows at [`wardkey_transport::time::Instant::ZERO`], in milliseconds since the Unix
@@ -42,6 +46,31 @@ pub enum KeyKind {
     Synced,
     /// On this device only: not backup eligible, with a signature counter.
     DeviceBound,
+}
+
+/// Which algorithms new credentials may have. Credentials that exist are used whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithms {
+    /// ECDSA with P-256 and P-384, and Ed25519.
+    #[default]
+    Classical,
+    /// These and ML-DSA. Its implementation has not been audited, and there are clients that refuse a key whose getInfo
+    /// names an algorithm they do not know.
+    WithMlDsa,
+}
+
+impl Algorithms {
+    pub(crate) fn contain(self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::MlDsa44 | Algorithm::MlDsa65 => self == Self::WithMlDsa,
+            Algorithm::Es256
+            | Algorithm::EdDsa
+            | Algorithm::Es384
+            | Algorithm::Esp256
+            | Algorithm::Ed25519
+            | Algorithm::Esp384 => true,
+        }
+    }
 }
 
 /// Identifies a model of authenticator, `WebAuthn L3 §6.5.1`.

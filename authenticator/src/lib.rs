@@ -34,7 +34,7 @@ mod testing;
 mod u2f;
 
 pub use authenticator::Authenticator;
-pub use config::{Aaguid, Config, KeyKind, LargeBlobs};
+pub use config::{Aaguid, Algorithms, Config, KeyKind, LargeBlobs};
 pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, PromptId};
 pub use gesture::{Account, Demand, EnteredPin, Gesture, Modality, Outcome, Pending, Prompt, Purpose};
 pub use pin::built_in::Verifier;

@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+use ml_dsa::{MlDsa44, MlDsa65, MlDsaParams};
 use p256::ecdsa::signature::Verifier;
 use rand_core::{TryCryptoRng, TryRng};
 use redb::StorageBackend;
@@ -13,7 +14,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
 use crate::cbor::{self, Map, Value};
-use crate::{Authenticator, Config, Gesture, KeyKind, LargeBlobs, Outcome, Prompt, StatusCode};
+use crate::{Algorithms, Authenticator, Config, Gesture, KeyKind, LargeBlobs, Outcome, Prompt, StatusCode};
 
 /// SHA-256 of a seed and a counter: the same seed gives the same bytes.
 pub(crate) struct SeededRng {
@@ -89,6 +90,7 @@ impl Key {
         let vault = Vault::open(disk, &root, &mut rng).unwrap();
         let config = Config {
             kind,
+            algorithms: Algorithms::Classical,
             firmware_version: 3,
             unix_ms_at_zero: 1_800_000_000_000,
             large_blobs: LargeBlobs::Array,
@@ -316,23 +318,36 @@ pub(crate) fn verifies(cose_key: &[u8], message: &[u8], signature: &[u8]) -> boo
     let Ok(Value::Map(key)) = cbor::decode(cose_key) else {
         panic!("{cose_key:02x?}")
     };
-    let coordinate = |name: i64| match key.get(name) {
+    let bytes = |name: i64| match key.get(name) {
         Some(Value::Bytes(bytes)) => bytes.to_vec(),
         other => panic!("{other:?}"),
     };
-    match key.get(3_u64) {
-        Some(Value::Negative(6)) => {
-            let point = [&[4][..], &coordinate(-2), &coordinate(-3)].concat();
-            verifies_p256(&point, message, signature)
+    let point = || [&[4][..], &bytes(-2), &bytes(-3)].concat();
+    let Some(&Value::Negative(identifier)) = key.get(3_u64) else {
+        panic!("{cose_key:02x?}")
+    };
+    match identifier + 1 {
+        7 | 9 => verifies_p256(&point(), message, signature),
+        35 | 51 => {
+            let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point()).unwrap();
+            let signature = p384::ecdsa::DerSignature::from_bytes(signature).unwrap();
+            key.verify(message, &signature).is_ok()
         }
-        Some(Value::Negative(7)) => {
-            let point = coordinate(-2).try_into().unwrap();
-            let key = ed25519_dalek::VerifyingKey::from_bytes(&point).unwrap();
+        8 | 19 => {
+            let key = ed25519_dalek::VerifyingKey::from_bytes(&bytes(-2).try_into().unwrap()).unwrap();
             let signature = ed25519_dalek::Signature::from_slice(signature).unwrap();
             key.verify_strict(message, &signature).is_ok()
         }
-        other => panic!("{other:?}"),
+        48 => verifies_ml_dsa::<MlDsa44>(&bytes(-1), message, signature),
+        49 => verifies_ml_dsa::<MlDsa65>(&bytes(-1), message, signature),
+        other => panic!("-{other}"),
     }
+}
+
+fn verifies_ml_dsa<P: MlDsaParams>(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let key = ml_dsa::VerifyingKey::<P>::decode(key.try_into().unwrap());
+    let signature = ml_dsa::Signature::try_from(signature).unwrap();
+    key.verify_with_context(message, &[], &signature)
 }
 
 /// Whether the DER `signature` over `message` is by the key whose uncompressed point this is.

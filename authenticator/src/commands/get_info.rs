@@ -11,7 +11,7 @@ use crate::cbor::{Map, Value};
 use crate::command::MESSAGE_LEN_MAX;
 use crate::commands::config::SUBCOMMANDS;
 use crate::commands::large_blobs;
-use crate::config::LargeBlobs;
+use crate::config::{Algorithms, LargeBlobs};
 use crate::cose::Algorithm;
 use crate::entity::{DESCRIPTORS_MAX, PUBLIC_KEY};
 use crate::extensions::{self, cred_blob, min_pin_length};
@@ -43,7 +43,7 @@ impl Authenticator {
             (0x07, Value::count(DESCRIPTORS_MAX)), // maxCredentialCountInList
             (0x08, Value::count(CredentialId::LEN_MAX)), // maxCredentialIdLength
             (0x09, texts(&["usb"])),               // transports
-            (0x0A, algorithms()),
+            (0x0A, algorithms(self.config.algorithms)),
             (0x0C, Value::Bool(self.state.force_pin_change)),
             (0x0D, Value::Unsigned(u64::from(self.state.min_pin_length))),
             (0x0E, Value::Unsigned(u64::from(self.config.firmware_version))),
@@ -165,14 +165,17 @@ fn protocols() -> Value<'static> {
 }
 
 /// PublicKeyCredentialParameters, the preferred first.
-fn algorithms() -> Value<'static> {
+fn algorithms(offered: Algorithms) -> Value<'static> {
     let parameters = |algorithm: Algorithm| {
         Value::Map(Map::new([
             ("alg", Value::integer(i64::from(algorithm.identifier()))),
             ("type", Value::Text(PUBLIC_KEY)),
         ]))
     };
-    Value::Array(Algorithm::ALL.into_iter().map(parameters).collect())
+    let named = Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| algorithm.is_advertised() && offered.contain(*algorithm));
+    Value::Array(named.map(parameters).collect())
 }
 
 fn texts(texts: &[&'static str]) -> Value<'static> {

@@ -35,7 +35,7 @@ pub(crate) struct Request {
     client_data_hash: ClientDataHash,
     rp: RelyingParty,
     user: User,
-    /// Those of `pubKeyCredParams` that this key can use, in the order sent.
+    /// Those of `pubKeyCredParams` that this key knows, in the order sent.
     algorithms: Vec<Algorithm>,
     exclude_list: Descriptors,
     extensions: MakeInputs,
@@ -131,7 +131,7 @@ impl Authenticator {
             return Ok(Step::ask(Prompt::bare(Purpose::Identify), Next::AnswerBlink)); // step 1
         }
         let proof = pin_uv_auth.proof()?; // step 2
-        let algorithm = *algorithms.first().ok_or(StatusCode::UNSUPPORTED_ALGORITHM)?; // step 3
+        let algorithm = self.choose_algorithm(&algorithms)?; // step 3
         let verification = options.verification(proof.is_some(), self.built_in())?; // step 5
         let residence = options.for_make_credential()?;
         let verification = self.required_to_register(verification, residence)?; // steps 6 to 8
@@ -165,6 +165,16 @@ impl Authenticator {
                 self.make_credential_for(now, checked, Evidence::none()) // step 10
             }
         }
+    }
+
+    /// The relying party's favourite among those that new credentials may have, `CTAP 2.3 §6.1.2 step 3`.
+    fn choose_algorithm(&self, wanted: &[Algorithm]) -> Result<Algorithm, StatusCode> {
+        let offered = self.config.algorithms;
+        wanted
+            .iter()
+            .copied()
+            .find(|algorithm| offered.contain(*algorithm))
+            .ok_or(StatusCode::UNSUPPORTED_ALGORITHM)
     }
 
     /// How the user is verified before a credential is made: as wanted, or as the key's settings demand.

@@ -4,7 +4,7 @@ use wardkey_vault::{CredentialId, Profile, RpIdHash};
 
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
-use crate::cose::Algorithm;
+use crate::cose::Scheme;
 use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose};
 use crate::store::{self, Credential};
 
@@ -117,5 +117,5 @@ fn is_usable(credential: &Credential) -> bool {
         Profile::Synced => false,
         Profile::DeviceBound | Profile::U2f => true,
     };
-    counts && credential.key.algorithm == Algorithm::Es256
+    counts && credential.key.algorithm.scheme() == Scheme::P256
 }

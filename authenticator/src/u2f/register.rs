@@ -5,7 +5,7 @@ use wardkey_vault::{Profile, RpIdHash};
 
 use super::{StatusWord, Step, answer, certificate};
 use crate::authenticator::Authenticator;
-use crate::cose::{Algorithm, PublicKey};
+use crate::cose::{Algorithm, KeyValue, PublicKey};
 use crate::dummy;
 use crate::gesture::{Gesture, Next, Prompt, Purpose, UserPresent};
 use crate::store::{self, Binding, Traits};
@@ -84,7 +84,7 @@ impl Authenticator {
 /// A point as `SEC 1 §2.3.3` writes it without compression.
 fn uncompressed(public_key: &PublicKey) -> [u8; 65] {
     let mut point = [0x04; 65];
-    if let PublicKey::P256 { x, y } = public_key {
+    if let KeyValue::P256 { x, y } = &public_key.value {
         point[1..33].copy_from_slice(x);
         point[33..].copy_from_slice(y);
     }

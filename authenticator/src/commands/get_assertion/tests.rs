@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::cbor::Value;
-use crate::config::KeyKind;
+use crate::command::MESSAGE_LEN_MAX;
+use crate::config::{Algorithms, KeyKind};
 use crate::testing::SeededRng;
 use crate::testing::{
     Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option, user,
@@ -69,17 +70,22 @@ mod faults;
 #[test]
 fn every_kind_of_credential_signs_in() {
     for kind in [KeyKind::Synced, KeyKind::DeviceBound] {
-        for identifier in [-7, -8] {
+        for identifier in [-7, -8, -9, -19, -35, -48, -49, -51] {
             for kept in [false, true] {
                 let mut key = Key::new(kind);
+                key.authenticator.config.algorithms = Algorithms::WithMlDsa;
                 let parameters = Value::Array(vec![algorithm(identifier)]);
                 let registration = key.register(
                     &Members::make_credential()
                         .with(4, parameters)
                         .with(7, option("rk", kept)),
                 );
+                // What new credentials may have says nothing of those that exist.
+                key.authenticator.config.algorithms = Algorithms::Classical;
                 let request = base().with(3, descriptors([&registration.id[..]])).encode(0x02);
-                assert_signed_by(&registration, &key.cbor(&request));
+                let answer = key.cbor(&request);
+                assert_signed_by(&registration, &answer);
+                assert!(answer.bytes.len() <= MESSAGE_LEN_MAX);
             }
         }
     }

@@ -1,7 +1,8 @@
 use wardkey_vault::CredentialId;
 
-use crate::config::{Aaguid, KeyKind};
-use crate::testing::{Key, Members};
+use crate::cbor::Value;
+use crate::config::{Aaguid, Algorithms, KeyKind};
+use crate::testing::{Key, Members, algorithm};
 
 #[test]
 fn every_byte_is_as_expected() {
@@ -23,9 +24,10 @@ fn every_byte_is_as_expected() {
         expected.extend(b"\x07\x14");
         expected.extend(b"\x08\x18\xFF");
         expected.extend(b"\x09\x81\x63usb");
-        expected.extend(b"\x0A\x82");
+        expected.extend(b"\x0A\x83");
         expected.extend(b"\xA2\x63alg\x26\x64type\x6Apublic-key");
         expected.extend(b"\xA2\x63alg\x27\x64type\x6Apublic-key");
+        expected.extend(b"\xA2\x63alg\x38\x22\x64type\x6Apublic-key");
         expected.extend(b"\x0B\x19\x3E\x80");
         expected.extend(b"\x0C\xF4");
         expected.extend(b"\x0D\x04");
@@ -42,6 +44,17 @@ fn every_byte_is_as_expected() {
         let answer = Key::new(kind).cbor(&[0x04]);
         assert_eq!((answer.prompt, answer.bytes), (None, expected));
     }
+}
+
+#[test]
+fn ml_dsa_is_named_after_the_others_where_it_is_switched_on() {
+    let mut key = Key::new(KeyKind::Synced);
+    key.authenticator.config.algorithms = Algorithms::WithMlDsa;
+    let expected: Vec<_> = [-7, -8, -35, -49, -48].into_iter().map(algorithm).collect();
+    assert_eq!(
+        key.cbor(&[0x04]).members().get(0x0A_u64),
+        Some(&Value::Array(expected))
+    );
 }
 
 #[test]

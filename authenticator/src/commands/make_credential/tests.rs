@@ -2,8 +2,9 @@ use sha2::{Digest, Sha256};
 use wardkey_vault::CredentialId;
 
 use super::*;
-use crate::cbor::Value;
-use crate::config::{Aaguid, KeyKind};
+use crate::cbor::{self, Value};
+use crate::command::MESSAGE_LEN_MAX;
+use crate::config::{Aaguid, Algorithms, KeyKind};
 use crate::testing::{
     Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, bytes_in, descriptors, map, option, user,
     verifies,
@@ -25,31 +26,73 @@ mod faults;
 
 // Attestation and authenticator data
 
+/// A key with every algorithm there is.
+fn key_with_ml_dsa() -> Key {
+    let mut key = Key::new(KeyKind::Synced);
+    key.authenticator.config.algorithms = Algorithms::WithMlDsa;
+    key
+}
+
+fn wanting(identifiers: &[i64]) -> Members<'static> {
+    base().with(
+        4,
+        Value::Array(identifiers.iter().copied().map(algorithm).collect()),
+    )
+}
+
 #[test]
-fn es256_and_eddsa_are_attested_by_the_new_key() {
-    for (identifier, kept) in [(-7, false), (-8, false), (-7, true), (-8, true)] {
-        let request = base()
-            .with(4, Value::Array(vec![algorithm(identifier)]))
-            .with(7, option("rk", kept));
-        let answer = answer_to(&request);
-        let auth_data = answer.bytes_of(2);
-        let public_key = auth_data[55 + usize::from(auth_data[54])..].to_vec();
-        let members = answer.members();
-        assert_eq!(members.get(1_u64), Some(&Value::Text("packed")));
-        let Some(Value::Map(statement)) = members.get(3_u64) else {
-            panic!()
-        };
-        assert_eq!(statement.entries().len(), 2, "no x5c");
-        assert_eq!(statement.get("alg"), Some(&Value::integer(identifier)));
-        let Some(Value::Bytes(signature)) = statement.get("sig") else {
-            panic!()
-        };
-        assert!(verifies(
-            &public_key,
-            &[&auth_data[..], &CLIENT_DATA_HASH].concat(),
-            signature
-        ));
+fn every_algorithm_is_attested_by_the_new_key_under_the_name_that_was_asked_for() {
+    for identifier in [-7, -8, -9, -19, -35, -48, -49, -51] {
+        for kept in [false, true] {
+            let request = wanting(&[identifier]).with(7, option("rk", kept));
+            let answer = key_with_ml_dsa().cbor(&request.encode(0x01));
+            assert!(
+                answer.bytes.len() <= MESSAGE_LEN_MAX,
+                "{identifier}: {}",
+                answer.bytes.len()
+            );
+            let auth_data = answer.bytes_of(2);
+            let public_key = auth_data[55 + usize::from(auth_data[54])..].to_vec();
+            let members = answer.members();
+            assert_eq!(members.get(1_u64), Some(&Value::Text("packed")));
+            let Some(Value::Map(statement)) = members.get(3_u64) else {
+                panic!()
+            };
+            assert_eq!(statement.entries().len(), 2, "no x5c");
+            assert_eq!(statement.get("alg"), Some(&Value::integer(identifier)));
+            assert_eq!(named_in(&public_key), identifier);
+            let message = [&auth_data[..], &CLIENT_DATA_HASH].concat();
+            assert!(verifies(&public_key, &message, &bytes_in_text(statement, "sig")));
+        }
     }
+}
+
+/// The `alg` of a COSE_Key.
+fn named_in(cose_key: &[u8]) -> i64 {
+    let Ok(Value::Map(key)) = cbor::decode(cose_key) else {
+        panic!()
+    };
+    let Some(&Value::Negative(n)) = key.get(3_u64) else {
+        panic!()
+    };
+    -1 - i64::try_from(n).unwrap()
+}
+
+fn bytes_in_text(map: &Map<'_>, name: &str) -> Vec<u8> {
+    let Some(Value::Bytes(bytes)) = map.get(name) else {
+        panic!()
+    };
+    bytes.to_vec()
+}
+
+#[test]
+fn ml_dsa_is_made_only_where_it_is_switched_on() {
+    let mut key = Key::new(KeyKind::Synced);
+    let answer = key.cbor(&wanting(&[-48, -49]).encode(0x01));
+    assert_eq!(answer.status(), StatusCode::UNSUPPORTED_ALGORITHM);
+    let made = |key: &mut Key, identifiers: &[i64]| named_in(&key.register(&wanting(identifiers)).public_key);
+    assert_eq!(made(&mut key, &[-49, -257, -35, -7]), -35);
+    assert_eq!(made(&mut key_with_ml_dsa(), &[-49, -257, -35, -7]), -49);
 }
 
 #[test]
@@ -376,10 +419,7 @@ fn a_dummy_request_does_not_look_like_a_registration_and_leaves_nothing() {
 #[test]
 fn members_are_in_canonical_order() {
     let answer = answer_to(&base());
-    assert_eq!(
-        crate::cbor::encode(&Value::Map(answer.members())),
-        answer.bytes[1..]
-    );
+    assert_eq!(cbor::encode(&Value::Map(answer.members())), answer.bytes[1..]);
     let auth_data = bytes_in(&answer.members(), 2);
-    assert!(crate::cbor::decode(&auth_data[55 + usize::from(auth_data[54])..]).is_ok());
+    assert!(cbor::decode(&auth_data[55 + usize::from(auth_data[54])..]).is_ok());
 }
