@@ -382,3 +382,8 @@ fn append(payload: &mut Vec<u8>, data: &[u8], length: usize) {
 pub fn reports_of(channel: ChannelId, command: Command, payload: &[u8]) -> Result<Vec<Report>, Error> {
     frame::split(channel, command, payload)
 }
+
+/// Takes one report apart, for tests that look at every frame.
+pub fn frame_of(report: &Report) -> (ChannelId, Frame) {
+    frame::parse(report)
+}

@@ -29,6 +29,8 @@ impl Command {
     pub const PING: Self = Self(0x01);
     /// A U2F message.
     pub const MSG: Self = Self(0x03);
+    /// One channel for itself alone, for a while.
+    pub const LOCK: Self = Self(0x04);
     /// Channel allocation and resynchronisation.
     pub const INIT: Self = Self(0x06);
     /// Show yourself.
@@ -48,6 +50,7 @@ impl fmt::Display for Command {
         match *self {
             Self::PING => f.write_str("PING"),
             Self::MSG => f.write_str("MSG"),
+            Self::LOCK => f.write_str("LOCK"),
             Self::INIT => f.write_str("INIT"),
             Self::WINK => f.write_str("WINK"),
             Self::CBOR => f.write_str("CBOR"),
