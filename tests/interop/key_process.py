@@ -99,9 +99,21 @@ class Key:
     def what_it_said(self):
         return (self.folder / "key.log").read_text()
 
+    def is_plugged_in(self):
+        try:
+            self.open().close()
+        except OSError:
+            return False
+        return True
+
+    def open(self):
+        return RawConnection(self.address)
+
+    def descriptor(self):
+        return HidDescriptor(str(self.address), 0x1209, 0, REPORT_SIZE, REPORT_SIZE, "wardkey", None)
+
     def connect(self):
-        descriptor = HidDescriptor(str(self.address), 0x1209, 0, REPORT_SIZE, REPORT_SIZE, "wardkey", None)
-        return CtapHidDevice(descriptor, RawConnection(self.address))
+        return CtapHidDevice(self.descriptor(), self.open())
 
     def control(self, path, method="POST"):
         """Test mode's remote hand: touches the key, or pulls it out and plugs it in again."""

@@ -34,7 +34,7 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
 
     steps.run("install what the tests need", || {
         tools::install_packages(&missing)?;
-        tools::python()?;
+        tools::python_fido2_tests(&tools::python()?)?;
         fuzz::install()?;
         Ok(())
     });
@@ -59,8 +59,9 @@ fn announce(missing: &[&str]) -> Result<(), Failure> {
         println!("  Debian packages    {}", missing.join(" "));
     }
     println!(
-        "  Python packages    fido2 and pytest, in {}",
-        paths::cache("python")?.display()
+        "  Python packages    fido2 with its own tests, and pytest, in {} and {}",
+        paths::cache("python")?.display(),
+        paths::cache("python-fido2")?.display()
     );
     println!("  cargo-fuzz         in {}", paths::cache("cargo")?.display());
     println!(

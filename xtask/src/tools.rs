@@ -1,6 +1,7 @@
 //! What tests need beside Rust and gcc, and how it gets here: Debian packages, and Python packages in the cache.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, about};
 use crate::paths;
@@ -115,4 +116,46 @@ pub(crate) fn python() -> Result<PathBuf, Failure> {
     } else {
         Err(about(&python)(std::io::ErrorKind::NotFound.into()))
     }
+}
+
+/// A folder that has python-fido2's own tests as `tests`, from the source package of the version that `python` has.
+pub(crate) fn python_fido2_tests(python: &Path) -> Result<PathBuf, Failure> {
+    let version = program(python)
+        .args([
+            "-c",
+            "from importlib.metadata import version; print(version('fido2'))",
+        ])
+        .output()
+        .ok_or_else(|| Failure::new("fido2 does not say its version"))?;
+    let package = format!("fido2-{}", version.trim());
+    let folder = paths::cache("python-fido2")?.join(&package);
+    if !folder.is_dir() {
+        fetch_tests(python, &package, &folder)?;
+    }
+    Ok(folder)
+}
+
+/// Unpacks the tests of a source package; `folder` appears when they are complete.
+fn fetch_tests(python: &Path, package: &str, folder: &Path) -> Result<(), Failure> {
+    let part = folder.with_file_name(format!("{package}.part"));
+    if part.is_dir() {
+        fs::remove_dir_all(&part).map_err(about(&part))?;
+    }
+    fs::create_dir_all(&part).map_err(about(&part))?;
+    let requirement = package.replacen('-', "==", 1);
+    program(python)
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-deps", "--no-binary", "fido2", &requirement, "--dest"])
+        .arg(&part)
+        .finish()
+        .map_err(|failure| failure.hint("the Python package index has to be reachable once"))?;
+    program("tar")
+        .arg("-xzf")
+        .arg(part.join(format!("{package}.tar.gz")))
+        .arg("-C")
+        .arg(&part)
+        .arg("--strip-components=1")
+        .arg(format!("{package}/tests"))
+        .finish()?;
+    fs::rename(&part, folder).map_err(about(folder))
 }
