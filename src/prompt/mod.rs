@@ -5,6 +5,7 @@
 //! what [`Asker::ask`] returned takes the question away from the user. Time-outs are not here: the event loop
 //! has the clock, and drops the question when its time is over.
 
+mod bus;
 pub(crate) mod chain;
 mod child;
 pub(crate) mod command;
@@ -13,6 +14,7 @@ pub(crate) mod notification;
 pub(crate) mod pinentry;
 pub(crate) mod terminal;
 pub(crate) mod text;
+mod withdrawal;
 mod worker;
 
 use std::fmt;

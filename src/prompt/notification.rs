@@ -6,15 +6,15 @@
 //! program that showed the notification. It is closed when the question is taken away.
 
 mod desktop;
-mod withdrawal;
 
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use self::desktop::{Desktop, Event, Visible};
-use self::withdrawal::{WithdrawOnDrop, Withdrawal};
+use super::bus::Bus;
 use super::text::Text;
+use super::withdrawal::{self, WithdrawOnDrop, Withdrawal};
 use super::worker::Workers;
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
 
@@ -26,16 +26,6 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(8);
 pub(crate) struct Notification {
     bus: Bus,
     workers: Workers,
-}
-
-/// Which message bus the notification daemon is on.
-#[derive(Debug, Clone)]
-enum Bus {
-    /// The one of this login session.
-    Session,
-    /// A bus that a test has started.
-    #[cfg(test)]
-    At(String),
 }
 
 impl Notification {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, AnswerHandle, Purpose, Question};
 
+pub(super) mod bus;
+
 /// How long a test waits for something that should come at once.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// How long a test waits to see that nothing comes.

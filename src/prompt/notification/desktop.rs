@@ -4,20 +4,16 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures_core::Stream as _;
-use zbus::connection::Builder;
-use zbus::{Connection, MatchRule, Message, MessageStream, Variant, message};
+use zbus::{Connection, Message, MessageStream, Variant};
 
 use super::super::Unavailable;
+use super::super::bus::{Bus, CALL_PATIENCE, end_of, signals_of};
 use super::super::text::{Text, escape_markup, visible};
-use super::Bus;
 
 const SERVICE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
-/// How long the daemon may take to answer a call. The bus may have to start it first.
-const CALL_PATIENCE: Duration = Duration::from_secs(5);
 /// Our own time-out comes first; the daemon's is for the case that we are gone.
 const GRACE_SECONDS: u32 = 5;
 
@@ -38,7 +34,8 @@ pub(super) struct Desktop {
 pub(super) struct Visible {
     id: u32,
     signals: MessageStream,
-    owner_changes: MessageStream,
+    /// Of the daemon.
+    end: MessageStream,
 }
 
 /// What happened to a notification.
@@ -53,12 +50,7 @@ pub(super) enum Event {
 
 impl Desktop {
     pub(super) async fn connect(bus: &Bus) -> Result<Self, Unavailable> {
-        let builder = match bus {
-            Bus::Session => Builder::session(),
-            #[cfg(test)]
-            Bus::At(address) => Builder::address(address.as_str()),
-        };
-        let connection = builder.method_timeout(CALL_PATIENCE).build().await;
+        let connection = bus.connect(CALL_PATIENCE).await;
         let connection = connection
             .map_err(|error| Unavailable::new(format!("there is no session bus: {error}"), HINT))?;
         let reply = call(&connection, SERVICE, "GetCapabilities", &()).await?;
@@ -90,7 +82,9 @@ impl Desktop {
 
     /// Shows the question. The signals are subscribed to before, so that no answer is too early.
     pub(super) async fn show(&self, text: &Text, seconds_left: u32) -> Result<Visible, Unavailable> {
-        let (signals, owner_changes) = self.subscribe().await.map_err(failed)?;
+        let signals = signals_of(&self.connection, &self.daemon, PATH, SERVICE).await;
+        let signals = signals.map_err(failed)?;
+        let end = end_of(&self.connection, &self.daemon).await.map_err(failed)?;
         let body = if self.has_markup {
             escape_markup(&text.sentence)
         } else {
@@ -118,35 +112,12 @@ impl Desktop {
         );
         let reply = call(&self.connection, &self.daemon, "Notify", &notification).await?;
         let id = reply.body().deserialize().map_err(failed)?;
-        Ok(Visible {
-            id,
-            signals,
-            owner_changes,
-        })
+        Ok(Visible { id, signals, end })
     }
 
     /// Takes it off the screen; where that fails it is gone already.
     pub(super) async fn close(&self, visible: &Visible) {
         let _gone = call(&self.connection, &self.daemon, "CloseNotification", &visible.id).await;
-    }
-
-    async fn subscribe(&self) -> zbus::Result<(MessageStream, MessageStream)> {
-        let from_daemon = MatchRule::builder()
-            .msg_type(message::Type::Signal)
-            .sender(self.daemon.as_str())
-            .path(PATH)
-            .interface(SERVICE)
-            .build()?;
-        let owner_changed = MatchRule::builder()
-            .msg_type(message::Type::Signal)
-            .sender("org.freedesktop.DBus")
-            .interface("org.freedesktop.DBus")
-            .member("NameOwnerChanged")
-            .arg(0, self.daemon.as_str())
-            .build()?;
-        let signals = MessageStream::for_match_rule(from_daemon, &self.connection, None).await?;
-        let owner_changes = MessageStream::for_match_rule(owner_changed, &self.connection, None).await?;
-        Ok((signals, owner_changes))
     }
 }
 
@@ -184,8 +155,7 @@ impl Visible {
                 return Poll::Ready(event);
             }
         }
-        // The daemon's own name changes its owner only once: when the daemon leaves the bus.
-        match Pin::new(&mut self.owner_changes).poll_next(context) {
+        match Pin::new(&mut self.end).poll_next(context) {
             Poll::Ready(_) => Poll::Ready(Event::Gone("the notification daemon has ended")),
             Poll::Pending => Poll::Pending,
         }

@@ -1,77 +1,17 @@
-//! A message bus of the test's own, and on it a notification daemon that does what the test says.
+//! A notification daemon that does what the test says, on a message bus of the test's own.
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 
-use futures_core::Stream as _;
-use tempfile::TempDir;
-use zbus::connection::Builder;
-use zbus::{Connection, Message, MessageStream, OwnedVariant, message};
+use zbus::{Connection, Message, OwnedVariant};
 
 use super::super::Answer;
+use super::super::testing::bus::{TestBus, reply};
 use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in};
 use super::*;
 
 const INTERFACE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 const ID: u32 = 41;
-
-/// A message bus without any services.
-struct TestBus {
-    daemon: Child,
-    address: String,
-    _folder: TempDir,
-}
-
-impl TestBus {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("bus.conf");
-        let socket = folder.path().join("bus");
-        let rules = format!(
-            "<busconfig><type>session</type><listen>unix:path={}</listen><policy context='default'>\
-             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>\
-             </policy></busconfig>",
-            socket.display()
-        );
-        fs::write(&config, rules).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--print-address"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon is installed (Debian package dbus-daemon)");
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap())
-            .read_line(&mut address)
-            .unwrap();
-        Self {
-            daemon,
-            address: address.trim().to_owned(),
-            _folder: folder,
-        }
-    }
-
-    fn connect(&self) -> Connection {
-        zbus::block_on(Builder::address(self.address.as_str()).build()).unwrap()
-    }
-
-    fn asker(&self) -> Notification {
-        Notification::on(Bus::At(self.address.clone()))
-    }
-}
-
-impl Drop for TestBus {
-    fn drop(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
-    }
-}
 
 /// What the daemon was asked to do.
 #[derive(Debug, PartialEq)]
@@ -95,20 +35,12 @@ struct Daemon {
 
 impl Daemon {
     fn start(bus: &TestBus, capabilities: &[&'static str]) -> Self {
-        let connection = bus.connect();
-        let mut calls = MessageStream::from(&connection);
-        zbus::block_on(connection.request_name(INTERFACE)).unwrap();
         let (sender, heard) = channel();
-        let serving = connection.clone();
         let capabilities = capabilities.to_vec();
-        thread::spawn(move || {
-            zbus::block_on(async {
-                while let Some(Ok(call)) = next(&mut calls).await {
-                    if let Some(heard) = serve(&serving, &call, &capabilities).await {
-                        sender.send(heard).ok();
-                    }
-                }
-            });
+        let connection = bus.serve(INTERFACE, move |connection, call| {
+            if let Some(heard) = serve(connection, call, &capabilities) {
+                sender.send(heard).ok();
+            }
         });
         Self { connection, heard }
     }
@@ -126,10 +58,6 @@ impl Daemon {
     }
 }
 
-async fn next(stream: &mut MessageStream) -> Option<zbus::Result<Message>> {
-    std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await
-}
-
 fn signal<B>(connection: &Connection, to: Option<&str>, name: &str, body: &B)
 where
     B: serde::Serialize + zbus::DynamicType,
@@ -137,21 +65,15 @@ where
     zbus::block_on(connection.emit_signal(to, PATH, INTERFACE, name, body)).unwrap();
 }
 
-async fn serve(connection: &Connection, call: &Message, capabilities: &[&str]) -> Option<Heard> {
+fn serve(connection: &Connection, call: &Message, capabilities: &[&str]) -> Option<Heard> {
     let header = call.header();
-    if header.message_type() != message::Type::MethodCall {
-        return None;
-    }
     match header.member().unwrap().as_str() {
         "GetCapabilities" => {
-            connection.reply(&header, &capabilities).await.unwrap();
+            reply(connection, call, &capabilities);
             None
         }
         "GetServerInformation" => {
-            connection
-                .reply(&header, &("Test\u{1b}", "nobody", "3", "1.2"))
-                .await
-                .unwrap();
+            reply(connection, call, &("Test\u{1b}", "nobody", "3", "1.2"));
             None
         }
         "Notify" => {
@@ -168,7 +90,7 @@ async fn serve(connection: &Connection, call: &Message, capabilities: &[&str]) -
             let (_, _, _, summary, body, actions, hints, expires_ms): Arguments =
                 call.body().deserialize().unwrap();
             let urgency = u8::try_from(hints.get("urgency").unwrap().clone()).unwrap();
-            connection.reply(&header, &ID).await.unwrap();
+            reply(connection, call, &ID);
             let from = header.sender().unwrap().to_string();
             Some(Heard::Notify {
                 from,
@@ -181,11 +103,15 @@ async fn serve(connection: &Connection, call: &Message, capabilities: &[&str]) -
         }
         "CloseNotification" => {
             let id = call.body().deserialize().unwrap();
-            connection.reply(&header, &()).await.unwrap();
+            reply(connection, call, &());
             Some(Heard::Close(id))
         }
         other => panic!("unexpected call: {other}"),
     }
+}
+
+fn asker(bus: &TestBus) -> Notification {
+    Notification::on(bus.bus())
 }
 
 const BUTTONS: [&str; 2] = ["body", "actions"];
@@ -203,7 +129,7 @@ fn asked() -> Asked {
     let bus = TestBus::start();
     let daemon = Daemon::start(&bus, &BUTTONS);
     let (answer, answers) = answers();
-    let shown = bus.asker().ask(&sign_in(), answer);
+    let shown = asker(&bus).ask(&sign_in(), answer);
     let Heard::Notify { from: client, .. } = daemon.hears() else {
         panic!("closed before it was shown")
     };
@@ -221,7 +147,7 @@ fn a_notification_names_what_happens_and_has_two_buttons() {
     let bus = TestBus::start();
     let daemon = Daemon::start(&bus, &BUTTONS);
     let (answer, _answers) = answers();
-    let _shown = bus.asker().ask(&sign_in(), answer);
+    let _shown = asker(&bus).ask(&sign_in(), answer);
     let Heard::Notify {
         summary,
         body,
@@ -253,7 +179,7 @@ fn markup_of_the_host_is_escaped_where_markup_works() {
         ..sign_in()
     };
     let (answer, _answers) = answers();
-    let _shown = bus.asker().ask(&question, answer);
+    let _shown = asker(&bus).ask(&question, answer);
     let Heard::Notify { body, .. } = daemon.hears() else {
         panic!("closed before it was shown")
     };
@@ -373,16 +299,16 @@ fn a_daemon_without_buttons_cannot_ask() {
     let bus = TestBus::start();
     let _daemon = Daemon::start(&bus, &["body", "body-markup"]);
     let (answer, answers) = answers();
-    let _shown = bus.asker().ask(&sign_in(), answer);
+    let _shown = asker(&bus).ask(&sign_in(), answer);
     assert_eq!(reason(&answers), "the notification daemon shows no buttons");
-    assert!(bus.asker().probe().is_err());
+    assert!(asker(&bus).probe().is_err());
 }
 
 #[test]
 fn without_a_daemon_or_a_bus_nobody_can_be_asked() {
     let bus = TestBus::start();
     let (answer, received) = answers();
-    let _shown = bus.asker().ask(&sign_in(), answer);
+    let _shown = asker(&bus).ask(&sign_in(), answer);
     assert!(reason(&received).starts_with("no notification daemon answers: "));
     let (answer, received) = answers();
     let _shown = Notification::on(Bus::At("unix:path=/nonexistent/bus".to_owned())).ask(&sign_in(), answer);
@@ -393,7 +319,7 @@ fn without_a_daemon_or_a_bus_nobody_can_be_asked() {
 fn probing_names_the_daemon() {
     let bus = TestBus::start();
     let _daemon = Daemon::start(&bus, &BUTTONS);
-    assert_eq!(bus.asker().probe().unwrap(), "Test\u{FFFD} 3");
+    assert_eq!(asker(&bus).probe().unwrap(), "Test\u{FFFD} 3");
 }
 
 #[test]

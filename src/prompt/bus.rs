@@ -1,0 +1,60 @@
+//! What every way that goes over D-Bus needs: the bus, the signals of one program on it, and word of its end.
+
+use std::time::Duration;
+
+use zbus::connection::Builder;
+use zbus::{Connection, MatchRule, MessageStream, message};
+
+/// How long a program may take to answer a call. The bus may have to start it first.
+pub(super) const CALL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A message bus.
+#[derive(Debug, Clone)]
+pub(super) enum Bus {
+    /// The one of this login session.
+    Session,
+    /// The one that a test has started.
+    #[cfg(test)]
+    At(String),
+}
+
+impl Bus {
+    /// Connects. Calls fail after `call_patience`.
+    pub(super) async fn connect(&self, call_patience: Duration) -> zbus::Result<Connection> {
+        let builder = match self {
+            Self::Session => Builder::session(),
+            #[cfg(test)]
+            Self::At(address) => Builder::address(address.as_str()),
+        };
+        builder.method_timeout(call_patience).build().await
+    }
+}
+
+/// The signals of one interface that come from the program with the unique name `sender`.
+pub(super) async fn signals_of(
+    connection: &Connection,
+    sender: &str,
+    path: &str,
+    interface: &str,
+) -> zbus::Result<MessageStream> {
+    let rule = MatchRule::builder()
+        .msg_type(message::Type::Signal)
+        .sender(sender)
+        .path(path)
+        .interface(interface)
+        .build()?;
+    MessageStream::for_match_rule(rule, connection, None).await
+}
+
+/// Has something to say when the program with the unique name `name` has left the bus: such a name changes its owner
+/// only once.
+pub(super) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<MessageStream> {
+    let rule = MatchRule::builder()
+        .msg_type(message::Type::Signal)
+        .sender("org.freedesktop.DBus")
+        .interface("org.freedesktop.DBus")
+        .member("NameOwnerChanged")
+        .arg(0, name)
+        .build()?;
+    MessageStream::for_match_rule(rule, connection, None).await
+}
