@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wardkey_authenticator::{Prompt, PromptId, Purpose as Reason};
 
-use crate::prompt::{AnswerHandle, Asker, Purpose, Question, Shown};
+use crate::prompt::{AnswerHandle, Asker, Demand, Purpose, Question, Shown};
 use crate::wake::{Waker, Wakeup};
 
 /// Shows prompts and takes them away.
@@ -57,6 +57,9 @@ fn question(id: PromptId, prompt: Prompt, time_left: Duration) -> Question {
         rp_name: prompt.rp_name,
         user_name: prompt.user_name,
         user_display_name: prompt.user_display_name,
+        demand: Demand::Presence,
+        accounts: Vec::new(),
+        note: None,
         seconds_left: u32::try_from(time_left.as_secs()).unwrap_or(u32::MAX),
     }
 }

@@ -322,8 +322,10 @@ impl Daemon {
     /// A key that cannot ask its user does nothing: silence is no consent.
     fn gesture(&self, answer: Answer) -> Gesture {
         match answer {
-            Answer::Decided(Decision::Approved) => Gesture::Approved,
-            Answer::Decided(Decision::Declined) => Gesture::Declined,
+            Answer::Decided(Decision::Approved | Decision::Chosen(_) | Decision::Verified) => {
+                Gesture::Approved
+            }
+            Answer::Decided(Decision::NotVerified | Decision::Declined) | Answer::Pin(_) => Gesture::Declined,
             Answer::Unavailable(reason) => {
                 self.log.problem(&format!(
                     "nobody could be asked: {reason}. hint: {}",

@@ -77,6 +77,11 @@ impl Asker for Chain {
         Box::new(ShownByChain { round })
     }
 
+    /// Whether it can be chosen in any way: a way that cannot leaves the choice to others.
+    fn can_choose_account(&self) -> bool {
+        self.ways.iter().any(|way| way.can_choose_account())
+    }
+
     /// The first way that works.
     fn probe(&self) -> Result<String, Unavailable> {
         let mut failed = Vec::new();
@@ -134,10 +139,11 @@ impl Round {
         let this = Arc::clone(round);
         let name = way.name();
         let handle = AnswerHandle::new(move |outcome| match outcome {
-            Answer::Decided(decision) => this
-                .take_answer()
-                .into_iter()
-                .for_each(|answer| answer.give(decision)),
+            given @ (Answer::Decided(_) | Answer::Pin(_)) => {
+                if let Some(answer) = this.take_answer() {
+                    answer.pass_on(given);
+                }
+            }
             Answer::Unavailable(unavailable) => {
                 this.lock().failed.push(Failed {
                     way: name,

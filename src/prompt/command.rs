@@ -1,11 +1,12 @@
 //! `--prompt-command PROGRAM`: the question goes to the program's standard input as one JSON document, and its
-//! exit code is the decision: 0 approves, 1 declines, everything else means that it could not ask.
+//! exit code is the decision: 0 approves, 1 declines, everything else means that it could not ask. Where the user may
+//! choose an account, the program prints the place of that account in the document, or nothing if it cannot tell.
 //!
 //! No shell is involved. The program leads a process group of its own; when the question is taken away the
 //! whole group gets SIGTERM, and SIGKILL a second later. It has therefore no use of our terminal.
 
 use std::fs::File;
-use std::io::{self, Seek as _, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -16,8 +17,11 @@ use serde::Serialize;
 use super::child::{Program, Reach};
 use super::text::{Text, visible};
 use super::worker::{Withdrawal, Woken, Workers};
-use super::{Answer, AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use super::{Account, AnswerHandle, Asker, Decision, Offer, Question, Shown, Unavailable};
 use crate::programs::find_program;
+
+/// Bytes of the program's output that are looked at.
+const PRINTED_BYTES_MAX: u64 = 64;
 
 /// Asks by running a program.
 #[derive(Debug)]
@@ -45,21 +49,34 @@ impl Asker for PromptCommand {
         let program = self.program.clone();
         let question = question.clone();
         self.workers.start(answer, move |withdrawal, answer| {
-            match run(&program, &question, withdrawal) {
-                Ok(Some(Answer::Decided(decision))) => answer.give(decision),
-                Ok(Some(Answer::Unavailable(unavailable))) => answer.unavailable(unavailable),
+            let decided = run(&program, &question, withdrawal).and_then(|ended| {
+                ended
+                    .map(|ended| decision(&program, &question, ended))
+                    .transpose()
+            });
+            match decided {
+                Ok(Some(decision)) => answer.give(decision),
                 Ok(None) => answer.dismiss(),
-                Err(error) => answer.unavailable(cannot_run(&program, &error)),
+                Err(unavailable) => answer.unavailable(unavailable),
             }
         })
     }
 
-    fn probe(&self) -> Result<String, Unavailable> {
-        let path = std::env::var_os("PATH");
-        find_program(&self.program, path.as_deref())
-            .map(|found| found.display().to_string())
-            .ok_or_else(|| cannot_run(&self.program, &io::ErrorKind::NotFound.into()))
+    fn can_choose_account(&self) -> bool {
+        true
     }
+
+    fn probe(&self) -> Result<String, Unavailable> {
+        probe(&self.program)
+    }
+}
+
+/// Whether there is such a program.
+pub(super) fn probe(program: &Path) -> Result<String, Unavailable> {
+    let path = std::env::var_os("PATH");
+    find_program(program, path.as_deref())
+        .map(|found| found.display().to_string())
+        .ok_or_else(|| cannot_run(program, &io::ErrorKind::NotFound.into()))
 }
 
 /// The document on standard input. Its text is fit to be shown as it is, but not escaped for any markup.
@@ -74,24 +91,18 @@ struct Document {
 impl Document {
     fn new(question: &Question) -> Self {
         let Text { title, sentence } = Text::for_question(question);
-        let Question {
-            id,
-            purpose,
-            rp_id,
-            rp_name,
-            user_name,
-            user_display_name,
-            seconds_left,
-        } = question;
         let visible = |name: &Option<String>| name.as_deref().map(visible);
+        let account = |account: &Account| Account {
+            user_name: visible(&account.user_name),
+            user_display_name: visible(&account.user_display_name),
+        };
         let question = Question {
-            id: *id,
-            purpose: *purpose,
-            rp_id: visible(rp_id),
-            rp_name: visible(rp_name),
-            user_name: visible(user_name),
-            user_display_name: visible(user_display_name),
-            seconds_left: *seconds_left,
+            rp_id: visible(&question.rp_id),
+            rp_name: visible(&question.rp_name),
+            user_name: visible(&question.user_name),
+            user_display_name: visible(&question.user_display_name),
+            accounts: question.accounts.iter().map(account).collect(),
+            ..*question
         };
         Self {
             question,
@@ -101,41 +112,100 @@ impl Document {
     }
 }
 
+/// How a program ended by itself.
+pub(super) struct Ended {
+    status: ExitStatus,
+    output: File,
+}
+
 /// Runs the program to its end; nothing when the question was taken away before.
-fn run(program: &Path, question: &Question, withdrawal: &Withdrawal) -> io::Result<Option<Answer>> {
+pub(super) fn run(
+    program: &Path,
+    question: &Question,
+    withdrawal: &Withdrawal,
+) -> Result<Option<Ended>, Unavailable> {
+    let failed = |error| cannot_run(program, &error);
+    let output = memory_file("answer.txt").map_err(failed)?;
     let mut command = Command::new(program);
     command
-        .stdin(document(question)?)
-        .stdout(Stdio::null())
+        .stdin(document(question).map_err(failed)?)
+        .stdout(output.try_clone().map_err(failed)?)
         .stderr(Stdio::inherit());
-    let mut running = Program::start(&mut command, Reach::Group)?;
-    match withdrawal.wait(running.ended())? {
+    let mut running = Program::start(&mut command, Reach::Group).map_err(failed)?;
+    match withdrawal.wait(running.ended()).map_err(failed)? {
         Woken::Withdrawn => Ok(None),
-        Woken::Ready => Ok(Some(decision(program, running.wait()?))),
+        Woken::Ready => Ok(Some(Ended {
+            status: running.wait().map_err(failed)?,
+            output,
+        })),
     }
 }
 
-/// The JSON document in memory: unlike a pipe, it never makes us wait for a program that does not read.
+/// The JSON document.
 fn document(question: &Question) -> io::Result<File> {
-    let mut file = File::from(memfd_create("question.json", MemfdFlags::CLOEXEC)?);
+    let mut file = memory_file("question.json")?;
     serde_json::to_writer(&mut file, &Document::new(question))?;
     file.write_all(b"\n")?;
     file.rewind()?;
     Ok(file)
 }
 
-fn decision(program: &Path, status: ExitStatus) -> Answer {
-    let ended = match (status.code(), status.signal()) {
-        (Some(0), _) => return Answer::Decided(Decision::Approved),
-        (Some(1), _) => return Answer::Decided(Decision::Declined),
-        (Some(code), _) => format!("ended with exit code {code}"),
-        (None, Some(signal)) => format!("was ended by signal {signal}"),
-        (None, None) => "ended without an exit code".to_owned(),
+/// Unlike a pipe, it never makes anyone wait for someone who does not read.
+fn memory_file(name: &str) -> io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
+impl Ended {
+    pub(super) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// What stands in the way of taking the end for an answer.
+    pub(super) fn not_an_answer(&self, program: &Path, hint: &str) -> Unavailable {
+        let ended = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("ended with exit code {code}"),
+            (None, Some(signal)) => format!("was ended by signal {signal}"),
+            (None, None) => "ended without an exit code".to_owned(),
+        };
+        Unavailable::new(format!("{} {ended}", program.display()), hint)
+    }
+
+    /// The first line of standard output; nothing when it is empty or no text.
+    fn printed(&mut self) -> io::Result<Option<String>> {
+        self.output.rewind()?;
+        let mut printed = Vec::new();
+        (&self.output).take(PRINTED_BYTES_MAX).read_to_end(&mut printed)?;
+        let line = String::from_utf8(printed).ok();
+        let line = line.as_deref().and_then(|text| text.lines().next());
+        Ok(line
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty()))
+    }
+}
+
+fn decision(program: &Path, question: &Question, mut ended: Ended) -> Result<Decision, Unavailable> {
+    match ended.code() {
+        Some(0) => {}
+        Some(1) => return Ok(Decision::Declined),
+        _ => {
+            let hint = "a prompt command exits with 0 to approve and with 1 to decline";
+            return Err(ended.not_an_answer(program, hint));
+        }
+    }
+    let Offer::Choice(accounts) = question.offer() else {
+        return Ok(Decision::Approved);
     };
-    Answer::Unavailable(Unavailable::new(
-        format!("{} {ended}", program.display()),
-        "a prompt command exits with 0 to approve and with 1 to decline",
-    ))
+    let printed = ended.printed().map_err(|error| cannot_run(program, &error))?;
+    let Some(printed) = printed else {
+        return Ok(Decision::Approved);
+    };
+    let index = printed.parse().ok().filter(|index| *index < accounts.len());
+    index.map(Decision::Chosen).ok_or_else(|| {
+        Unavailable::new(
+            format!("{} printed no index of an account", program.display()),
+            "a prompt command prints the place of the account in `accounts`, from 0 on, or nothing",
+        )
+    })
 }
 
 fn cannot_run(program: &Path, error: &io::Error) -> Unavailable {

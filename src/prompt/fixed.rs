@@ -28,6 +28,10 @@ impl Asker for Fixed {
         Box::new(NothingShown)
     }
 
+    fn can_choose_account(&self) -> bool {
+        false
+    }
+
     fn probe(&self) -> Result<String, Unavailable> {
         Ok("test mode: nobody is asked".to_owned())
     }
@@ -35,15 +39,14 @@ impl Asker for Fixed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Answer;
-    use super::super::testing::{answers, sign_in};
+    use super::super::testing::{answers, decision, sign_in};
     use super::*;
 
     #[test]
     fn always_approves_at_once() {
         let (answer, received) = answers();
         let _shown = Fixed::Always.ask(&sign_in(), answer);
-        assert_eq!(received.try_recv().unwrap(), Answer::Decided(Decision::Approved));
+        assert_eq!(decision(received.try_recv().unwrap()), Decision::Approved);
     }
 
     #[test]

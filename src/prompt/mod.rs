@@ -9,6 +9,7 @@ mod bus;
 pub(crate) mod chain;
 mod child;
 pub(crate) mod command;
+mod entered_pin;
 pub(crate) mod fixed;
 pub(crate) mod notification;
 pub(crate) mod pinentry;
@@ -21,6 +22,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub(crate) use self::entered_pin::EnteredPin;
+
 /// What is about to happen, and to whom. The names come from the host and are not to be trusted:
 /// [`text`] makes them fit to be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,8 +35,48 @@ pub(crate) struct Question {
     pub(crate) rp_name: Option<String>,
     pub(crate) user_name: Option<String>,
     pub(crate) user_display_name: Option<String>,
+    /// What counts as an answer.
+    #[serde(flatten)]
+    pub(crate) demand: Demand,
+    /// Accounts of which the user may choose one, best first; where there is nothing to choose it is empty.
+    pub(crate) accounts: Vec<Account>,
+    /// How an attempt went that was not good enough, in words of our own.
+    pub(crate) note: Option<&'static str>,
     /// How long the host will wait.
     pub(crate) seconds_left: u32,
+}
+
+/// What counts as an answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "demand", rename_all = "kebab-case")]
+pub(crate) enum Demand {
+    /// A yes.
+    Presence,
+    /// Proof that it is the user who says yes.
+    Verification {
+        modality: Modality,
+        /// Attempts that the user has before this way is blocked, this one included.
+        attempts_left: u32,
+    },
+}
+
+/// What proves that it is the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Modality {
+    /// A finger on a reader of this computer.
+    Fingerprint,
+    /// The password with which the user logs in to this computer, or whatever else its policy accepts.
+    Password,
+    /// The key's own PIN.
+    Pin,
+}
+
+/// An account at the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Account {
+    pub(crate) user_name: Option<String>,
+    pub(crate) user_display_name: Option<String>,
 }
 
 /// What an approval allows.
@@ -48,27 +91,65 @@ pub(crate) enum Purpose {
     AlreadyRegistered,
     /// The program learns that this is the key that the user means.
     Identify,
-    /// A program may use the key for a while.
+    /// A program may use the key for a while without asking for verification again.
     Verify,
-    /// The chosen account signs in.
+    /// The account is used that the user chooses.
     ChooseAccount,
     /// Every passkey is erased.
     Reset,
-    /// Every passkey is erased; the user has agreed once.
+    /// The same, asked a second time.
     ConfirmReset,
 }
 
-/// What the user said.
+/// Accounts that the user is shown at most, where a person has to look through them.
+const ACCOUNTS_SHOWN_MAX: usize = 20;
+
+/// What a way to ask has to let the user do.
+pub(super) enum Offer<'a> {
+    /// Approve or refuse.
+    Approval,
+    /// Choose one of at least two accounts, or refuse.
+    Choice(&'a [Account]),
+    /// Refuse; what approves is the finger on the reader.
+    Refusal,
+    /// Enter the key's PIN, or refuse.
+    PinEntry,
+}
+
+impl Question {
+    fn offer(&self) -> Offer<'_> {
+        let Demand::Verification { modality, .. } = self.demand else {
+            return match self.accounts.as_slice() {
+                [] | [_] => Offer::Approval,
+                accounts => Offer::Choice(accounts),
+            };
+        };
+        match modality {
+            Modality::Fingerprint => Offer::Refusal,
+            Modality::Password => Offer::Approval,
+            Modality::Pin => Offer::PinEntry,
+        }
+    }
+}
+
+/// What the user said or did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     Approved,
+    /// Approved, with the account of this index.
+    Chosen(usize),
+    /// It is the user, and the user agrees.
+    Verified,
+    /// One attempt to show that it is the user has failed.
+    NotVerified,
     Declined,
 }
 
 /// What comes back from asking.
-#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Decided(Decision),
+    /// The user typed what may be the key's PIN.
+    Pin(EnteredPin),
     /// The user could not be asked this way.
     Unavailable(Unavailable),
 }
@@ -104,6 +185,9 @@ pub(crate) trait Asker: Send + Sync {
     /// unused once the returned value is dropped, which takes the question away.
     fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown>;
 
+    /// Whether the user can choose an account this way.
+    fn can_choose_account(&self) -> bool;
+
     /// Says what would be used to ask, without asking. May wait for some seconds for another program.
     fn probe(&self) -> Result<String, Unavailable>;
 }
@@ -132,12 +216,12 @@ impl AnswerHandle {
 
     /// The user decided.
     pub(crate) fn give(self, decision: Decision) {
-        self.send(Answer::Decided(decision));
+        self.pass_on(Answer::Decided(decision));
     }
 
     /// The user cannot be asked this way: the next way is tried, if there is one.
     pub(crate) fn unavailable(self, reason: Unavailable) {
-        self.send(Answer::Unavailable(reason));
+        self.pass_on(Answer::Unavailable(reason));
     }
 
     /// The question was taken away: no answer is wanted any more.
@@ -145,7 +229,8 @@ impl AnswerHandle {
         self.sink = None;
     }
 
-    fn send(mut self, answer: Answer) {
+    /// Any answer.
+    pub(crate) fn pass_on(mut self, answer: Answer) {
         if let Some(sink) = self.sink.take() {
             sink(answer);
         }

@@ -6,14 +6,15 @@
 //! program that showed the notification. It is closed when the question is taken away.
 
 mod desktop;
+mod page;
 
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
 use self::desktop::{Desktop, Event, Visible};
+use self::page::{Action, Page};
 use super::bus::Bus;
-use super::text::Text;
 use super::withdrawal::{self, WithdrawOnDrop, Withdrawal};
 use super::worker::Workers;
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
@@ -49,11 +50,17 @@ impl Asker for Notification {
 
     fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
         let bus = self.bus.clone();
-        let text = Text::for_question(question);
+        let Some(pages) = page::pages(question) else {
+            answer.unavailable(Unavailable::new(
+                "a PIN cannot be entered in a notification",
+                "use --prompt pinentry or --prompt terminal",
+            ));
+            return Box::new(super::NothingShown);
+        };
         let seconds_left = question.seconds_left;
         let (withdraw, withdrawal) = withdrawal::pair();
         let worker = self.workers.start(answer, move |_, answer| {
-            let asked = zbus::block_on(show_and_wait(&bus, &text, seconds_left, &withdrawal));
+            let asked = zbus::block_on(show_and_wait(&bus, &pages, seconds_left, &withdrawal));
             match asked {
                 Ok(Some(decision)) => answer.give(decision),
                 Ok(None) => answer.dismiss(),
@@ -64,6 +71,10 @@ impl Asker for Notification {
             _withdraw: withdraw,
             _worker: worker,
         })
+    }
+
+    fn can_choose_account(&self) -> bool {
+        true
     }
 
     fn probe(&self) -> Result<String, Unavailable> {
@@ -101,7 +112,7 @@ impl Shown for ShownOnDesktop {}
 /// Nothing when the question was taken away.
 async fn show_and_wait(
     bus: &Bus,
-    text: &Text,
+    pages: &[Page],
     seconds_left: u32,
     withdrawal: &Withdrawal,
 ) -> Result<Option<Decision>, Unavailable> {
@@ -109,20 +120,36 @@ async fn show_and_wait(
         return Ok(None);
     };
     let desktop = desktop?;
-    // Not interrupted: only the daemon's reply tells what has to be closed. Calls have a time-out.
-    let mut visible = desktop.show(text, seconds_left).await?;
-    let decided = withdrawal.unless_withdrawn(wait_for_decision(&mut visible)).await;
-    if !matches!(decided, Some(Ok(_))) {
+    for page in pages.iter().cycle() {
+        // Not interrupted: only the daemon's reply tells what has to be closed. Calls have a time-out.
+        let mut visible = desktop.show(page, seconds_left).await?;
+        let action = withdrawal
+            .unless_withdrawn(wait_for_action(page, &mut visible))
+            .await;
+        if let Some(Ok(Action::Decide(decision))) = action {
+            return Ok(Some(decision));
+        }
         desktop.close(&visible).await;
+        if action.transpose()?.is_none() {
+            break;
+        }
     }
-    decided.transpose()
+    Ok(None)
 }
 
-async fn wait_for_decision(visible: &mut Visible) -> Result<Decision, Unavailable> {
-    match visible.next_event().await {
-        Event::Approve => Ok(Decision::Approved),
-        Event::Deny | Event::ClosedByUser => Ok(Decision::Declined),
-        Event::Gone(reason) => Err(Unavailable::new(reason, "choose another way with --prompt")),
+async fn wait_for_action(page: &Page, visible: &mut Visible) -> Result<Action, Unavailable> {
+    loop {
+        match visible.next_event().await {
+            Event::Pressed(key) => {
+                if let Some(button) = page.buttons.iter().find(|button| button.key() == key) {
+                    return Ok(button.action);
+                }
+            }
+            Event::ClosedByUser => return Ok(Action::Decide(Decision::Declined)),
+            Event::Gone(reason) => {
+                return Err(Unavailable::new(reason, "choose another way with --prompt"));
+            }
+        }
     }
 }
 

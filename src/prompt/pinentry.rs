@@ -1,25 +1,24 @@
-//! Asks through pinentry, the dialog program of GnuPG: `CONFIRM` in the Assuan protocol over its standard input
-//! and output, one command at a time. The program is ended when the question is taken away.
+//! Asks through pinentry, the dialog program of GnuPG: `CONFIRM` or `GETPIN` in the Assuan protocol over its standard
+//! input and output, one command at a time. The program is ended when the question is taken away.
 //!
 //! Only graphical dialogs are wanted here: pinentry is not told of any terminal, because there
 //! [`super::terminal`] asks without taking over the whole screen.
 
-use std::ffi::OsString;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
-use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+mod assuan;
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use zeroize::Zeroizing;
+
+use self::assuan::{Dialogue, Failure, Reply};
 use super::child::{Program, Reach};
-use super::text::{Text, without_markup};
-use super::worker::{Withdrawal, Woken, Workers};
-use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use super::text::{Text, visible, without_markup};
+use super::worker::{Withdrawal, Workers};
+use super::{Answer, AnswerHandle, Asker, Decision, EnteredPin, Offer, Question, Shown, Unavailable};
 use crate::programs::find_program;
 
-/// The longest line of the protocol, without its end (Assuan manual, "Client requests").
-const LINE_BYTES_MAX: usize = 1000;
-/// Lines that one command may be answered with.
-const LINES_MAX: usize = 64;
 /// Our own time-out comes first; pinentry's is for the case that we are gone.
 const GRACE_SECONDS: u32 = 5;
 
@@ -89,14 +88,18 @@ impl Asker for Pinentry {
                 return Box::new(super::NothingShown);
             }
         };
-        let commands = commands(question);
+        let script = Script::for_question(question);
         self.workers.start(answer, move |withdrawal, answer| {
-            match confirm(&program, &commands, withdrawal) {
-                Ok(decision) => answer.give(decision),
+            match play(&program, &script, withdrawal) {
+                Ok(given) => answer.pass_on(given),
                 Err(Failure::Withdrawn) => answer.dismiss(),
                 Err(failure) => answer.unavailable(failure.into()),
             }
         })
+    }
+
+    fn can_choose_account(&self) -> bool {
+        false
     }
 
     fn probe(&self) -> Result<String, Unavailable> {
@@ -104,40 +107,77 @@ impl Asker for Pinentry {
     }
 }
 
-/// The dialogue up to the question itself.
-fn commands(question: &Question) -> Vec<String> {
-    let Text { title, sentence } = Text::for_question(question);
-    vec![
-        format!("SETTITLE {}", argument(&format!("wardkey: {title}"))),
-        format!("SETDESC {}", argument(&sentence)),
-        "SETOK Approve".to_owned(),
-        "SETCANCEL Deny".to_owned(),
-        format!(
+/// What is said to pinentry before the question itself, and the question.
+struct Script {
+    settings: Vec<String>,
+    request: Request,
+}
+
+/// What pinentry does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    /// Two buttons, of which one approves.
+    Confirm,
+    /// One button, and it refuses.
+    Message,
+    GetPin,
+}
+
+impl Request {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Confirm => "CONFIRM",
+            Self::Message => "CONFIRM --one-button",
+            Self::GetPin => "GETPIN",
+        }
+    }
+
+    /// What pinentry's `OK` means.
+    fn accepted(self, data: Zeroizing<Vec<u8>>) -> Result<Answer, Failure> {
+        match self {
+            Self::Confirm => Ok(Answer::Decided(Decision::Approved)),
+            Self::Message => Ok(Answer::Decided(Decision::Declined)),
+            Self::GetPin => {
+                let text = std::str::from_utf8(&data).map_err(|_| Failure::Protocol)?;
+                let pin = EnteredPin::new(Zeroizing::new(text.to_owned()));
+                Ok(pin.map_or(Answer::Decided(Decision::Declined), Answer::Pin))
+            }
+        }
+    }
+}
+
+impl Script {
+    fn for_question(question: &Question) -> Self {
+        let Text { title, sentence } = Text::for_question(question);
+        let request = match question.offer() {
+            // There is no list in pinentry: whoever asked chooses among the accounts.
+            Offer::Approval | Offer::Choice(_) => Request::Confirm,
+            Offer::Refusal => Request::Message,
+            Offer::PinEntry => Request::GetPin,
+        };
+        let buttons = match request {
+            Request::Confirm | Request::GetPin => ["SETOK Approve", "SETCANCEL Deny"].as_slice(),
+            Request::Message => &["SETOK Deny"],
+        };
+        let mut settings = vec![
+            format!("SETTITLE {}", argument(&format!("wardkey: {title}"))),
+            format!("SETDESC {}", argument(&sentence)),
+        ];
+        settings.extend(buttons.iter().map(|&button| button.to_owned()));
+        if request == Request::GetPin {
+            settings.push("SETPROMPT PIN:".to_owned());
+        }
+        settings.push(format!(
             "SETTIMEOUT {}",
             question.seconds_left.saturating_add(GRACE_SECONDS)
-        ),
-        "CONFIRM".to_owned(),
-    ]
+        ));
+        Self { settings, request }
+    }
 }
 
 /// Text as the argument of a command: percent signs escaped, everything else is printable by now.
 fn argument(text: &str) -> String {
     without_markup(text).replace('%', "%25")
-}
-
-/// Why there is no decision.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("the question was taken away")]
-    Withdrawn,
-    #[error("pinentry cannot be run: {0}")]
-    Run(#[from] io::Error),
-    #[error("pinentry ended without an answer")]
-    Ended,
-    #[error("pinentry shows nothing: {0}")]
-    Refused(String),
-    #[error("pinentry does not speak its protocol")]
-    Protocol,
 }
 
 impl From<Failure> for Unavailable {
@@ -149,7 +189,7 @@ impl From<Failure> for Unavailable {
     }
 }
 
-fn confirm(program: &Path, commands: &[String], withdrawal: &Withdrawal) -> Result<Decision, Failure> {
+fn play(program: &Path, script: &Script, withdrawal: &Withdrawal) -> Result<Answer, Failure> {
     let mut command = Command::new(program);
     command
         .stdin(Stdio::piped())
@@ -157,92 +197,36 @@ fn confirm(program: &Path, commands: &[String], withdrawal: &Withdrawal) -> Resu
         .stderr(Stdio::null());
     let mut running = Program::start(&mut command, Reach::Program)?;
     let (input, output) = running.take_pipes().ok_or(Failure::Protocol)?;
-    let mut dialogue = Dialogue {
-        input,
-        output,
-        unread: Vec::new(),
-        withdrawal,
-    };
-    dialogue.reply()?.map_err(Failure::Refused)?;
-    let (question, settings) = commands.split_last().ok_or(Failure::Protocol)?;
-    for setting in settings {
+    let mut dialogue = Dialogue::new(input, output, withdrawal);
+    if let Reply::Error(error) = dialogue.reply()? {
+        return Err(refused(&error));
+    }
+    for setting in &script.settings {
         dialogue.send(setting)?;
         // A setting that this pinentry does not know changes how the dialog looks, not what it asks;
         // what it asks is in SETDESC.
-        let accepted = dialogue.reply()?;
-        if setting.starts_with("SETDESC") {
-            accepted.map_err(Failure::Refused)?;
+        if let Reply::Error(error) = dialogue.reply()?
+            && setting.starts_with("SETDESC")
+        {
+            return Err(refused(&error));
         }
     }
-    dialogue.send(question)?;
+    dialogue.send(script.request.command())?;
     match dialogue.reply()? {
-        Ok(()) => Ok(Decision::Approved),
-        Err(error) if is_declined(&error) => Ok(Decision::Declined),
-        Err(error) => Err(Failure::Refused(super::text::visible(&error))),
+        Reply::Ok(data) => script.request.accepted(data),
+        Reply::Error(error) if is_declined(&error) => Ok(Answer::Decided(Decision::Declined)),
+        Reply::Error(error) => Err(refused(&error)),
     }
+}
+
+fn refused(error: &str) -> Failure {
+    Failure::Refused(visible(error))
 }
 
 /// Whether the text after `ERR` says that the user said no.
 fn is_declined(error: &str) -> bool {
     let code = error.split(' ').next().and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| DECLINED.contains(&(code & ERROR_CODE_MASK)))
-}
-
-/// The protocol: one command, then lines up to `OK` or `ERR`.
-struct Dialogue<'a> {
-    input: ChildStdin,
-    output: ChildStdout,
-    unread: Vec<u8>,
-    withdrawal: &'a Withdrawal,
-}
-
-impl Dialogue<'_> {
-    /// Every command fits into the pipe: one is under way at a time, and none is longer than a line.
-    fn send(&mut self, command: &str) -> Result<(), Failure> {
-        let mut line = command.to_owned();
-        line.truncate(line.floor_char_boundary(LINE_BYTES_MAX));
-        line.push('\n');
-        Ok(self.input.write_all(line.as_bytes())?)
-    }
-
-    /// Waits for `OK` or for the text after `ERR`, and passes over status and comment lines.
-    fn reply(&mut self) -> Result<Result<(), String>, Failure> {
-        for _ in 0..LINES_MAX {
-            let line = self.line()?;
-            if line == "OK" || line.starts_with("OK ") {
-                return Ok(Ok(()));
-            }
-            if let Some(error) = line.strip_prefix("ERR ") {
-                return Ok(Err(error.to_owned()));
-            }
-            if !(line.starts_with("S ") || line.starts_with('#') || line.starts_with("D ")) {
-                return Err(Failure::Protocol);
-            }
-        }
-        Err(Failure::Protocol)
-    }
-
-    fn line(&mut self) -> Result<String, Failure> {
-        loop {
-            if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
-                let mut line: Vec<u8> = self.unread.drain(..=end).collect();
-                line.truncate(end);
-                return String::from_utf8(line).map_err(|_| Failure::Protocol);
-            }
-            if self.unread.len() > LINE_BYTES_MAX {
-                return Err(Failure::Protocol);
-            }
-            if self.withdrawal.wait(self.output.as_fd())? == Woken::Withdrawn {
-                return Err(Failure::Withdrawn);
-            }
-            let mut bytes = [0; 256];
-            let count = self.output.read(&mut bytes)?;
-            if count == 0 {
-                return Err(Failure::Ended);
-            }
-            self.unread.extend(bytes.iter().take(count));
-        }
-    }
 }
 
 #[cfg(test)]

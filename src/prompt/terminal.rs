@@ -1,11 +1,14 @@
-//! Asks in the terminal that controls this process: one line with the question, and `y` or `yes` approves.
+//! Asks in the terminal that controls this process: one line with the question, and `y` or `yes` approves, or the
+//! number of an account, or the key's PIN, which is not shown while it is typed.
 //!
 //! The terminal is `/dev/tty`, so standard input and output may be redirected. It is used only while this
 //! process is in its foreground: in the background, reading would stop the process, and the keys that the user
 //! presses are meant for another program. What was typed before the question is thrown away unread.
 
+mod dialogue;
+mod echo;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,16 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::OFlags;
 use rustix::process::getpgrp;
-use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
+use rustix::termios::tcgetpgrp;
 
-use super::text::Text;
-use super::worker::{Withdrawal, Woken, Workers};
-use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
-
-/// Answers that are neither yes nor no before the question counts as declined.
-const UNCLEAR_MAX: usize = 3;
-/// Bytes of one answer that are looked at.
-const ANSWER_BYTES_MAX: usize = 256;
+use self::dialogue::Dialogue;
+use self::echo::Echo;
+use super::worker::Workers;
+use super::{AnswerHandle, Asker, Question, Shown, Unavailable};
 
 const HINT: &str = "start wardkey in the foreground of a terminal";
 
@@ -99,23 +98,33 @@ impl Asker for Terminal {
                 return Box::new(super::NothingShown);
             }
         };
-        let sentence = Text::for_question(question).sentence;
+        let question = question.clone();
         let foreground = self.foreground;
         let screen = Arc::clone(&self.screen);
-        self.workers.start(answer, move |withdrawal, answer| {
+        let echo = Arc::<Echo>::default();
+        let echo_of_worker = Arc::clone(&echo);
+        let worker = self.workers.start(answer, move |withdrawal, answer| {
             let _screen = screen.lock().unwrap_or_else(PoisonError::into_inner);
-            match (Dialogue {
+            let mut dialogue = Dialogue {
                 terminal,
                 foreground,
                 withdrawal,
-            })
-            .ask(&sentence)
-            {
-                Ok(Some(decision)) => answer.give(decision),
+                echo: &echo_of_worker,
+            };
+            match dialogue.ask(&question) {
+                Ok(Some(given)) => answer.pass_on(given),
                 Ok(None) => answer.dismiss(),
                 Err(unavailable) => answer.unavailable(unavailable),
             }
+        });
+        Box::new(ShownInTerminal {
+            echo,
+            _worker: worker,
         })
+    }
+
+    fn can_choose_account(&self) -> bool {
+        true
     }
 
     fn probe(&self) -> Result<String, Unavailable> {
@@ -123,77 +132,17 @@ impl Asker for Terminal {
     }
 }
 
-struct Dialogue<'a> {
-    terminal: File,
-    foreground: Foreground,
-    withdrawal: &'a Withdrawal,
+/// Dropping it does not wait for the thread, which the end of the process may overtake.
+struct ShownInTerminal {
+    echo: Arc<Echo>,
+    _worker: Box<dyn Shown>,
 }
 
-/// What a line of the user's means.
-#[derive(Debug, PartialEq, Eq)]
-enum Reply {
-    Decided(Decision),
-    Unclear,
-    Withdrawn,
-}
+impl Shown for ShownInTerminal {}
 
-impl Dialogue<'_> {
-    /// Nothing when the question was taken away.
-    fn ask(&mut self, sentence: &str) -> Result<Option<Decision>, Unavailable> {
-        self.forget_what_was_typed();
-        self.say(&format!("\n{sentence} [y/N] "))?;
-        for _ in 0..UNCLEAR_MAX {
-            match self.reply()? {
-                Reply::Decided(decision) => {
-                    self.say(match decision {
-                        Decision::Approved => "Approved.\n",
-                        Decision::Declined => "Declined.\n",
-                    })?;
-                    return Ok(Some(decision));
-                }
-                Reply::Unclear => self.say("Please answer y or n: ")?,
-                Reply::Withdrawn => {
-                    self.forget_what_was_typed();
-                    self.say("\nNo answer is needed any more: the question was taken back.\n")?;
-                    return Ok(None);
-                }
-            }
-        }
-        self.say("\nDeclined.\n")?;
-        Ok(Some(Decision::Declined))
-    }
-
-    /// Waits for a line.
-    fn reply(&mut self) -> Result<Reply, Unavailable> {
-        if self.withdrawal.wait(self.terminal.as_fd()).map_err(broken)? == Woken::Withdrawn {
-            return Ok(Reply::Withdrawn);
-        }
-        self.foreground.check(self.terminal.as_fd())?;
-        let mut bytes = [0; ANSWER_BYTES_MAX];
-        let count = self.terminal.read(&mut bytes).map_err(broken)?;
-        Ok(meaning(bytes.get(..count).unwrap_or_default()))
-    }
-
-    fn say(&mut self, text: &str) -> Result<(), Unavailable> {
-        self.terminal.write_all(text.as_bytes()).map_err(broken)
-    }
-
-    fn forget_what_was_typed(&self) {
-        // Where it cannot be forgotten, reading fails as well and says so.
-        let _unsupported = tcflush(&self.terminal, QueueSelector::IFlush);
-    }
-}
-
-fn broken(error: io::Error) -> Unavailable {
-    Unavailable::new(format!("the terminal cannot be used: {error}"), HINT)
-}
-
-/// An empty line means the default, and so does the end of input.
-fn meaning(line: &[u8]) -> Reply {
-    match line.trim_ascii().to_ascii_lowercase().as_slice() {
-        b"y" | b"yes" => Reply::Decided(Decision::Approved),
-        b"" | b"n" | b"no" => Reply::Decided(Decision::Declined),
-        _ => Reply::Unclear,
+impl Drop for ShownInTerminal {
+    fn drop(&mut self) {
+        self.echo.restore();
     }
 }
 

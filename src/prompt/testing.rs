@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Answer, AnswerHandle, Purpose, Question};
+use super::{Account, Answer, AnswerHandle, Decision, Demand, Modality, Purpose, Question};
 
 pub(super) mod bus;
 
@@ -15,7 +15,7 @@ pub(super) const SOON: Duration = Duration::from_secs(20);
 /// How long a test waits to see that nothing comes.
 pub(super) const A_WHILE: Duration = Duration::from_millis(300);
 
-pub(super) fn sign_in() -> Question {
+pub(crate) fn sign_in() -> Question {
     Question {
         id: 7,
         purpose: Purpose::SignIn,
@@ -23,15 +23,61 @@ pub(super) fn sign_in() -> Question {
         rp_name: Some("Example".to_owned()),
         user_name: Some("alice".to_owned()),
         user_display_name: Some("Alice Doe".to_owned()),
+        demand: Demand::Presence,
+        accounts: Vec::new(),
+        note: None,
         seconds_left: 30,
     }
 }
 
+/// The same, and the user has to show who it is; three attempts are left.
+pub(crate) fn sign_in_verified(modality: Modality) -> Question {
+    Question {
+        demand: Demand::Verification {
+            modality,
+            attempts_left: 3,
+        },
+        ..sign_in()
+    }
+}
+
+/// `user1`, `user2`, and so on.
+pub(super) fn accounts(count: usize) -> Vec<Account> {
+    let account = |number| Account {
+        user_name: Some(format!("user{number}")),
+        user_display_name: None,
+    };
+    (1..=count).map(account).collect()
+}
+
 /// A handle, and where what it is given arrives.
-pub(super) fn answers() -> (AnswerHandle, Receiver<Answer>) {
+pub(crate) fn answers() -> (AnswerHandle, Receiver<Answer>) {
     let (sender, receiver) = channel();
     let handle = AnswerHandle::new(move |answer| sender.send(answer).expect("the test still listens"));
     (handle, receiver)
+}
+
+/// The decision of an answer that has to have one.
+pub(crate) fn decision(answer: Answer) -> Decision {
+    match answer {
+        Answer::Decided(decision) => decision,
+        Answer::Pin(_) => panic!("a PIN"),
+        Answer::Unavailable(unavailable) => panic!("{unavailable}"),
+    }
+}
+
+/// The decision that comes soon.
+pub(super) fn decided(answers: &Receiver<Answer>) -> Decision {
+    decision(answers.recv_timeout(SOON).expect("an answer"))
+}
+
+/// The PIN that comes soon.
+pub(super) fn pin(answers: &Receiver<Answer>) -> String {
+    match answers.recv_timeout(SOON).expect("an answer") {
+        Answer::Pin(pin) => pin.expose_secret().to_owned(),
+        Answer::Decided(decision) => panic!("decided {decision:?}"),
+        Answer::Unavailable(unavailable) => panic!("{unavailable}"),
+    }
 }
 
 /// The reason of an answer that has to be `Unavailable`.
@@ -39,6 +85,7 @@ pub(super) fn reason(answers: &Receiver<Answer>) -> String {
     match answers.recv_timeout(SOON).expect("an answer") {
         Answer::Unavailable(unavailable) => unavailable.to_string(),
         Answer::Decided(decision) => panic!("decided {decision:?}"),
+        Answer::Pin(_) => panic!("a PIN"),
     }
 }
 

@@ -5,7 +5,7 @@
 //! are cut to a length, and are put in quotation marks unless they are plain, so that a name cannot continue
 //! the sentence. Markup is not here: who shows text where markup works escapes it with [`escape_markup`].
 
-use super::{Purpose, Question};
+use super::{Account, Demand, Modality, Offer, Purpose, Question};
 
 /// Characters of a site's name that are shown; of longer ones the end, because that is who owns the name.
 const SITE_CHARS_MAX: usize = 60;
@@ -17,75 +17,120 @@ const ACCOUNT_CHARS_MAX: usize = 60;
 pub(crate) struct Text {
     /// Two or three words of our own: nothing from the host is in here.
     pub(crate) title: &'static str,
-    /// One sentence that names the site, the account and what happens.
+    /// What happens, to which account of which site, and what the user has to do for it.
     pub(crate) sentence: String,
 }
 
 impl Text {
     /// The words for a question.
     pub(crate) fn for_question(question: &Question) -> Self {
-        let site = question.rp_id.as_deref().map(site);
-        let account = account(question);
-        let (title, sentence) = match (question.purpose, site) {
-            (Purpose::Register, Some(Site::Ssh(name))) => (
-                "New SSH key",
-                format!("Make an SSH key named {name} on this key?"),
-            ),
-            (Purpose::Register, Some(Site::Web(name))) => (
-                "Register a passkey",
-                format!("Register a passkey for {name}{account}?"),
-            ),
-            (Purpose::Register, None) => (
-                "Register this key",
-                "Register this key with a site that does not give its name?".to_owned(),
-            ),
-            (Purpose::SignIn, Some(Site::Ssh(name))) => {
-                ("Use an SSH key", format!("Use the SSH key named {name}?"))
-            }
-            (Purpose::SignIn, Some(Site::Web(name))) => ("Sign in", format!("Sign in to {name}{account}?")),
-            (Purpose::SignIn, None) => (
-                "Sign in",
-                "Sign in to a site that does not give its name?".to_owned(),
-            ),
-            (Purpose::AlreadyRegistered, Some(Site::Web(name) | Site::Ssh(name))) => (
-                "Already registered",
-                format!("There is already a passkey for {name} on this key. Tell the site?"),
-            ),
-            (Purpose::AlreadyRegistered, None) => (
-                "Already registered",
-                "This key is already registered with the site. Tell the site?".to_owned(),
-            ),
-            (Purpose::Identify, _) => (
+        let (title, asked) = match question.purpose {
+            Purpose::Register => register(question),
+            Purpose::SignIn => sign_in(question),
+            Purpose::AlreadyRegistered => already_registered(question),
+            Purpose::Identify => (
                 "Which key?",
                 "A program wants to know which key you mean. Is it this one?".to_owned(),
             ),
-            (Purpose::Verify, Some(Site::Web(name) | Site::Ssh(name))) => (
-                "Unlock this key",
-                format!("Let a program use this key for {name}?"),
-            ),
-            (Purpose::Verify, None) => (
-                "Unlock this key",
-                "Let a program use and manage this key for a while?".to_owned(),
-            ),
-            (Purpose::ChooseAccount, Some(Site::Web(name) | Site::Ssh(name))) => (
-                "Which account?",
-                format!("With which account do you want to sign in to {name}?"),
-            ),
-            (Purpose::ChooseAccount, None) => (
-                "Which account?",
-                "With which account do you want to sign in?".to_owned(),
-            ),
-            (Purpose::ConfirmReset, _) => (
-                "Reset this key",
-                "Really erase every passkey on this key? This is the last question.".to_owned(),
-            ),
-            (Purpose::Reset, _) => (
+            Purpose::Verify => unlock(question),
+            Purpose::ChooseAccount => choose_account(question),
+            Purpose::Reset => (
                 "Reset this key",
                 "Erase every passkey on this key? This cannot be undone.".to_owned(),
             ),
+            Purpose::ConfirmReset => (
+                "Reset this key",
+                "Really erase every passkey on this key? This is the last question.".to_owned(),
+            ),
         };
-        Self { title, sentence }
+        let sentences = [
+            question.note.map(str::to_owned),
+            Some(asked),
+            demanded(question.demand),
+        ];
+        Self {
+            title,
+            sentence: sentences.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        }
     }
+}
+
+type Titled = (&'static str, String);
+
+fn register(question: &Question) -> Titled {
+    match question.rp_id.as_deref().map(site) {
+        Some(Site::Ssh(name)) => (
+            "New SSH key",
+            format!("Make an SSH key named {name} on this key?"),
+        ),
+        Some(Site::Web(name)) => (
+            "Register a passkey",
+            format!("Register a passkey for {name}{}?", as_account(question)),
+        ),
+        None => (
+            "Register this key",
+            "Register this key with a site that does not give its name?".to_owned(),
+        ),
+    }
+}
+
+fn sign_in(question: &Question) -> Titled {
+    match question.rp_id.as_deref().map(site) {
+        Some(Site::Ssh(name)) => ("Use an SSH key", format!("Use the SSH key named {name}?")),
+        Some(Site::Web(name)) => ("Sign in", format!("Sign in to {name}{}?", as_account(question))),
+        None => (
+            "Sign in",
+            "Sign in to a site that does not give its name?".to_owned(),
+        ),
+    }
+}
+
+fn already_registered(question: &Question) -> Titled {
+    let asked = match question.rp_id.as_deref().map(site) {
+        Some(Site::Web(name) | Site::Ssh(name)) => {
+            format!("There is already a passkey for {name} on this key. Tell the site?")
+        }
+        None => "This key is already registered with the site. Tell the site?".to_owned(),
+    };
+    ("Already registered", asked)
+}
+
+fn unlock(question: &Question) -> Titled {
+    let asked = match question.rp_id.as_deref().map(site) {
+        Some(Site::Web(name) | Site::Ssh(name)) => format!("Let a program use this key for {name}?"),
+        None => "Let a program use and manage this key for a while?".to_owned(),
+    };
+    ("Unlock this key", asked)
+}
+
+fn choose_account(question: &Question) -> Titled {
+    let asked = match question.rp_id.as_deref().map(site) {
+        Some(Site::Web(name) | Site::Ssh(name)) => {
+            format!("With which account do you want to sign in to {name}?")
+        }
+        None => "With which account do you want to sign in?".to_owned(),
+    };
+    ("Which account?", asked)
+}
+
+/// What the user has to do, unless a yes is enough.
+fn demanded(demand: Demand) -> Option<String> {
+    let Demand::Verification {
+        modality,
+        attempts_left,
+    } = demand
+    else {
+        return None;
+    };
+    let wanted = match modality {
+        Modality::Fingerprint => "To agree, put your finger on the reader.",
+        Modality::Password => "To agree, enter the password of your account on this computer.",
+        Modality::Pin => "To agree, enter the PIN of this key.",
+    };
+    Some(match attempts_left {
+        1 => format!("{wanted} 1 attempt is left."),
+        _ => format!("{wanted} {attempts_left} attempts are left."),
+    })
 }
 
 /// `text` with what has a meaning in the markup of notifications and dialogs made harmless.
@@ -162,23 +207,29 @@ fn site(rp_id: &str) -> Site {
     }
 }
 
-/// ` as NAME`, or nothing.
-fn account(question: &Question) -> String {
-    let names = [
-        question.user_name.as_deref(),
-        question.user_display_name.as_deref(),
-    ];
-    let name = names
-        .into_iter()
-        .flatten()
-        .map(visible)
-        .find(|name| !name.is_empty());
-    name.map_or_else(String::new, |name| {
-        let name = quoted_unless(&first_chars(&name, ACCOUNT_CHARS_MAX), |character| {
-            character.is_ascii_alphanumeric() || "@._+-…".contains(character)
-        });
-        format!(" as {name}")
-    })
+/// ` as NAME`, or nothing, as where the user has to choose.
+fn as_account(question: &Question) -> String {
+    if let Offer::Choice(_) = question.offer() {
+        return String::new();
+    }
+    let names = [&question.user_name, &question.user_display_name];
+    first_name(names).map_or_else(String::new, |name| format!(" as {name}"))
+}
+
+/// The name of an account in a list to choose from.
+pub(crate) fn account_name(account: &Account) -> String {
+    first_name([&account.user_name, &account.user_display_name])
+        .unwrap_or_else(|| "an account without a name".to_owned())
+}
+
+/// The first of the names that there is, fit to be part of a sentence.
+fn first_name(names: [&Option<String>; 2]) -> Option<String> {
+    let mut names = names.into_iter().flatten().map(|name| visible(name));
+    let name = names.find(|name| !name.is_empty())?;
+    Some(quoted_unless(
+        &first_chars(&name, ACCOUNT_CHARS_MAX),
+        |character| character.is_ascii_alphanumeric() || "@._+-…".contains(character),
+    ))
 }
 
 fn quoted_unless(name: &str, is_plain: impl Fn(char) -> bool) -> String {

@@ -122,8 +122,8 @@ impl Withdrawal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{A_WHILE, SOON, answers, reason};
-    use super::super::{Answer, Decision};
+    use super::super::Decision;
+    use super::super::testing::{A_WHILE, SOON, answers, decided, reason};
     use super::*;
 
     fn wait_until_withdrawn(withdrawal: &Withdrawal, answer: AnswerHandle) {
@@ -139,10 +139,7 @@ mod tests {
         let shown = workers.start(answer, wait_until_withdrawn);
         assert!(received.recv_timeout(A_WHILE).is_err());
         drop(shown);
-        assert_eq!(
-            received.recv_timeout(SOON).unwrap(),
-            Answer::Decided(Decision::Declined)
-        );
+        assert_eq!(decided(&received), Decision::Declined);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in};
+use super::super::testing::{A_WHILE, SOON, answers, decision, reason, sign_in};
 use super::super::{Decision, NothingShown};
 use super::*;
 
@@ -71,6 +71,10 @@ impl Asker for Scripted {
         }
     }
 
+    fn can_choose_account(&self) -> bool {
+        false
+    }
+
     fn probe(&self) -> Result<String, Unavailable> {
         match self.behaviour {
             Behaviour::FailsAtOnce => Err(Unavailable::new("broken", "mend it")),
@@ -104,7 +108,7 @@ fn the_first_way_that_works_answers() {
     ]);
     let (answer, received) = answers();
     let _shown = chain.ask(&sign_in(), answer);
-    assert_eq!(received.try_recv().unwrap(), Answer::Decided(Decision::Approved));
+    assert_eq!(decision(received.try_recv().unwrap()), Decision::Approved);
     assert_eq!(chain.probe().unwrap(), "second: here");
 }
 

@@ -3,10 +3,14 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 
 use tempfile::TempDir;
 
-use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in, wait_for, write_script};
+use super::super::testing::{
+    A_WHILE, accounts, answers, decided, reason, sign_in, sign_in_verified, wait_for, write_script,
+};
+use super::super::{Answer, Modality};
 use super::*;
 
 fn script(body: &str) -> (TempDir, PromptCommand) {
@@ -20,10 +24,7 @@ fn exit_code_zero_approves() {
     let (_folder, asker) = script("exit 0");
     let (answer, received) = answers();
     let _shown = asker.ask(&sign_in(), answer);
-    assert_eq!(
-        received.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Approved)
-    );
+    assert_eq!(decided(&received), Decision::Approved);
 }
 
 #[test]
@@ -31,10 +32,7 @@ fn exit_code_one_declines() {
     let (_folder, asker) = script("exit 1");
     let (answer, received) = answers();
     let _shown = asker.ask(&sign_in(), answer);
-    assert_eq!(
-        received.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Declined)
-    );
+    assert_eq!(decided(&received), Decision::Declined);
 }
 
 #[test]
@@ -77,15 +75,13 @@ fn standard_input_is_one_json_document_of_visible_text() {
     };
     let (answer, received) = answers();
     let _shown = asker.ask(&question, answer);
-    assert_eq!(
-        received.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Approved)
-    );
+    assert_eq!(decided(&received), Decision::Approved);
     let seen = fs::read_to_string(folder.path().join("seen")).unwrap();
     let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
     let expected = serde_json::json!({
         "id": 7, "purpose": "sign-in", "rp_id": "example.com", "rp_name": "two lines\u{FFFD}[2J",
-        "user_name": "alice", "user_display_name": "Alice Doe", "seconds_left": 30,
+        "user_name": "alice", "user_display_name": "Alice Doe", "demand": "presence", "accounts": [], "note": null,
+        "seconds_left": 30,
         "title": "Sign in", "text": "Sign in to example.com as alice?",
     });
     assert_eq!(seen, expected);
@@ -121,4 +117,75 @@ fn a_program_that_does_not_want_to_end_is_killed() {
     let pid = fs::read_to_string(folder.path().join("pid")).unwrap();
     drop(shown);
     wait_for(|| !PathBuf::from(format!("/proc/{}", pid.trim())).exists());
+}
+
+/// What comes of a program that is asked about `count` accounts.
+fn asked_about(count: usize, body: &str, then: impl FnOnce(&Receiver<Answer>)) {
+    let (_folder, asker) = script(body);
+    let (answer, received) = answers();
+    let question = Question {
+        accounts: accounts(count),
+        ..sign_in()
+    };
+    let _shown = asker.ask(&question, answer);
+    then(&received);
+}
+
+#[test]
+fn the_program_prints_the_place_of_the_account() {
+    let body = "grep -q '\"accounts\":\\[{\"user_name\":\"user1\"' && echo ' 2'";
+    asked_about(3, body, |received| {
+        assert_eq!(decided(received), Decision::Chosen(2))
+    });
+    asked_about(3, "echo 0; echo 1", |received| {
+        assert_eq!(decided(received), Decision::Chosen(0));
+    });
+    asked_about(3, "echo 2; exit 1", |received| {
+        assert_eq!(decided(received), Decision::Declined);
+    });
+}
+
+#[test]
+fn nothing_printed_is_no_choice() {
+    for body in ["exit 0", "echo", "head -c 100000 /dev/zero | tr '\\0' '\\377'"] {
+        asked_about(3, body, |received| {
+            assert_eq!(decided(received), Decision::Approved, "{body}");
+        });
+    }
+    asked_about(1, "echo 0", |received| {
+        assert_eq!(decided(received), Decision::Approved);
+    });
+}
+
+#[test]
+fn what_is_no_place_in_the_list_is_no_answer() {
+    for printed in ["3", "-1", "user1", "0x1"] {
+        asked_about(3, &format!("echo {printed}"), |received| {
+            assert!(reason(received).ends_with("prompt printed no index of an account"));
+        });
+    }
+}
+
+#[test]
+fn a_demand_for_verification_is_in_the_document() {
+    let (folder, asker) = script("cat > \"$(dirname \"$0\")/seen\"");
+    let (answer, received) = answers();
+    let question = Question {
+        note: Some("Try again."),
+        ..sign_in_verified(Modality::Password)
+    };
+    let _shown = asker.ask(&question, answer);
+    assert_eq!(decided(&received), Decision::Approved);
+    let seen = fs::read_to_string(folder.path().join("seen")).unwrap();
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["demand"], "verification");
+    assert_eq!(seen["modality"], "password");
+    assert_eq!(seen["attempts_left"], 3);
+    assert_eq!(seen["note"], "Try again.");
+    assert!(
+        seen["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("Try again. Sign in to ")
+    );
 }

@@ -10,15 +10,13 @@ use zbus::{Connection, Message, MessageStream, Variant};
 
 use super::super::Unavailable;
 use super::super::bus::{Bus, CALL_PATIENCE, end_of, signals_of};
-use super::super::text::{Text, escape_markup, visible};
+use super::super::text::{escape_markup, visible};
+use super::page::Page;
 
 const SERVICE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
 /// Our own time-out comes first; the daemon's is for the case that we are gone.
 const GRACE_SECONDS: u32 = 5;
-
-const APPROVE: &str = "approve";
-const DENY: &str = "deny";
 
 const HINT: &str = "start wardkey in a desktop session with a notification daemon";
 
@@ -41,8 +39,8 @@ pub(super) struct Visible {
 /// What happened to a notification.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    Approve,
-    Deny,
+    /// The button with this key was pressed.
+    Pressed(String),
     ClosedByUser,
     /// The user cannot see it any more, and did not do that.
     Gone(&'static str),
@@ -81,17 +79,21 @@ impl Desktop {
     }
 
     /// Shows the question. The signals are subscribed to before, so that no answer is too early.
-    pub(super) async fn show(&self, text: &Text, seconds_left: u32) -> Result<Visible, Unavailable> {
+    pub(super) async fn show(&self, page: &Page, seconds_left: u32) -> Result<Visible, Unavailable> {
         let signals = signals_of(&self.connection, &self.daemon, PATH, SERVICE).await;
         let signals = signals.map_err(failed)?;
         let end = end_of(&self.connection, &self.daemon).await.map_err(failed)?;
         let body = if self.has_markup {
-            escape_markup(&text.sentence)
+            escape_markup(&page.text.sentence)
         } else {
-            text.sentence.clone()
+            page.text.sentence.clone()
         };
         let icon = "dialog-password";
-        let actions = [APPROVE, "Approve", DENY, "Deny"];
+        let actions: Vec<String> = page
+            .buttons
+            .iter()
+            .flat_map(|button| [button.key(), button.label.clone()])
+            .collect();
         // Urgent notifications stay on the screen until they are answered; ours is of no use later.
         let hints: HashMap<&str, Variant<'_>> = HashMap::from([
             ("urgency", Variant::from(2_u8)),
@@ -104,7 +106,7 @@ impl Desktop {
             "wardkey",
             replaces,
             icon,
-            text.title,
+            page.text.title,
             body.as_str(),
             actions.as_slice(),
             hints,
@@ -167,11 +169,7 @@ impl Visible {
         match header.member()?.as_str() {
             "ActionInvoked" => {
                 let (id, action): (u32, String) = signal.body().deserialize().ok()?;
-                match action.as_str() {
-                    APPROVE if id == self.id => Some(Event::Approve),
-                    DENY if id == self.id => Some(Event::Deny),
-                    _ => None,
-                }
+                (id == self.id).then_some(Event::Pressed(action))
             }
             "NotificationClosed" => {
                 let (id, reason): (u32, u32) = signal.body().deserialize().ok()?;

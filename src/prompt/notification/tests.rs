@@ -4,9 +4,9 @@ use std::sync::mpsc::{Receiver, channel};
 
 use zbus::{Connection, Message, OwnedVariant};
 
-use super::super::Answer;
 use super::super::testing::bus::{TestBus, reply};
-use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in};
+use super::super::testing::{A_WHILE, SOON, accounts, answers, decided, reason, sign_in, sign_in_verified};
+use super::super::{Answer, Modality};
 use super::*;
 
 const INTERFACE: &str = "org.freedesktop.Notifications";
@@ -126,10 +126,14 @@ struct Asked {
 }
 
 fn asked() -> Asked {
+    asked_about(&sign_in())
+}
+
+fn asked_about(question: &Question) -> Asked {
     let bus = TestBus::start();
     let daemon = Daemon::start(&bus, &BUTTONS);
     let (answer, answers) = answers();
-    let shown = asker(&bus).ask(&sign_in(), answer);
+    let shown = asker(&bus).ask(question, answer);
     let Heard::Notify { from: client, .. } = daemon.hears() else {
         panic!("closed before it was shown")
     };
@@ -193,26 +197,17 @@ fn markup_of_the_host_is_escaped_where_markup_works() {
 fn the_buttons_decide() {
     let Asked { daemon, answers, .. } = &asked();
     daemon.presses(ID, "approve");
-    assert_eq!(
-        answers.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Approved)
-    );
+    assert_eq!(decided(&answers), Decision::Approved);
     let Asked { daemon, answers, .. } = &asked();
     daemon.presses(ID, "deny");
-    assert_eq!(
-        answers.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Declined)
-    );
+    assert_eq!(decided(&answers), Decision::Declined);
 }
 
 #[test]
 fn closing_it_declines() {
     let Asked { daemon, answers, .. } = &asked();
     daemon.closes(ID, 2);
-    assert_eq!(
-        answers.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Declined)
-    );
+    assert_eq!(decided(&answers), Decision::Declined);
 }
 
 #[test]
@@ -230,10 +225,7 @@ fn clicking_on_it_and_other_notifications_decide_nothing() {
     );
     assert!(answers.recv_timeout(A_WHILE).is_err());
     daemon.presses(ID, "deny");
-    assert_eq!(
-        answers.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Declined)
-    );
+    assert_eq!(decided(&answers), Decision::Declined);
 }
 
 #[test]
@@ -250,10 +242,7 @@ fn another_program_cannot_approve() {
     signal(&forger, None, "ActionInvoked", &(ID, "approve"));
     assert!(answers.recv_timeout(A_WHILE).is_err());
     daemon.presses(ID, "deny");
-    assert_eq!(
-        answers.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Declined)
-    );
+    assert_eq!(decided(&answers), Decision::Declined);
 }
 
 #[test]
@@ -335,4 +324,56 @@ fn a_bus_that_does_not_answer_is_given_up() {
     let (answer, answers) = answers();
     drop(asker.ask(&sign_in(), answer));
     assert!(answers.recv_timeout(A_WHILE).is_err());
+}
+
+fn asked_about_accounts(count: usize) -> Asked {
+    asked_about(&Question {
+        accounts: accounts(count),
+        ..sign_in()
+    })
+}
+
+#[test]
+fn the_button_of_an_account_chooses_it() {
+    let Asked { daemon, answers, .. } = &asked_about_accounts(2);
+    daemon.presses(ID, "approve");
+    daemon.presses(ID, "account-2");
+    daemon.presses(ID, "account-1");
+    assert_eq!(decided(answers), Decision::Chosen(1));
+}
+
+#[test]
+fn other_accounts_are_on_the_next_pages_and_the_first_comes_again() {
+    let Asked { daemon, answers, .. } = &asked_about_accounts(3);
+    for account in ["user2", "user3", "user1"] {
+        daemon.presses(ID, "next");
+        assert_eq!(daemon.hears(), Heard::Close(ID));
+        let Heard::Notify { body, actions, .. } = daemon.hears() else {
+            panic!("closed twice")
+        };
+        assert!(body.ends_with(&format!(": {account}.")), "{body}");
+        assert_eq!(actions[1], account);
+        // A daemon may report late that the page before was closed.
+        daemon.closes(ID - 1, 2);
+    }
+    daemon.presses(ID, "account-1");
+    daemon.presses(ID, "account-0");
+    assert_eq!(decided(answers), Decision::Chosen(0));
+}
+
+#[test]
+fn beside_a_fingerprint_reader_it_can_only_refuse() {
+    let Asked { daemon, answers, .. } = &asked_about(&sign_in_verified(Modality::Fingerprint));
+    daemon.presses(ID, "approve");
+    assert!(answers.recv_timeout(A_WHILE).is_err());
+    daemon.presses(ID, "deny");
+    assert_eq!(decided(answers), Decision::Declined);
+}
+
+#[test]
+fn it_cannot_take_a_pin() {
+    let bus = TestBus::start();
+    let (answer, received) = answers();
+    let _shown = asker(&bus).ask(&sign_in_verified(Modality::Pin), answer);
+    assert_eq!(reason(&received), "a PIN cannot be entered in a notification");
 }

@@ -4,18 +4,21 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::super::Answer;
-use super::super::testing::{A_WHILE, SOON, answers, reason, sign_in, wait_for, write_script};
+use super::super::Modality;
+use super::super::testing::{
+    A_WHILE, SOON, accounts, answers, decided, pin, reason, sign_in, sign_in_verified, wait_for, write_script,
+};
+use super::assuan::LINE_BYTES_MAX;
 use super::*;
 
-/// A pinentry that notes what it is told, and does `confirm` when it is asked.
-fn pinentry(confirm: &str) -> (TempDir, Pinentry) {
+/// A pinentry that notes what it is told, and does `asked` when it is asked.
+fn pinentry(asked: &str) -> (TempDir, Pinentry) {
     let folder = tempfile::tempdir().unwrap();
     let body = format!(
         "here=$(dirname \"$0\")\necho $$ > \"$here/pid\"\necho 'OK Pleased to meet you'\n\
          while read -r command rest; do\n\
          printf '%s %s\\n' \"$command\" \"$rest\" >> \"$here/heard\"\n\
-         case $command in CONFIRM) {confirm};; *) echo OK;; esac\ndone"
+         case $command in CONFIRM|GETPIN) {asked};; *) echo OK;; esac\ndone"
     );
     write_script(folder.path(), "pinentry", &body);
     let search_path =
@@ -32,10 +35,7 @@ fn ok_approves() {
     let (_folder, asker) = pinentry("echo '# a comment'; echo 'S BUTTON_INFO close'; echo OK");
     let (answer, received) = answers();
     let _shown = asker.ask(&sign_in(), answer);
-    assert_eq!(
-        received.recv_timeout(SOON).unwrap(),
-        Answer::Decided(Decision::Approved)
-    );
+    assert_eq!(decided(&received), Decision::Approved);
 }
 
 #[test]
@@ -48,11 +48,7 @@ fn cancelled_and_not_confirmed_decline() {
         let (_folder, asker) = pinentry(&format!("echo 'ERR {error}'"));
         let (answer, received) = answers();
         let _shown = asker.ask(&sign_in(), answer);
-        assert_eq!(
-            received.recv_timeout(SOON).unwrap(),
-            Answer::Decided(Decision::Declined),
-            "{error}"
-        );
+        assert_eq!(decided(&received), Decision::Declined, "{error}");
     }
 }
 
@@ -138,7 +134,87 @@ fn no_command_is_longer_than_a_line_may_be() {
         user_name: Some(wide),
         ..sign_in()
     };
-    for command in commands(&question) {
+    for command in Script::for_question(&question).settings {
         assert!(command.len() <= LINE_BYTES_MAX, "{}", command.len());
     }
+}
+
+fn asked(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("heard")).unwrap()
+}
+
+#[test]
+fn a_pin_is_what_was_typed() {
+    let (folder, asker) = pinentry("echo 'S PASSWORD_FROM_CACHE'; echo 'D 12%2534 %c3%a9'; echo OK");
+    let (answer, received) = answers();
+    let _shown = asker.ask(&sign_in_verified(Modality::Pin), answer);
+    assert_eq!(pin(&received), "12%34 é");
+    let expected = "SETTITLE wardkey: Sign in\n\
+        SETDESC Sign in to example.com as alice? To agree, enter the PIN of this key. 3 attempts are left.\n\
+        SETOK Approve\nSETCANCEL Deny\nSETPROMPT PIN:\nSETTIMEOUT 35\nGETPIN \n";
+    assert_eq!(asked(&folder), expected);
+}
+
+#[test]
+fn without_a_pin_the_user_has_declined() {
+    for ending in ["echo OK", "echo 'ERR 83886179 Operation cancelled <Pinentry>'"] {
+        let (_folder, asker) = pinentry(ending);
+        let (answer, received) = answers();
+        let _shown = asker.ask(&sign_in_verified(Modality::Pin), answer);
+        assert_eq!(decided(&received), Decision::Declined, "{ending}");
+    }
+}
+
+#[test]
+fn what_is_no_pin_is_not_passed_on() {
+    let half = "1".repeat(600);
+    for data in [
+        "echo 'D %ff'",
+        "echo 'D %f'",
+        &format!("echo D {half}; echo D {half}"),
+    ] {
+        let (_folder, asker) = pinentry(&format!("{data}; echo OK"));
+        let (answer, received) = answers();
+        let _shown = asker.ask(&sign_in_verified(Modality::Pin), answer);
+        assert_eq!(
+            reason(&received),
+            "pinentry does not speak its protocol",
+            "{data}"
+        );
+    }
+}
+
+#[test]
+fn beside_a_fingerprint_reader_it_can_only_refuse() {
+    let (folder, asker) = pinentry("echo OK");
+    let (answer, received) = answers();
+    let _shown = asker.ask(&sign_in_verified(Modality::Fingerprint), answer);
+    assert_eq!(decided(&received), Decision::Declined);
+    let heard = asked(&folder);
+    assert!(
+        heard.ends_with("SETOK Deny\nSETTIMEOUT 35\nCONFIRM --one-button\n"),
+        "{heard}"
+    );
+}
+
+#[test]
+fn the_password_is_none_of_its_business() {
+    let (folder, asker) = pinentry("echo OK");
+    let (answer, received) = answers();
+    let _shown = asker.ask(&sign_in_verified(Modality::Password), answer);
+    assert_eq!(decided(&received), Decision::Approved);
+    assert!(asked(&folder).ends_with("\nCONFIRM \n"));
+}
+
+#[test]
+fn it_leaves_the_choice_of_an_account_to_others() {
+    let (_folder, asker) = pinentry("echo OK");
+    assert!(!asker.can_choose_account());
+    let (answer, received) = answers();
+    let question = Question {
+        accounts: accounts(2),
+        ..sign_in()
+    };
+    let _shown = asker.ask(&question, answer);
+    assert_eq!(decided(&received), Decision::Approved);
 }

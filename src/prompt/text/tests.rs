@@ -1,6 +1,6 @@
 //! The sentences, word for word, and names that try to be more than names.
 
-use super::super::testing::sign_in;
+use super::super::testing::{accounts, sign_in, sign_in_verified};
 use super::*;
 
 fn sentence(question: &Question) -> String {
@@ -43,6 +43,87 @@ fn a_question_names_the_site_the_account_and_what_happens() {
         sentence(&reset),
         "Erase every passkey on this key? This cannot be undone."
     );
+}
+
+#[test]
+fn an_unlocked_key_a_choice_and_a_second_reset_have_their_words() {
+    let of = |purpose, rp_id: Option<&str>| {
+        sentence(&Question {
+            purpose,
+            rp_id: rp_id.map(str::to_owned),
+            ..sign_in()
+        })
+    };
+    let site = Some("example.com");
+    assert_eq!(
+        of(Purpose::Verify, site),
+        "Let a program use this key for example.com?"
+    );
+    assert_eq!(
+        of(Purpose::Verify, None),
+        "Let a program use and manage this key for a while?"
+    );
+    assert_eq!(
+        of(Purpose::ChooseAccount, site),
+        "With which account do you want to sign in to example.com?"
+    );
+    assert_eq!(
+        of(Purpose::ChooseAccount, None),
+        "With which account do you want to sign in?"
+    );
+    assert_eq!(
+        of(Purpose::ConfirmReset, None),
+        "Really erase every passkey on this key? This is the last question."
+    );
+}
+
+#[test]
+fn a_demand_for_verification_says_what_is_wanted_and_how_often_one_may_try() {
+    let base = sign_in_verified(Modality::Fingerprint);
+    assert_eq!(
+        sentence(&base),
+        "Sign in to example.com as alice? To agree, put your finger on the reader. 3 attempts are left."
+    );
+    let last = Question {
+        note: Some("The PIN was wrong."),
+        demand: Demand::Verification {
+            modality: Modality::Pin,
+            attempts_left: 1,
+        },
+        ..base.clone()
+    };
+    assert_eq!(
+        sentence(&last),
+        "The PIN was wrong. Sign in to example.com as alice? To agree, enter the PIN of this key. \
+         1 attempt is left."
+    );
+    assert_eq!(
+        sentence(&sign_in_verified(Modality::Password)),
+        "Sign in to example.com as alice? To agree, enter the password of your account on this computer. \
+         3 attempts are left."
+    );
+}
+
+#[test]
+fn where_there_is_a_choice_no_account_is_named_in_the_sentence() {
+    let question = Question {
+        accounts: accounts(2),
+        ..sign_in()
+    };
+    assert_eq!(sentence(&question), "Sign in to example.com?");
+}
+
+#[test]
+fn accounts_in_a_list_are_named_as_in_a_sentence() {
+    let name = |user_name: Option<&str>, user_display_name: Option<&str>| {
+        account_name(&Account {
+            user_name: user_name.map(str::to_owned),
+            user_display_name: user_display_name.map(str::to_owned),
+        })
+    };
+    assert_eq!(name(Some("alice"), Some("Alice Doe")), "alice");
+    assert_eq!(name(Some("\n"), Some("Alice\u{202E}")), "“Alice\u{FFFD}”");
+    assert_eq!(name(None, None), "an account without a name");
 }
 
 #[test]
