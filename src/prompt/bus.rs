@@ -1,9 +1,16 @@
 //! What every way that goes over D-Bus needs: the bus, the signals of one program on it, and word of its end.
 
+use std::future::Future;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
+use zbus::DBusError as _;
 use zbus::connection::Builder;
 use zbus::{Connection, MatchRule, MessageStream, message};
+
+use super::Unavailable;
+use super::withdrawal;
 
 /// How long a program may take to answer a call. The bus may have to start it first.
 pub(super) const CALL_PATIENCE: Duration = Duration::from_secs(5);
@@ -13,6 +20,8 @@ pub(super) const CALL_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) enum Bus {
     /// The one of this login session.
     Session,
+    /// The one of this computer.
+    System,
     /// The one that a test has started.
     #[cfg(test)]
     At(String),
@@ -23,6 +32,7 @@ impl Bus {
     pub(super) async fn connect(&self, call_patience: Duration) -> zbus::Result<Connection> {
         let builder = match self {
             Self::Session => Builder::session(),
+            Self::System => Builder::system(),
             #[cfg(test)]
             Self::At(address) => Builder::address(address.as_str()),
         };
@@ -57,4 +67,35 @@ pub(super) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<
         .arg(0, name)
         .build()?;
     MessageStream::for_match_rule(rule, connection, None).await
+}
+
+/// The name of the error that a call was answered with.
+pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
+    match error {
+        zbus::Error::MethodError(name, ..) => Some(name.to_string()),
+        zbus::Error::FDO(error) => Some(error.name().to_string()),
+        _ => None,
+    }
+}
+
+/// What `work` finds out; it is given up, and said to be `silent`, when it takes longer than `patience`.
+pub(super) fn probe_within(
+    patience: Duration,
+    silent: &'static str,
+    work: impl Future<Output = Result<String, Unavailable>> + Send + 'static,
+) -> Result<String, Unavailable> {
+    let (withdraw, withdrawal) = withdrawal::pair();
+    let (sender, receiver) = channel();
+    let probe = move || {
+        // Nobody listens any more when it took too long.
+        let _late = sender.send(zbus::block_on(withdrawal.unless_withdrawn(work)));
+    };
+    let started = thread::Builder::new().name("probe".to_owned()).spawn(probe);
+    started.map_err(|error| Unavailable::new(format!("no thread could be started: {error}"), "try again"))?;
+    let found = receiver.recv_timeout(patience);
+    drop(withdraw);
+    found
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| Err(Unavailable::new(silent, "log in again, or restart the computer")))
 }

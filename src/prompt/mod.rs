@@ -5,6 +5,7 @@
 //! what [`Asker::ask`] returned takes the question away from the user. Time-outs are not here: the event loop
 //! has the clock, and drops the question when its time is over.
 
+mod asked;
 mod bus;
 pub(crate) mod chain;
 mod child;
@@ -15,6 +16,7 @@ pub(crate) mod notification;
 pub(crate) mod pinentry;
 pub(crate) mod terminal;
 pub(crate) mod text;
+pub(crate) mod verify;
 mod withdrawal;
 mod worker;
 

@@ -8,14 +8,12 @@
 mod desktop;
 mod page;
 
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
 use self::desktop::{Desktop, Event, Visible};
 use self::page::{Action, Page};
-use super::bus::Bus;
-use super::withdrawal::{self, WithdrawOnDrop, Withdrawal};
+use super::bus::{Bus, probe_within};
+use super::withdrawal::Withdrawal;
 use super::worker::Workers;
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
 
@@ -58,18 +56,8 @@ impl Asker for Notification {
             return Box::new(super::NothingShown);
         };
         let seconds_left = question.seconds_left;
-        let (withdraw, withdrawal) = withdrawal::pair();
-        let worker = self.workers.start(answer, move |_, answer| {
-            let asked = zbus::block_on(show_and_wait(&bus, &pages, seconds_left, &withdrawal));
-            match asked {
-                Ok(Some(decision)) => answer.give(decision),
-                Ok(None) => answer.dismiss(),
-                Err(unavailable) => answer.unavailable(unavailable),
-            }
-        });
-        Box::new(ShownOnDesktop {
-            _withdraw: withdraw,
-            _worker: worker,
+        self.workers.start_future(answer, move |withdrawal| async move {
+            show_and_wait(&bus, &pages, seconds_left, &withdrawal).await
         })
     }
 
@@ -84,30 +72,12 @@ impl Asker for Notification {
 
 impl Notification {
     fn probe_within(&self, patience: Duration) -> Result<String, Unavailable> {
-        let silent = || Unavailable::new("the session bus does not answer", "log in to the desktop again");
         let bus = self.bus.clone();
-        let (withdraw, withdrawal) = withdrawal::pair();
-        let (sender, receiver) = channel();
-        let probe = move || {
-            let name = withdrawal.unless_withdrawn(async { Desktop::connect(&bus).await?.name().await });
-            // Nobody listens any more when it took too long.
-            let _late = sender.send(zbus::block_on(name));
-        };
-        let started = thread::Builder::new().name("probe".to_owned()).spawn(probe);
-        started
-            .map_err(|error| Unavailable::new(format!("no thread could be started: {error}"), "try again"))?;
-        let found = receiver.recv_timeout(patience);
-        drop(withdraw);
-        found.ok().flatten().unwrap_or_else(|| Err(silent()))
+        probe_within(patience, "the session bus does not answer", async move {
+            Desktop::connect(&bus).await?.name().await
+        })
     }
 }
-
-struct ShownOnDesktop {
-    _withdraw: WithdrawOnDrop,
-    _worker: Box<dyn Shown>,
-}
-
-impl Shown for ShownOnDesktop {}
 
 /// Nothing when the question was taken away.
 async fn show_and_wait(

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Account, Answer, AnswerHandle, Decision, Demand, Modality, Purpose, Question};
+use super::{
+    Account, Answer, AnswerHandle, Asker, Decision, Demand, Modality, Purpose, Question, Shown, Unavailable,
+};
 
 pub(super) mod bus;
 
@@ -86,6 +89,73 @@ pub(super) fn reason(answers: &Receiver<Answer>) -> String {
         Answer::Unavailable(unavailable) => unavailable.to_string(),
         Answer::Decided(decision) => panic!("decided {decision:?}"),
         Answer::Pin(_) => panic!("a PIN"),
+    }
+}
+
+/// A way to ask that leaves it to the test what the user does.
+struct Observed(Sender<Seen>);
+
+/// What the user sees.
+pub(super) enum Seen {
+    Question(Question, AnswerHandle),
+    /// The question of this note was taken away.
+    Gone(Option<&'static str>),
+}
+
+/// Such a way, and what is seen.
+pub(super) fn observed() -> (Arc<dyn Asker>, Receiver<Seen>) {
+    let (sender, seen) = channel();
+    (Arc::new(Observed(sender)), seen)
+}
+
+/// The question that is seen next, and the way to answer it.
+pub(super) fn seen_question(seen: &Receiver<Seen>) -> (Question, AnswerHandle) {
+    match seen.recv_timeout(SOON).expect("a question") {
+        Seen::Question(question, answer) => (question, answer),
+        Seen::Gone(note) => panic!("taken away: {note:?}"),
+    }
+}
+
+/// Waits until the question of this note is taken away.
+pub(super) fn sees_it_gone(seen: &Receiver<Seen>, note: Option<&'static str>) {
+    match seen.recv_timeout(SOON).expect("it is taken away") {
+        Seen::Question(question, _) => panic!("asked: {question:?}"),
+        Seen::Gone(gone) => assert_eq!(gone, note),
+    }
+}
+
+impl Asker for Observed {
+    fn name(&self) -> &'static str {
+        "observed"
+    }
+
+    fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
+        self.0.send(Seen::Question(question.clone(), answer)).unwrap();
+        Box::new(ObservedShown {
+            seen: self.0.clone(),
+            note: question.note,
+        })
+    }
+
+    fn can_choose_account(&self) -> bool {
+        false
+    }
+
+    fn probe(&self) -> Result<String, Unavailable> {
+        Ok("the test".to_owned())
+    }
+}
+
+struct ObservedShown {
+    seen: Sender<Seen>,
+    note: Option<&'static str>,
+}
+
+impl Shown for ObservedShown {}
+
+impl Drop for ObservedShown {
+    fn drop(&mut self) {
+        let _test_is_over = self.seen.send(Seen::Gone(self.note));
     }
 }
 

@@ -2,6 +2,7 @@
 //! taken away: a pipe whose other end is in the [`Shown`] value. Threads wait with `poll` on that pipe beside
 //! whatever else they wait for, so taking away needs no time and no lock.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::thread;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::{AnswerHandle, NothingShown, Shown, Unavailable};
+use super::withdrawal::{self, WithdrawOnDrop};
+use super::{AnswerHandle, Decision, NothingShown, Shown, Unavailable};
 use crate::readiness::retry;
 
 /// Threads of one way that may live at once: the question that is shown, and some that are being taken away.
@@ -53,6 +55,27 @@ impl Workers {
             Err(_) => Box::new(NothingShown),
         }
     }
+
+    /// Runs a future on a thread of its own. It ends with nothing soon after it sees that the question was taken away.
+    pub(super) fn start_future<F>(
+        &self,
+        answer: AnswerHandle,
+        work: impl FnOnce(withdrawal::Withdrawal) -> F + Send + 'static,
+    ) -> Box<dyn Shown>
+    where
+        F: Future<Output = Result<Option<Decision>, Unavailable>>,
+    {
+        let (withdraw, withdrawal) = withdrawal::pair();
+        let worker = self.start(answer, move |_, answer| match zbus::block_on(work(withdrawal)) {
+            Ok(Some(decision)) => answer.give(decision),
+            Ok(None) => answer.dismiss(),
+            Err(unavailable) => answer.unavailable(unavailable),
+        });
+        Box::new(ShownByFuture {
+            _withdraw: withdraw,
+            _worker: worker,
+        })
+    }
 }
 
 fn too_busy(reason: &str) -> Unavailable {
@@ -89,6 +112,14 @@ struct ShownByWorker {
 
 impl Shown for ShownByWorker {}
 
+/// Dropping it tells the future.
+struct ShownByFuture {
+    _withdraw: WithdrawOnDrop,
+    _worker: Box<dyn Shown>,
+}
+
+impl Shown for ShownByFuture {}
+
 /// The thread's end of the pipe.
 pub(super) struct Withdrawal {
     withdrawn: OwnedFd,
@@ -122,7 +153,6 @@ impl Withdrawal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Decision;
     use super::super::testing::{A_WHILE, SOON, answers, decided, reason};
     use super::*;
 

@@ -54,11 +54,12 @@ impl Dialogue<'_> {
                 self.decide("Put your finger on the reader, or answer n: ", refusal)
             }
             Offer::PinEntry => {
-                self.say(&format!("\n{sentence}\nPIN (Enter alone refuses): "))?;
+                // Before the question is shown: a quick typist's first characters are neither seen nor lost.
                 let _silence = self
                     .echo
                     .turn_off(&self.terminal, self.foreground)
                     .map_err(broken)?;
+                self.say(&format!("\n{sentence}\nPIN (Enter alone refuses): "))?;
                 self.read_pin()
             }
         }

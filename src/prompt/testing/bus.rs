@@ -98,3 +98,8 @@ where
 {
     zbus::block_on(connection.reply(&call.header(), body)).unwrap();
 }
+
+/// Answers `call` with an error.
+pub(in super::super) fn refuse(connection: &Connection, call: &Message, error: &str, text: &str) {
+    zbus::block_on(connection.reply_error(&call.header(), error, &text)).unwrap();
+}
