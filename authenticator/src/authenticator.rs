@@ -129,11 +129,15 @@ impl Authenticator {
 
     /// Whether some form of user verification protects the key, `CTAP 2.3 §6.1.2`.
     pub(crate) fn is_protected(&self) -> bool {
-        let built_in = match self.built_in() {
+        self.state.pin.is_some() || self.is_built_in_ready()
+    }
+
+    /// Whether built-in user verification works.
+    pub(crate) fn is_built_in_ready(&self) -> bool {
+        match self.built_in() {
             BuiltIn::Absent | BuiltIn::NotSetUp => false,
             BuiltIn::Ready(_) => true,
-        };
-        self.state.pin.is_some() || built_in
+        }
     }
 
     /// How many more credentials can be stored.

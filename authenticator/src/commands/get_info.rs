@@ -71,7 +71,7 @@ impl Authenticator {
     }
 
     /// U2F cannot verify the user, so a key that always does does not speak it, `CTAP 2.3 §7.2.4`.
-    fn versions(&self) -> Vec<&'static str> {
+    pub(crate) fn versions(&self) -> Vec<&'static str> {
         let mut versions = vec!["FIDO_2_0", "FIDO_2_1"];
         if !self.config.hide_fido_2_3 {
             versions.push("FIDO_2_3");
