@@ -137,6 +137,9 @@ fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
+    /// Print the file that lets polkit ask for your password (`--verify password`), and where it belongs
+    #[arg(long)]
+    pub(crate) print_policy: bool,
     #[command(flatten)]
     pub(crate) usb_id: UsbId,
 }
@@ -149,9 +152,41 @@ pub(crate) struct UsbId {
     pub(crate) pair: (u16, u16),
 }
 
-/// What `up` and `serve` share: who is asked, and what the key calls itself.
+/// What `up` and `serve` share: what the key is, who is asked, and who is verified how.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
+    #[command(flatten)]
+    pub(crate) prompting: Prompting,
+    #[command(flatten)]
+    pub(crate) model: Model,
+    #[command(flatten)]
+    pub(crate) usb_id: UsbId,
+    /// Offer built-in user verification (the option `uv`), by this means
+    #[arg(long, value_enum, value_name = "MEANS", help_heading = "User verification")]
+    pub(crate) verify: Option<VerifyBy>,
+    /// Verify the user by this program, which is run as a prompt command is: exit code 0 verified, 1 declined, 2 not
+    /// verified
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        conflicts_with = "verify",
+        help_heading = "User verification"
+    )]
+    pub(crate) verify_command: Option<PathBuf>,
+    /// For tests only: answer for the user
+    #[arg(long, value_enum, default_value_t = Presence::Ask, help_heading = "Test mode")]
+    pub(crate) presence: Presence,
+    /// For tests only: verify the user without a user
+    #[arg(long, value_enum, conflicts_with_all = ["verify", "verify_command"], help_heading = "Test mode")]
+    pub(crate) verification: Option<Verification>,
+    /// For tests only: a loopback HTTP port through which a test touches and replugs the key
+    #[arg(long, value_name = "ADDR", help_heading = "Test mode")]
+    pub(crate) control: Option<SocketAddr>,
+}
+
+/// How the user is asked.
+#[derive(Debug, Args)]
+pub(crate) struct Prompting {
     /// How to ask for approval
     #[arg(long, value_enum, default_value_t = PromptWay::Auto)]
     pub(crate) prompt: PromptWay,
@@ -159,14 +194,77 @@ pub(crate) struct Key {
     /// code 0 approves, 1 denies
     #[arg(long, value_name = "PROGRAM", conflicts_with = "prompt")]
     pub(crate) prompt_command: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) usb_id: UsbId,
-    /// For tests only: answer for the user
-    #[arg(long, value_enum, default_value_t = Presence::Ask, help_heading = "Test mode")]
-    pub(crate) presence: Presence,
-    /// For tests only: a loopback HTTP port through which a test touches and replugs the key
-    #[arg(long, value_name = "ADDR", help_heading = "Test mode")]
-    pub(crate) control: Option<SocketAddr>,
+}
+
+/// What the key is, as hosts and relying parties see it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What the key is")]
+pub(crate) struct Model {
+    /// Where new passkeys may live
+    #[arg(long, value_enum, default_value_t = Kind::Synced)]
+    pub(crate) kind: Kind,
+    /// How relying parties can keep data with a passkey
+    #[arg(long, value_enum, value_name = "WAY", default_value_t = LargeBlobs::Array)]
+    pub(crate) large_blobs: LargeBlobs,
+    /// Offer ML-DSA-44 and ML-DSA-65, too. Their implementation has not been audited, and some clients refuse a key that
+    /// names algorithms they do not know
+    #[arg(long)]
+    pub(crate) post_quantum: bool,
+    /// Do not list FIDO_2_3 among the versions, for programs that do not know it yet (Firefox until mid-2025)
+    #[arg(long)]
+    pub(crate) hide_fido_2_3: bool,
+}
+
+/// What the key is unless the command line says otherwise.
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            kind: Kind::Synced,
+            large_blobs: LargeBlobs::Array,
+            post_quantum: false,
+            hide_fido_2_3: false,
+        }
+    }
+}
+
+/// `--kind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// On all devices of the person: backup eligible, no signature counter
+    Synced,
+    /// On this device only: not backup eligible, with a signature counter
+    DeviceBound,
+}
+
+/// `--large-blobs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LargeBlobs {
+    /// In one array that the platform encrypts: authenticatorLargeBlobs, extension largeBlobKey
+    Array,
+    /// With the passkey: the extension largeBlob of CTAP 2.3
+    Extension,
+}
+
+/// `--verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyBy {
+    /// A finger on a reader of this computer (fprintd)
+    Fingerprint,
+    /// The password of your account on this computer (polkit)
+    Password,
+    /// The key's PIN, typed into a pinentry dialog or on this terminal
+    Pin,
+}
+
+/// `--verification`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Verification {
+    /// Every attempt succeeds at once
+    Always,
+    /// No attempt ever ends
+    Never,
+    /// As the --control port says
+    Control,
 }
 
 fn parse_usb_id(text: &str) -> Result<(u16, u16), String> {

@@ -1,6 +1,6 @@
 //! One connection of another `wardkey` command to the running key: lines in, a line out for each.
 
-use wardkey_vault::Vault;
+use wardkey_authenticator::Authenticator;
 
 use crate::control;
 
@@ -17,13 +17,17 @@ pub(crate) struct Commands {
 
 impl Commands {
     /// Answers every whole line. An error ends the connection.
-    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], vault: &mut Vault) -> Result<(), String> {
+    pub(crate) fn handle_bytes(
+        &mut self,
+        bytes: &[u8],
+        authenticator: &mut Authenticator,
+    ) -> Result<(), String> {
         self.input.extend_from_slice(bytes);
         while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.input.drain(..=end).collect();
             let line = String::from_utf8(line).map_err(|_| "the request is not text".to_owned())?;
             self.output
-                .extend_from_slice(control::handle_line(line.trim_end(), vault).as_bytes());
+                .extend_from_slice(control::handle_line(line.trim_end(), authenticator).as_bytes());
             self.output.push(b'\n');
         }
         if self.input.len() > LINE_LEN_MAX {

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
+use wardkey_authenticator::{Authenticator, Facts, KeyKind, LargeBlobs as Kept};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
 
 use crate::host;
+use crate::prompt::Modality;
 use crate::state::{Folder, control_socket};
 
 /// Passkeys in one answer.
@@ -79,18 +81,52 @@ pub(crate) enum ProfileName {
     U2f,
 }
 
-/// The process that has the vault.
+/// The process that has the vault, and how the key stands.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Info {
     pub(crate) version: String,
     pub(crate) process: u32,
     pub(crate) passkeys: usize,
+    pub(crate) kind: ProfileName,
+    pub(crate) aaguid: [u8; 16],
+    pub(crate) speaks: Vec<String>,
+    pub(crate) pin: Pin,
+    pub(crate) verification: Verification,
+    pub(crate) large_blobs: LargeBlobs,
+}
+
+/// The key's PIN.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Pin {
+    pub(crate) is_set: bool,
+    pub(crate) attempts_left: u8,
+    /// No attempt is allowed until the key has been unplugged.
+    pub(crate) needs_replug: bool,
+}
+
+/// Built-in user verification.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Verification {
+    /// Nothing where the key offers none.
+    pub(crate) modality: Option<Modality>,
+    pub(crate) is_ready: bool,
+    pub(crate) attempts_left: u8,
+}
+
+/// What relying parties keep on the key.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(tag = "kept", rename_all = "kebab-case")]
+pub(crate) enum LargeBlobs {
+    /// In one array of this length.
+    Array { bytes: usize },
+    /// With each passkey.
+    Extension,
 }
 
 /// Answers one line of a client.
-pub(crate) fn handle_line(line: &str, vault: &mut Vault) -> String {
+pub(crate) fn handle_line(line: &str, authenticator: &mut Authenticator) -> String {
     let answer = match serde_json::from_str(line) {
-        Ok(request) => handle(&request, vault),
+        Ok(request) => handle(&request, authenticator),
         Err(error) => Answer::Failed {
             reason: format!("the request was not understood: {error}"),
         },
@@ -99,15 +135,11 @@ pub(crate) fn handle_line(line: &str, vault: &mut Vault) -> String {
 }
 
 /// Answers a request.
-pub(crate) fn handle(request: &Request, vault: &mut Vault) -> Answer {
+pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> Answer {
     let answer = match request {
-        Request::List { after_unix_ms } => list(*after_unix_ms, vault),
-        Request::Delete { id } => delete(id, vault),
-        Request::Info => Ok(Answer::Info(Info {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            process: std::process::id(),
-            passkeys: vault.len(),
-        })),
+        Request::List { after_unix_ms } => list(*after_unix_ms, authenticator.vault()),
+        Request::Delete { id } => delete(id, authenticator.vault_mut()),
+        Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
     };
     answer.unwrap_or_else(|error| Answer::Failed {
         reason: error.to_string(),
@@ -137,6 +169,38 @@ fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
         .transpose()?
         .unwrap_or(false);
     Ok(Answer::Deleted { existed })
+}
+
+impl From<Facts> for Info {
+    fn from(facts: Facts) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            process: std::process::id(),
+            passkeys: facts.credentials,
+            kind: match facts.kind {
+                KeyKind::Synced => ProfileName::Synced,
+                KeyKind::DeviceBound => ProfileName::DeviceBound,
+            },
+            aaguid: facts.aaguid.0,
+            speaks: facts.versions.into_iter().map(str::to_owned).collect(),
+            pin: Pin {
+                is_set: facts.has_pin,
+                attempts_left: facts.pin_retries,
+                needs_replug: facts.pin_needs_power_cycle,
+            },
+            verification: Verification {
+                modality: facts.verifier.map(|verifier| verifier.modality.into()),
+                is_ready: facts.verifier.is_some_and(|verifier| verifier.ready),
+                attempts_left: facts.uv_retries,
+            },
+            large_blobs: match facts.large_blobs {
+                Kept::Array => LargeBlobs::Array {
+                    bytes: facts.large_blob_array_len,
+                },
+                Kept::Extension => LargeBlobs::Extension,
+            },
+        }
+    }
 }
 
 impl From<Passkey> for Listed {

@@ -9,6 +9,7 @@ mod hidraw;
 mod kernel;
 mod rights;
 mod state;
+mod verifying;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::prompt::chain::Chain;
+use crate::prompt::verify::Verifier;
 
 /// The machine that is looked at.
 #[derive(Debug, Clone)]
@@ -105,8 +107,8 @@ impl Machine {
     }
 }
 
-/// Looks at everything. May take some seconds, because the notification daemon is asked what it can do.
-pub(crate) fn examine(machine: &Machine, chain: &Chain) -> Report {
+/// Looks at everything. May take some seconds, because other programs are asked what they can do.
+pub(crate) fn examine(machine: &Machine, chain: &Chain, verifiers: &[Box<dyn Verifier>]) -> Report {
     let mut checks = vec![
         kernel::check(machine),
         rights::check(machine),
@@ -114,6 +116,11 @@ pub(crate) fn examine(machine: &Machine, chain: &Chain) -> Report {
     ];
     checks.extend(browsers::check(machine));
     checks.push(asking::check(&chain.probe_each()));
+    let means: Vec<_> = verifiers
+        .iter()
+        .map(|verifier| (verifier.modality(), verifier.probe()))
+        .collect();
+    checks.extend(verifying::check(&means));
     checks.push(state::check(machine));
     Report::of(checks)
 }

@@ -5,6 +5,7 @@ use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::Vault;
 
+use crate::cli::{self, Kind, Model};
 use crate::error::Failure;
 use crate::host;
 
@@ -16,31 +17,50 @@ const DEVICE_VERSION: [u8; 3] = [0, 1, 0];
 const DEVICE_RELEASE: u16 = 0x0010;
 
 /// What this program's key is.
-pub(crate) fn config() -> Config {
+pub(crate) fn config(model: &Model) -> Config {
     let now = host::now().as_millis();
+    let Model {
+        kind,
+        large_blobs,
+        post_quantum,
+        hide_fido_2_3,
+    } = *model;
     Config {
-        kind: KeyKind::Synced,
-        algorithms: Algorithms::Classical,
+        kind: match kind {
+            Kind::Synced => KeyKind::Synced,
+            Kind::DeviceBound => KeyKind::DeviceBound,
+        },
+        algorithms: if post_quantum {
+            Algorithms::WithMlDsa
+        } else {
+            Algorithms::Classical
+        },
         firmware_version: FIRMWARE_VERSION,
         unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
-        large_blobs: LargeBlobs::Array,
-        hide_fido_2_3: false,
+        large_blobs: match large_blobs {
+            cli::LargeBlobs::Array => LargeBlobs::Array,
+            cli::LargeBlobs::Extension => LargeBlobs::Extension,
+        },
+        hide_fido_2_3,
     }
 }
 
+/// The authenticator over `vault`, powered up now.
+pub(crate) fn authenticator(vault: Vault, config: Config) -> Result<Authenticator, Failure> {
+    Authenticator::new(vault, config, Box::new(host::rng()), host::now()).map_err(|error| {
+        Failure::new(
+            format!("the key's own state cannot be read: {error}"),
+            "restore the state folder from a backup, or move it away to start with an empty key",
+        )
+    })
+}
+
 /// A key over `vault`, powered up now and attached to nothing.
-pub(crate) fn device(vault: Vault) -> Result<Device, Failure> {
-    let authenticator =
-        Authenticator::new(vault, config(), Box::new(host::rng()), host::now()).map_err(|error| {
-            Failure::new(
-                format!("the key's own state cannot be read: {error}"),
-                "restore the state folder from a backup, or move it away to start with an empty key",
-            )
-        })?;
+pub(crate) fn device(vault: Vault, config: Config) -> Result<Device, Failure> {
     let link = Link::new(ctaphid::Config {
         version: DEVICE_VERSION,
     });
-    Ok(Device::new(link, authenticator))
+    Ok(Device::new(link, authenticator(vault, config)?))
 }
 
 /// What the key calls itself on the bus.

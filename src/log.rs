@@ -5,6 +5,7 @@ use std::io::{Write, stderr, stdout};
 use serde_json::{Value, json};
 use wardkey_transport::usbip::Identity;
 
+use crate::prompt::Modality;
 use crate::sockets::{Address, Purpose};
 
 /// Where the lines go and how many there are.
@@ -37,6 +38,15 @@ impl Log {
         };
         let event = json!({ "event": "listening", "kind": kind, "address": address.to_string() });
         self.line(&format!("Listening for {what} on {address}."), &event);
+    }
+
+    /// The user can be verified.
+    pub(crate) fn verifies(&self, modality: Modality, found: &str) {
+        let event = json!({ "event": "verification", "modality": modality, "found": found });
+        self.line(
+            &format!("You are verified by {} ({found}).", modality.name()),
+            &event,
+        );
     }
 
     /// The local kernel has the key.

@@ -26,11 +26,13 @@ mod sockets;
 mod state;
 mod test_control;
 mod touch;
+mod user;
 mod wake;
 
 use std::io::stdout;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
 
@@ -41,6 +43,10 @@ use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
 use crate::log::Log;
 use crate::prompt::chain::{Way, chain_for};
+use crate::prompt::verify::Verifier;
+use crate::prompt::verify::fingerprint::Fingerprint;
+use crate::prompt::verify::password::{POLICY, POLICY_PATH, Password};
+use crate::prompt::verify::pin::Pin;
 use crate::state::Folder;
 
 fn main() -> ExitCode {
@@ -96,9 +102,20 @@ fn up(state: Option<&Path>, options: &Up, log: Log) -> Result<ExitCode, Failure>
 
 /// The exit code says whether `wardkey up` can work.
 fn doctor(state: Option<&Path>, options: &Doctor, json: bool) -> Result<ExitCode, Failure> {
+    if options.print_policy {
+        eprintln!("This file belongs at {POLICY_PATH}.");
+        commands::print(&mut stdout(), POLICY)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (vendor, product) = options.usb_id.pair;
     let machine = Machine::this(Folder::locate(state)?, UsbId { vendor, product });
-    let report = doctor::examine(&machine, &chain_for(Way::Auto, None));
+    let asker = Arc::new(chain_for(Way::Auto, None));
+    let verifiers: [Box<dyn Verifier>; 3] = [
+        Box::new(Pin::by(Way::Auto)),
+        Box::new(Fingerprint::of_this_computer(asker.clone())),
+        Box::new(Password::of_this_computer(asker.clone())),
+    ];
+    let report = doctor::examine(&machine, &asker, &verifiers);
     let format = if json {
         Format::Json
     } else {

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use wardkey_authenticator::{Device, Event, Gesture, HostKind};
+use wardkey_authenticator::{Device, EnteredPin, Event, Gesture, HostKind};
 use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
@@ -171,9 +171,7 @@ impl Daemon {
                 .device
                 .handle_bytes(now, *port, input)
                 .map_err(|error| error.to_string()),
-            Role::Commands(commands) => {
-                commands.handle_bytes(input, self.device.authenticator_mut().vault_mut())
-            }
+            Role::Commands(commands) => commands.handle_bytes(input, self.device.authenticator_mut()),
         };
         if let Err(reason) = result {
             self.log.disconnected(&reason);
@@ -310,22 +308,25 @@ impl Daemon {
         while let Some(message) = self.mailbox.take() {
             match message {
                 Wakeup::Answer(id, answer) => {
-                    self.questions.withdraw(id);
+                    self.questions.answered(id, &answer);
                     self.device.handle_gesture(now, id, self.gesture(answer));
                 }
                 Wakeup::Order(order) => self.obey(now, order),
             }
             self.handle_events(now);
+            self.questions.settle();
         }
     }
 
     /// A key that cannot ask its user does nothing: silence is no consent.
     fn gesture(&self, answer: Answer) -> Gesture {
         match answer {
-            Answer::Decided(Decision::Approved | Decision::Chosen(_) | Decision::Verified) => {
-                Gesture::Approved
-            }
-            Answer::Decided(Decision::NotVerified | Decision::Declined) | Answer::Pin(_) => Gesture::Declined,
+            Answer::Decided(Decision::Approved) => Gesture::Approved,
+            Answer::Decided(Decision::Chosen(account)) => Gesture::ApprovedAccount(account),
+            Answer::Decided(Decision::Verified) => Gesture::Verified,
+            Answer::Decided(Decision::NotVerified) => Gesture::NotVerified,
+            Answer::Decided(Decision::Declined) => Gesture::Declined,
+            Answer::Pin(pin) => Gesture::Pin(EnteredPin::new(pin.into_secret())),
             Answer::Unavailable(reason) => {
                 self.log.problem(&format!(
                     "nobody could be asked: {reason}. hint: {}",

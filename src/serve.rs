@@ -6,25 +6,22 @@ use std::path::Path;
 
 use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use wardkey_authenticator::{Device, Verifier};
 
 use crate::attach::{self, Helper, Start};
-use crate::cli::{Key, Presence, Serve};
+use crate::cli::{Key, Serve};
 use crate::error::Failure;
 use crate::host;
 use crate::kernel::Kernel;
 use crate::key;
 use crate::log::Log;
-use crate::prompt::Asker;
-use crate::prompt::chain::chain_for;
-use crate::prompt::fixed::Fixed;
 use crate::questions::Questions;
 use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::State;
-use crate::test_control;
-use crate::touch::Touch;
-use crate::wake::{Mailbox, Waker};
+use crate::user::User;
+use crate::wake::Mailbox;
 
 /// Runs the key for the hosts that `options` names.
 pub(crate) fn serve(state: Option<&Path>, options: &Serve, log: Log) -> Result<(), Failure> {
@@ -94,7 +91,7 @@ fn run(
         );
     }
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
-    let asker = asker(options, &waker, &log)?;
+    let user = User::of(options, &waker, &log)?;
     let mut listeners = vec![listen(Purpose::Commands, Address::Unix(state.control_socket()))?];
     for (purpose, address) in addresses {
         let listener = listen(purpose, address)?;
@@ -105,12 +102,17 @@ fn run(
     let helper = start.map(Helper::start).transpose()?;
     // Only now: polkit looks at the process that asks for the helper.
     keep_memory_private();
+    if options.model.post_quantum {
+        log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
+    }
+    let mut device = key::device(vault, key::config(&options.model))?;
+    offer_verification(&mut device, &user, &log);
     let daemon = Daemon {
-        device: key::device(vault)?,
+        device,
         identity: key::identity(options.usb_id.pair),
         listeners,
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
-        questions: Questions::new(asker, waker),
+        questions: Questions::new(user, waker),
         mailbox,
         stop,
         log,
@@ -143,25 +145,25 @@ fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
     })
 }
 
-/// Who answers for the user.
-fn asker(options: &Key, waker: &Waker, log: &Log) -> Result<Box<dyn Asker>, Failure> {
-    let touch = Touch::default();
-    if let Some(address) = options.control {
-        let address = test_control::serve(address, touch.clone(), waker.clone())?;
-        log.test_mode(&format!("http://{address} touches and replugs the key"));
+/// What built-in user verification the key can offer. One that does not work now is offered as one that is not set up.
+fn offer_verification(device: &mut Device, user: &User, log: &Log) {
+    let authenticator = device.authenticator_mut();
+    authenticator.set_account_choice(user.asker.can_choose_account());
+    let Some(verifier) = &user.verifier else { return };
+    let modality = verifier.modality();
+    let probed = verifier.probe();
+    match &probed {
+        Ok(found) => log.verifies(modality, found),
+        Err(unavailable) => log.problem(&format!(
+            "you cannot be verified by {}: {unavailable}. hint: {}; then start wardkey again",
+            modality.name(),
+            unavailable.hint()
+        )),
     }
-    Ok(match options.presence {
-        Presence::Always => {
-            log.test_mode("every request is approved without asking");
-            Box::new(Fixed::Always)
-        }
-        Presence::Never => {
-            log.test_mode("nobody answers requests");
-            Box::new(Fixed::Never)
-        }
-        Presence::Ask if options.control.is_some() => Box::new(touch),
-        Presence::Ask => Box::new(chain_for(options.prompt.into(), options.prompt_command.clone())),
-    })
+    authenticator.set_verifier(Some(Verifier {
+        modality: modality.into(),
+        ready: probed.is_ok(),
+    }));
 }
 
 fn unexpected(what: &str, error: &io::Error) -> Failure {

@@ -66,7 +66,8 @@ impl State {
         control_socket(&self.folder)
     }
 
-    /// The vault, for a short command.
+    /// The vault, for a test to fill.
+    #[cfg(test)]
     pub(crate) fn vault_mut(&mut self) -> &mut Vault {
         &mut self.vault
     }

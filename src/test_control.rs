@@ -1,7 +1,8 @@
 //! For tests only: a loopback HTTP port through which a test touches, unplugs and replugs the key.
 //!
 //! The paths are those of the FIDO conformance tool's automation (`/conformance/...`) and of python-fido2's
-//! `--controller` (`/`, `/usbN/touch/on|off`, `/usbN/power/on|off`). An answer is sent after the action is done.
+//! `--controller` (`/`, `/usbN/touch/on|off`, `/usbN/power/on|off`), and two of our own for `--verification control`
+//! (`/verify/ok|fail`). An answer is sent after the action is done.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use crate::error::Failure;
 use crate::http::server;
 use crate::http::{Request, Response, Status};
+use crate::prompt::Decision;
 use crate::touch::Touch;
 use crate::wake::{Waker, Wakeup};
 
@@ -82,6 +84,10 @@ fn answer(request: &Request, touch: &Touch, waker: &Waker) -> Response {
             touch.tap();
             true
         }
+        Route::Verify(verdict) => {
+            touch.verify(verdict);
+            true
+        }
         Route::Do(action) => carry_out(action, waker),
     };
     Response::bare(if is_done {
@@ -104,6 +110,7 @@ enum Route {
     TouchOn,
     TouchOff,
     TouchOnce,
+    Verify(Decision),
     Do(Action),
 }
 
@@ -111,6 +118,8 @@ fn route(method: &str, path: &str) -> Option<Route> {
     match (method, path) {
         ("GET", "/") | ("POST", "/conformance/results") => return Some(Route::Nothing),
         ("POST", "/conformance/userpresence") => return Some(Route::TouchOnce),
+        ("POST", "/verify/ok") => return Some(Route::Verify(Decision::Verified)),
+        ("POST", "/verify/fail") => return Some(Route::Verify(Decision::NotVerified)),
         ("POST", "/conformance/powercycle") => return Some(Route::Do(Action::Replug)),
         ("GET", _) => {}
         _ => return None,
@@ -140,6 +149,20 @@ mod tests {
         );
         assert_eq!(route("POST", "/conformance/results"), Some(Route::Nothing));
         assert_eq!(route("GET", "/conformance/powercycle"), None);
+    }
+
+    #[test]
+    fn a_verification_succeeds_or_fails() {
+        assert_eq!(
+            route("POST", "/verify/ok"),
+            Some(Route::Verify(Decision::Verified))
+        );
+        assert_eq!(
+            route("POST", "/verify/fail"),
+            Some(Route::Verify(Decision::NotVerified))
+        );
+        assert_eq!(route("POST", "/verify"), None);
+        assert_eq!(route("GET", "/verify/ok"), None);
     }
 
     #[test]

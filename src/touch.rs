@@ -1,4 +1,5 @@
-//! For tests only: a touch sensor that `--control` presses. It answers questions instead of a person.
+//! For tests only: a touch sensor that `--control` presses, and that can know whose finger it is. It answers questions
+//! instead of a person.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,7 +7,8 @@ use std::time::Duration;
 use wardkey_transport::time::Instant;
 
 use crate::host;
-use crate::prompt::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use crate::prompt::verify::Verifier;
+use crate::prompt::{AnswerHandle, Asker, Decision, Demand, Modality, Question, Shown, Unavailable};
 
 /// A finger that is put down and forgotten lets go after this time.
 const HOLD_MAX: Duration = Duration::from_secs(10);
@@ -23,7 +25,9 @@ pub(crate) struct Touch {
 #[derive(Default)]
 struct Sensor {
     finger: Finger,
-    waiting: Option<(u64, AnswerHandle)>,
+    /// How the next verification ends that comes before then.
+    verdict: Option<(Decision, Instant)>,
+    waiting: Option<Waiting>,
 }
 
 #[derive(Default)]
@@ -34,6 +38,13 @@ enum Finger {
     Held { until: Instant },
     /// Answers one question that comes before then.
     Tapped { until: Instant },
+}
+
+/// A question that waits.
+struct Waiting {
+    id: u64,
+    demand: Demand,
+    answer: AnswerHandle,
 }
 
 impl Touch {
@@ -61,6 +72,31 @@ impl Touch {
         }
     }
 
+    /// Ends one verification: the one that waits, or else one that comes at once.
+    pub(crate) fn verify(&self, verdict: Decision) {
+        let mut sensor = self.lock();
+        if !sensor.end_verification(verdict) {
+            sensor.verdict = Some((verdict, host::now() + TOUCH_EARLY_MAX));
+        }
+    }
+
+    fn wait(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
+        let mut sensor = self.lock();
+        let waiting = Waiting {
+            id: question.id,
+            demand: question.demand,
+            answer,
+        };
+        if let Some(earlier) = sensor.waiting.replace(waiting) {
+            earlier.answer.dismiss();
+        }
+        sensor.answer_at_once(host::now());
+        Box::new(ShownToTouch {
+            touch: self.clone(),
+            id: question.id,
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Sensor> {
         self.sensor.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,11 +104,34 @@ impl Touch {
 
 impl Sensor {
     fn approve_waiting(&mut self) -> bool {
-        let Some((_, answer)) = self.waiting.take() else {
-            return false;
-        };
-        answer.give(Decision::Approved);
-        true
+        self.answer_waiting(Decision::Approved, |demand| demand == Demand::Presence)
+    }
+
+    fn end_verification(&mut self, verdict: Decision) -> bool {
+        self.answer_waiting(verdict, |demand| demand != Demand::Presence)
+    }
+
+    fn answer_waiting(&mut self, decision: Decision, is_meant: impl Fn(Demand) -> bool) -> bool {
+        let waiting = self.waiting.take_if(|waiting| is_meant(waiting.demand));
+        let is_answered = waiting.is_some();
+        if let Some(waiting) = waiting {
+            waiting.answer.give(decision);
+        }
+        is_answered
+    }
+
+    /// What was done just before the question came may be meant for it.
+    fn answer_at_once(&mut self, now: Instant) {
+        let Some(waiting) = &self.waiting else { return };
+        if waiting.demand == Demand::Presence {
+            if self.is_touched(now) {
+                self.approve_waiting();
+            }
+        } else if let Some((verdict, until)) = self.verdict.take()
+            && now < until
+        {
+            self.end_verification(verdict);
+        }
     }
 
     /// Whether the finger is on the sensor; a tap is used up.
@@ -94,17 +153,7 @@ impl Asker for Touch {
     }
 
     fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
-        let mut sensor = self.lock();
-        if let Some((_, earlier)) = sensor.waiting.replace((question.id, answer)) {
-            earlier.dismiss();
-        }
-        if sensor.is_touched(host::now()) {
-            sensor.approve_waiting();
-        }
-        Box::new(Waiting {
-            touch: self.clone(),
-            id: question.id,
-        })
+        self.wait(question, answer)
     }
 
     fn can_choose_account(&self) -> bool {
@@ -116,19 +165,33 @@ impl Asker for Touch {
     }
 }
 
+impl Verifier for Touch {
+    fn modality(&self) -> Modality {
+        Modality::Fingerprint
+    }
+
+    fn verify(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
+        self.wait(question, answer)
+    }
+
+    fn probe(&self) -> Result<String, Unavailable> {
+        Asker::probe(self)
+    }
+}
+
 /// A question that waits for the finger.
-struct Waiting {
+struct ShownToTouch {
     touch: Touch,
     id: u64,
 }
 
-impl Shown for Waiting {}
+impl Shown for ShownToTouch {}
 
-impl Drop for Waiting {
+impl Drop for ShownToTouch {
     fn drop(&mut self) {
-        let mine = self.touch.lock().waiting.take_if(|(id, _)| *id == self.id);
-        if let Some((_, answer)) = mine {
-            answer.dismiss();
+        let mine = self.touch.lock().waiting.take_if(|waiting| waiting.id == self.id);
+        if let Some(waiting) = mine {
+            waiting.answer.dismiss();
         }
     }
 }
@@ -139,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::prompt::Answer;
-    use crate::prompt::testing::{answers, decision, sign_in};
+    use crate::prompt::testing::{answers, decision, sign_in, sign_in_verified};
 
     fn ask(touch: &Touch, id: u64) -> (Box<dyn Shown>, Receiver<Answer>) {
         let (answer, received) = answers();
@@ -184,5 +247,38 @@ mod tests {
         drop(shown);
         touch.hold();
         assert!(matches!(answer.try_recv(), Err(TryRecvError::Disconnected)));
+    }
+
+    fn verify(touch: &Touch, id: u64) -> (Box<dyn Shown>, Receiver<Answer>) {
+        let (answer, received) = answers();
+        let question = Question {
+            id,
+            ..sign_in_verified(Modality::Fingerprint)
+        };
+        (Verifier::verify(touch, &question, answer), received)
+    }
+
+    #[test]
+    fn a_verification_waits_for_its_verdict_and_a_touch_is_none() {
+        let touch = Touch::default();
+        touch.hold();
+        let (_shown, answer) = verify(&touch, 1);
+        touch.tap();
+        assert!(answer.try_recv().is_err());
+        touch.verify(Decision::NotVerified);
+        assert_eq!(decision(answer.try_recv().unwrap()), Decision::NotVerified);
+    }
+
+    #[test]
+    fn a_verdict_is_for_one_verification_and_for_no_other_question() {
+        let touch = Touch::default();
+        touch.verify(Decision::Verified);
+        let (shown, answer) = ask(&touch, 1);
+        assert!(answer.try_recv().is_err());
+        drop(shown);
+        let (_shown, answer) = verify(&touch, 2);
+        assert_eq!(decision(answer.try_recv().unwrap()), Decision::Verified);
+        let (_shown, answer) = verify(&touch, 3);
+        assert!(answer.try_recv().is_err());
     }
 }

@@ -3,9 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use wardkey_authenticator::Authenticator;
+
+use crate::cli::Model;
 use crate::control::{self, Answer, Client, Listed, Request};
 use crate::error::Failure;
-use crate::state::{Folder, State};
+use crate::key;
+use crate::state::{Folder, Held, State};
 
 /// The passkeys of a state folder.
 pub(super) struct Access {
@@ -15,9 +19,15 @@ pub(super) struct Access {
 
 enum Way {
     Running(Client),
-    Here(Box<State>),
+    Here(Box<Here>),
     /// There is no key yet.
     Unused,
+}
+
+/// A key that does not run.
+struct Here {
+    authenticator: Authenticator,
+    _held: Held,
 }
 
 impl Access {
@@ -27,7 +37,10 @@ impl Access {
             None => Way::Unused,
             Some(folder) => match Client::connect(&folder).map_err(|error| lost(&error))? {
                 Some(client) => Way::Running(client),
-                None => State::open_existing(given)?.map_or(Way::Unused, |state| Way::Here(Box::new(state))),
+                None => match State::open_existing(given)? {
+                    Some(state) => Way::Here(Box::new(Here::open(state)?)),
+                    None => Way::Unused,
+                },
             },
         };
         Ok(Self { path, way })
@@ -42,7 +55,7 @@ impl Access {
     pub(super) fn request(&mut self, request: &Request) -> Result<Option<Answer>, Failure> {
         let answer = match &mut self.way {
             Way::Running(client) => client.request(request).map_err(|error| lost(&error))?,
-            Way::Here(state) => control::handle(request, state.vault_mut()),
+            Way::Here(here) => control::handle(request, &mut here.authenticator),
             Way::Unused => return Ok(None),
         };
         if let Answer::Failed { reason } = answer {
@@ -66,6 +79,16 @@ impl Access {
                 Some(_) => return Err(misunderstood()),
             }
         }
+    }
+}
+
+impl Here {
+    fn open(state: State) -> Result<Self, Failure> {
+        let (vault, held) = state.into_vault();
+        Ok(Self {
+            authenticator: key::authenticator(vault, key::config(&Model::default()))?,
+            _held: held,
+        })
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use crate::error::Failure;
 
 /// Writes all of `text`. A reader that went away, as in `wardkey list | head`, is no failure.
-fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
+pub(crate) fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
             format!("cannot print: {error}"),

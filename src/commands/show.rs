@@ -32,6 +32,14 @@ pub(super) fn algorithm(identifier: i32) -> String {
     }
 }
 
+/// How many attempts are left.
+pub(super) fn attempts(left: u8) -> String {
+    match left {
+        1 => "1 attempt left".to_owned(),
+        _ => format!("{left} attempts left"),
+    }
+}
+
 /// `2026-11-22 13:40`, in UTC.
 pub(super) fn minute(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;

@@ -6,10 +6,13 @@ use std::thread;
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::{Kind, Model};
 use crate::control::{self, Listed, ProfileName};
+use crate::key;
 use crate::state::State;
 use crate::state::testing::new_folder;
 
+use wardkey_authenticator::{Modality, Verifier};
 use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, SecretBytes};
 
 /// A passkey with this id.
@@ -144,6 +147,10 @@ fn info_describes_the_key() {
     assert!(facts["speaks"].as_array().unwrap().contains(&"FIDO_2_0".into()));
     let text = printed(|out| info(Some(folder.path()), false, out));
     assert!(text.contains("\nPasskeys      2\n"), "{text}");
+    assert!(text.contains("\nPIN           not set\n"), "{text}");
+    assert_eq!(facts["pin"]["attempts_left"], 8);
+    assert_eq!(facts["verification"]["modality"], serde_json::Value::Null);
+    assert_eq!(facts["large_blobs"]["bytes"], 0);
 }
 
 /// A key that runs on `path` until it has answered one client.
@@ -151,10 +158,20 @@ fn run_key(path: &Path) -> thread::JoinHandle<()> {
     let state = State::open(Some(path)).unwrap();
     let listener = UnixListener::bind(state.control_socket()).unwrap();
     thread::spawn(move || {
-        let (mut vault, _held) = state.into_vault();
+        let (vault, _held) = state.into_vault();
+        let model = Model {
+            kind: Kind::DeviceBound,
+            ..Model::default()
+        };
+        let mut key = key::authenticator(vault, key::config(&model)).unwrap();
+        let finger = Verifier {
+            modality: Modality::Fingerprint,
+            ready: true,
+        };
+        key.set_verifier(Some(finger));
         let (stream, _) = listener.accept().unwrap();
         for line in BufReader::new(&stream).lines() {
-            let answer = control::handle_line(&line.unwrap(), &mut vault);
+            let answer = control::handle_line(&line.unwrap(), &mut key);
             (&stream).write_all(format!("{answer}\n").as_bytes()).unwrap();
         }
     })
@@ -181,6 +198,9 @@ fn a_running_key_is_asked() {
     let facts = json(&printed(|out| info(Some(folder.path()), true, out)));
     key.join().unwrap();
     assert_eq!(facts["running"]["process"], std::process::id());
+    assert_eq!(facts["kind"], "device-bound");
+    assert_eq!(facts["verification"]["modality"], "fingerprint");
+    assert_eq!(facts["verification"]["is_ready"], true);
 }
 
 #[test]

@@ -2,15 +2,16 @@ use redb::backends::InMemoryBackend;
 use wardkey_vault::{CredProtect, RootKey, SecretBytes};
 
 use super::*;
-use crate::host;
+use crate::cli::Model;
+use crate::{host, key};
 
-fn vault(users: &[&str]) -> Vault {
+fn key(users: &[&str]) -> Authenticator {
     let mut rng = host::rng();
     let mut vault = Vault::open(InMemoryBackend::new(), &RootKey::random(&mut rng), &mut rng).unwrap();
     for user in users {
         vault.store(&mut rng, passkey(user)).unwrap();
     }
-    vault
+    key::authenticator(vault, key::config(&Model::default())).unwrap()
 }
 
 fn passkey(user: &str) -> Passkey {
@@ -34,8 +35,8 @@ fn passkey(user: &str) -> Passkey {
     }
 }
 
-fn ask(vault: &mut Vault, line: &str) -> Answer {
-    let answer = handle_line(line, vault);
+fn ask(key: &mut Authenticator, line: &str) -> Answer {
+    let answer = handle_line(line, key);
     assert!(!answer.contains('\n'));
     serde_json::from_str(&answer).unwrap()
 }
@@ -49,10 +50,10 @@ fn listed(answer: Answer) -> Vec<Listed> {
 
 #[test]
 fn list_shows_everything_but_the_private_key() {
-    let mut vault = vault(&["ann"]);
+    let mut key = key(&["ann"]);
     let line = r#"{"request":"list","after_unix_ms":0}"#;
-    assert!(!handle_line(line, &mut vault).contains(&Base64UrlUnpadded::encode_string(&[0x77; 32])));
-    let [ann] = listed(ask(&mut vault, line)).try_into().unwrap();
+    assert!(!handle_line(line, &mut key).contains(&Base64UrlUnpadded::encode_string(&[0x77; 32])));
+    let [ann] = listed(ask(&mut key, line)).try_into().unwrap();
     assert_eq!(ann.id, Base64UrlUnpadded::encode_string(b"id of ann"));
     assert_eq!(ann.user_id, Base64UrlUnpadded::encode_string(b"ann"));
     assert_eq!(ann.user_name.as_deref(), Some("ann\n\"\u{1b}[31m"));
@@ -65,10 +66,10 @@ fn list_shows_everything_but_the_private_key() {
 #[test]
 fn pages_join_without_a_gap() {
     let users: Vec<String> = (0..PAGE_LEN * 2 + 3).map(|n| n.to_string()).collect();
-    let mut vault = vault(&users.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut key = key(&users.iter().map(String::as_str).collect::<Vec<_>>());
     let (mut seen, mut after_unix_ms) = (Vec::new(), 0);
     loop {
-        let page = listed(handle(&Request::List { after_unix_ms }, &mut vault));
+        let page = listed(handle(&Request::List { after_unix_ms }, &mut key));
         let Some(last) = page.last() else { break };
         assert!(page.len() <= PAGE_LEN);
         after_unix_ms = last.created_unix_ms;
@@ -85,20 +86,20 @@ fn pages_join_without_a_gap() {
 
 #[test]
 fn delete_takes_only_a_whole_id() {
-    let mut vault = vault(&["ann", "bob"]);
+    let mut key = key(&["ann", "bob"]);
     let id = Base64UrlUnpadded::encode_string(b"id of ann");
-    let mut delete = |id: &str| handle(&Request::Delete { id: id.to_owned() }, &mut vault);
+    let mut delete = |id: &str| handle(&Request::Delete { id: id.to_owned() }, &mut key);
     for other in ["", "x", &id[..id.len() - 1], "not base64!", &"A".repeat(5000)] {
         assert_eq!(delete(other), Answer::Deleted { existed: false });
     }
     assert_eq!(delete(&id), Answer::Deleted { existed: true });
     assert_eq!(delete(&id), Answer::Deleted { existed: false });
-    assert_eq!(vault.len(), 1);
+    assert_eq!(key.vault().len(), 1);
 }
 
 #[test]
 fn info_names_this_process() {
-    let Answer::Info(info) = ask(&mut vault(&["ann"]), r#"{"request":"info"}"#) else {
+    let Answer::Info(info) = ask(&mut key(&["ann"]), r#"{"request":"info"}"#) else {
         panic!("no info");
     };
     assert_eq!((info.passkeys, info.process), (1, std::process::id()));
@@ -106,7 +107,7 @@ fn info_names_this_process() {
 
 #[test]
 fn what_is_no_request_is_answered_with_the_reason() {
-    let mut vault = vault(&["ann"]);
+    let mut key = key(&["ann"]);
     let lines = [
         "",
         "{}",
@@ -118,10 +119,10 @@ fn what_is_no_request_is_answered_with_the_reason() {
         r#"{"request":"info"} x"#,
     ];
     for line in lines.into_iter().map(str::to_owned).chain(["[".repeat(4000)]) {
-        let Answer::Failed { reason } = ask(&mut vault, &line) else {
+        let Answer::Failed { reason } = ask(&mut key, &line) else {
             panic!("{line}");
         };
         assert!(reason.contains("not understood"));
     }
-    assert_eq!(vault.len(), 1);
+    assert_eq!(key.vault().len(), 1);
 }

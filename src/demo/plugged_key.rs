@@ -18,6 +18,7 @@ use wardkey_sim::usb_host::{Start, UsbConnection};
 use wardkey_transport::ctaphid::Port;
 use wardkey_transport::usbip::Identity;
 
+use crate::cli::Model;
 use crate::error::Failure;
 use crate::state::State;
 use crate::{host, key};
@@ -55,7 +56,7 @@ impl Key {
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
         let (vault, lock) = State::open(Some(folder))?.into_vault();
         Ok(Self {
-            device: key::device(vault)?,
+            device: key::device(vault, key::config(&Model::default()))?,
             lock: Box::new(lock),
         })
     }

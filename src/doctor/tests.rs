@@ -57,7 +57,12 @@ fn only_failures_stand_in_the_way() {
 #[test]
 fn everything_is_looked_at() {
     let made = MadeUp::empty();
-    let report = examine(&made.machine, &Chain::new(vec![Box::new(Fixed::Always)]));
+    let verifiers: [Box<dyn Verifier>; 1] = [Box::new(Fixed::Always)];
+    let report = examine(
+        &made.machine,
+        &Chain::new(vec![Box::new(Fixed::Always)]),
+        &verifiers,
+    );
     let checks: Vec<&str> = report
         .checks
         .iter()
@@ -71,6 +76,7 @@ fn everything_is_looked_at() {
             "hidraw",
             "browsers",
             "prompts",
+            "verify by fingerprint",
             "state folder"
         ]
     );

@@ -71,10 +71,12 @@ pub(super) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<
 
 /// The name of the error that a call was answered with.
 pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
-    match error {
-        zbus::Error::MethodError(name, ..) => Some(name.to_string()),
-        zbus::Error::FDO(error) => Some(error.name().to_string()),
-        _ => None,
+    if let zbus::Error::MethodError(name, ..) = error {
+        Some(name.to_string())
+    } else if let zbus::Error::FDO(error) = error {
+        Some(error.name().to_string())
+    } else {
+        None
     }
 }
 

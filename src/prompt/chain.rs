@@ -37,17 +37,30 @@ pub(crate) fn chain_for(way: Way, command: Option<PathBuf>) -> Chain {
         Way::Pinentry => vec![pinentry()],
         Way::Terminal => vec![terminal()],
     })
+    .with_last_resort("give --prompt-command PROGRAM")
 }
 
 /// Ways to ask, best first.
 pub(crate) struct Chain {
     ways: Arc<[Box<dyn Asker>]>,
+    /// What to do when no way works, besides mending the first.
+    last_resort: Option<&'static str>,
 }
 
 impl Chain {
     /// A chain of these ways, in this order.
     pub(crate) fn new(ways: Vec<Box<dyn Asker>>) -> Self {
-        Self { ways: ways.into() }
+        Self {
+            ways: ways.into(),
+            last_resort: None,
+        }
+    }
+
+    fn with_last_resort(self, last_resort: &'static str) -> Self {
+        Self {
+            last_resort: Some(last_resort),
+            ..self
+        }
     }
 
     /// What each way says about itself, in order. May take some seconds.
@@ -70,6 +83,7 @@ impl Asker for Chain {
         };
         let round = Arc::new(Round {
             ways: Arc::clone(&self.ways),
+            last_resort: self.last_resort,
             question: question.clone(),
             state: Mutex::new(state),
         });
@@ -94,13 +108,14 @@ impl Asker for Chain {
                 }),
             }
         }
-        Err(nobody_can_ask(&failed))
+        Err(nobody_can_ask(&failed, self.last_resort))
     }
 }
 
 /// One question on its way through the chain.
 struct Round {
     ways: Arc<[Box<dyn Asker>]>,
+    last_resort: Option<&'static str>,
     question: Question,
     state: Mutex<State>,
 }
@@ -168,7 +183,7 @@ impl Round {
     }
 
     fn give_up(&self) {
-        let unavailable = nobody_can_ask(&self.lock().failed);
+        let unavailable = nobody_can_ask(&self.lock().failed, self.last_resort);
         if let Some(answer) = self.take_answer() {
             answer.unavailable(unavailable);
         }
@@ -183,7 +198,7 @@ impl Round {
     }
 }
 
-fn nobody_can_ask(failed: &[Failed]) -> Unavailable {
+fn nobody_can_ask(failed: &[Failed], last_resort: Option<&str>) -> Unavailable {
     match failed {
         [] => Unavailable::new("there is no way to ask the user", "choose one with --prompt"),
         [only] => Unavailable::new(
@@ -195,7 +210,8 @@ fn nobody_can_ask(failed: &[Failed]) -> Unavailable {
                 .iter()
                 .map(|failed| format!("{}: {}", failed.way, failed.unavailable))
                 .collect();
-            let hint = format!("{}; or give --prompt-command PROGRAM", first.unavailable.hint());
+            let first = first.unavailable.hint();
+            let hint = last_resort.map_or(first.to_owned(), |last| format!("{first}; or {last}"));
             Unavailable::new(reasons.join("; "), hint)
         }
     }

@@ -12,7 +12,7 @@ impl EnteredPin {
     }
 
     /// The text, for the authenticator alone.
-    pub(crate) fn expose_secret(&self) -> &str {
-        &self.0
+    pub(crate) fn into_secret(self) -> Zeroizing<String> {
+        self.0
     }
 }

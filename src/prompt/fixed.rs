@@ -1,7 +1,8 @@
-//! `--presence always|never`: answers without a user. For tests only: a key that uses it is in test mode, and
-//! says so when it starts.
+//! `--presence always|never` and `--verification always|never`: answers without a user. For tests only: a key that uses
+//! it is in test mode, and says so when it starts.
 
-use super::{AnswerHandle, Asker, Decision, NothingShown, Question, Shown, Unavailable};
+use super::verify::Verifier;
+use super::{AnswerHandle, Asker, Decision, Modality, NothingShown, Question, Shown, Unavailable};
 
 /// What happens to every question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +38,28 @@ impl Asker for Fixed {
     }
 }
 
+/// `--verification always|never`.
+impl Verifier for Fixed {
+    fn modality(&self) -> Modality {
+        Modality::Fingerprint
+    }
+
+    fn verify(&self, _question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
+        match self {
+            Self::Always => answer.give(Decision::Verified),
+            Self::Never => answer.dismiss(),
+        }
+        Box::new(NothingShown)
+    }
+
+    fn probe(&self) -> Result<String, Unavailable> {
+        Asker::probe(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{answers, decision, sign_in};
+    use super::super::testing::{answers, decision, sign_in, sign_in_verified};
     use super::*;
 
     #[test]
@@ -53,6 +73,17 @@ mod tests {
     fn never_says_nothing() {
         let (answer, received) = answers();
         drop(Fixed::Never.ask(&sign_in(), answer));
+        assert!(received.try_recv().is_err());
+    }
+
+    #[test]
+    fn always_verifies_and_never_does_not() {
+        let (answer, received) = answers();
+        let question = sign_in_verified(Modality::Fingerprint);
+        let _shown = Fixed::Always.verify(&question, answer);
+        assert_eq!(decision(received.try_recv().unwrap()), Decision::Verified);
+        let (answer, received) = answers();
+        drop(Fixed::Never.verify(&question, answer));
         assert!(received.try_recv().is_err());
     }
 }

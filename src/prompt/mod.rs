@@ -22,7 +22,7 @@ mod worker;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::entered_pin::EnteredPin;
 
@@ -58,12 +58,12 @@ pub(crate) enum Demand {
     Verification {
         modality: Modality,
         /// Attempts that the user has before this way is blocked, this one included.
-        attempts_left: u32,
+        attempts_left: u8,
     },
 }
 
 /// What proves that it is the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Modality {
     /// A finger on a reader of this computer.
@@ -72,6 +72,17 @@ pub(crate) enum Modality {
     Password,
     /// The key's own PIN.
     Pin,
+}
+
+impl Modality {
+    /// In the middle of a sentence: verified by …
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fingerprint => "fingerprint",
+            Self::Password => "password",
+            Self::Pin => "PIN",
+        }
+    }
 }
 
 /// An account at the site.

@@ -77,7 +77,7 @@ pub(super) fn decided(answers: &Receiver<Answer>) -> Decision {
 /// The PIN that comes soon.
 pub(super) fn pin(answers: &Receiver<Answer>) -> String {
     match answers.recv_timeout(SOON).expect("an answer") {
-        Answer::Pin(pin) => pin.expose_secret().to_owned(),
+        Answer::Pin(pin) => pin.into_secret().to_string(),
         Answer::Decided(decision) => panic!("decided {decision:?}"),
         Answer::Unavailable(unavailable) => panic!("{unavailable}"),
     }
@@ -96,20 +96,20 @@ pub(super) fn reason(answers: &Receiver<Answer>) -> String {
 struct Observed(Sender<Seen>);
 
 /// What the user sees.
-pub(super) enum Seen {
+pub(crate) enum Seen {
     Question(Question, AnswerHandle),
     /// The question of this note was taken away.
     Gone(Option<&'static str>),
 }
 
 /// Such a way, and what is seen.
-pub(super) fn observed() -> (Arc<dyn Asker>, Receiver<Seen>) {
+pub(crate) fn observed() -> (Arc<dyn Asker>, Receiver<Seen>) {
     let (sender, seen) = channel();
     (Arc::new(Observed(sender)), seen)
 }
 
 /// The question that is seen next, and the way to answer it.
-pub(super) fn seen_question(seen: &Receiver<Seen>) -> (Question, AnswerHandle) {
+pub(crate) fn seen_question(seen: &Receiver<Seen>) -> (Question, AnswerHandle) {
     match seen.recv_timeout(SOON).expect("a question") {
         Seen::Question(question, answer) => (question, answer),
         Seen::Gone(note) => panic!("taken away: {note:?}"),

@@ -197,17 +197,17 @@ fn markup_of_the_host_is_escaped_where_markup_works() {
 fn the_buttons_decide() {
     let Asked { daemon, answers, .. } = &asked();
     daemon.presses(ID, "approve");
-    assert_eq!(decided(&answers), Decision::Approved);
+    assert_eq!(decided(answers), Decision::Approved);
     let Asked { daemon, answers, .. } = &asked();
     daemon.presses(ID, "deny");
-    assert_eq!(decided(&answers), Decision::Declined);
+    assert_eq!(decided(answers), Decision::Declined);
 }
 
 #[test]
 fn closing_it_declines() {
     let Asked { daemon, answers, .. } = &asked();
     daemon.closes(ID, 2);
-    assert_eq!(decided(&answers), Decision::Declined);
+    assert_eq!(decided(answers), Decision::Declined);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn clicking_on_it_and_other_notifications_decide_nothing() {
     );
     assert!(answers.recv_timeout(A_WHILE).is_err());
     daemon.presses(ID, "deny");
-    assert_eq!(decided(&answers), Decision::Declined);
+    assert_eq!(decided(answers), Decision::Declined);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn another_program_cannot_approve() {
     signal(&forger, None, "ActionInvoked", &(ID, "approve"));
     assert!(answers.recv_timeout(A_WHILE).is_err());
     daemon.presses(ID, "deny");
-    assert_eq!(decided(&answers), Decision::Declined);
+    assert_eq!(decided(answers), Decision::Declined);
 }
 
 #[test]

@@ -261,7 +261,10 @@ fn a_question_that_cannot_be_asked_is_reported() {
     assert_eq!(reason(&answers), "no screen");
 }
 
-const USELESS: [(Result<(bool, bool), &str>, &str); 4] = [
+/// What polkit says when it is not to ask the user: is it authorized, and could it be?
+type Policy = Result<(bool, bool), &'static str>;
+
+const USELESS: [(Policy, &str); 4] = [
     (
         Ok((true, false)),
         "polkit grants org.wardkey.verify without asking for the password",
