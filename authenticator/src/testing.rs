@@ -1,4 +1,9 @@
-//! For tests only: repeatable randomness, and a small client that talks to a key in memory.
+//! For tests only: repeatable randomness, a small client that talks to a key in memory, a platform with tokens, and a
+//! disk that breaks.
+
+pub(crate) mod disk;
+pub(crate) mod platform;
+pub(crate) mod prf_vectors;
 
 use core::convert::Infallible;
 use core::time::Duration;
@@ -55,6 +60,53 @@ impl TryRng for SeededRng {
 
 impl TryCryptoRng for SeededRng {}
 
+/// Gives the bytes of a test vector, then what another generator gives.
+pub(crate) struct VectorRng {
+    vector: Vec<u8>,
+    then: SeededRng,
+}
+
+impl VectorRng {
+    pub(crate) fn new(vector: &[u8]) -> Self {
+        Self {
+            vector: vector.to_vec(),
+            then: SeededRng::new(5),
+        }
+    }
+}
+
+impl TryRng for VectorRng {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_be_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, destination: &mut [u8]) -> Result<(), Infallible> {
+        let from_vector = destination.len().min(self.vector.len());
+        let (first, rest) = destination.split_at_mut(from_vector);
+        first.copy_from_slice(&self.vector[..from_vector]);
+        self.vector.drain(..from_vector);
+        self.then.try_fill_bytes(rest)
+    }
+}
+
+impl TryCryptoRng for VectorRng {}
+
+/// The bytes that are written in hexadecimal digits.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
 /// The client data hash of every request, unless a test says otherwise.
 pub(crate) const CLIENT_DATA_HASH: [u8; 32] = [0xCD; 32];
 /// The relying party of every request, unless a test says otherwise.
@@ -85,17 +137,25 @@ impl Key {
     }
 
     pub(crate) fn on(kind: KeyKind, disk: impl StorageBackend, seed: u64) -> Self {
-        let mut rng = SeededRng::new(seed);
-        let root = Secret::from_slice(&[7; 32]).unwrap();
-        let vault = Vault::open(disk, &root, &mut rng).unwrap();
-        let config = Config {
+        Self::configured(Self::config(kind), disk, seed)
+    }
+
+    /// What keys are unless a test says otherwise.
+    pub(crate) fn config(kind: KeyKind) -> Config {
+        Config {
             kind,
             algorithms: Algorithms::Classical,
             firmware_version: 3,
             unix_ms_at_zero: 1_800_000_000_000,
             large_blobs: LargeBlobs::Array,
             hide_fido_2_3: false,
-        };
+        }
+    }
+
+    pub(crate) fn configured(config: Config, disk: impl StorageBackend, seed: u64) -> Self {
+        let mut rng = SeededRng::new(seed);
+        let root = Secret::from_slice(&[7; 32]).unwrap();
+        let vault = Vault::open(disk, &root, &mut rng).unwrap();
         let now = Instant::from_millis(5_000);
         Self {
             authenticator: Authenticator::new(vault, config, Box::new(rng), now).unwrap(),
@@ -123,6 +183,32 @@ impl Key {
     pub(crate) fn msg_and(&mut self, apdu: &[u8], gesture: Gesture) -> Answer {
         let outcome = self.authenticator.handle_msg(self.now, apdu);
         self.finish(outcome, gesture)
+    }
+
+    /// Sends a CTAP2 request to a user who does one thing after the other; the answer, and all that was asked.
+    pub(crate) fn cbor_after(
+        &mut self,
+        request: &[u8],
+        gestures: impl IntoIterator<Item = Gesture>,
+    ) -> (Vec<Prompt>, Answer) {
+        let mut outcome = self.authenticator.handle_cbor(self.now, request);
+        let (mut prompts, mut gestures) = (Vec::new(), gestures.into_iter());
+        loop {
+            match outcome {
+                Outcome::Done(bytes) => {
+                    assert!(gestures.next().is_none(), "asked only {prompts:?}");
+                    let prompt = prompts.last().cloned();
+                    return (prompts, Answer { prompt, bytes });
+                }
+                Outcome::NeedsGesture(pending) => {
+                    prompts.push(pending.prompt().clone());
+                    let gesture = gestures
+                        .next()
+                        .unwrap_or_else(|| panic!("asked also {prompts:?}"));
+                    outcome = self.authenticator.resume(self.now, pending, gesture);
+                }
+            }
+        }
     }
 
     fn finish(&mut self, outcome: Outcome, gesture: Gesture) -> Answer {
@@ -166,6 +252,34 @@ impl Answer {
         map
     }
 
+    /// The flags of authenticator data.
+    pub(crate) fn flags(&self) -> u8 {
+        self.bytes_of(2)[32]
+    }
+
+    /// The outputs of extensions in authenticator data, if there are any.
+    pub(crate) fn outputs(&self) -> Option<Map<'_>> {
+        let members = self.members();
+        let Some(Value::Bytes(auth_data)) = members.get(2_u64) else {
+            panic!("{members:02x?}")
+        };
+        let (head, rest) = auth_data.split_at(37);
+        let rest = if head[32] & 0x40 == 0 {
+            rest
+        } else {
+            let id_length = usize::from(u16::from_be_bytes(rest[16..18].try_into().unwrap()));
+            split_item(&rest[18 + id_length..]).1
+        };
+        if head[32] & 0x80 == 0 {
+            assert!(rest.is_empty());
+            return None;
+        }
+        match cbor::decode(rest) {
+            Ok(Value::Map(outputs)) => Some(outputs),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// A member that is a byte string.
     pub(crate) fn bytes_of(&self, key: u64) -> Vec<u8> {
         bytes_in(&self.members(), key)
@@ -173,15 +287,17 @@ impl Answer {
 }
 
 /// Every status code that this crate sends.
-const STATUS_CODES: [StatusCode; 21] = [
+const STATUS_CODES: [StatusCode; 34] = [
     StatusCode::OK,
     StatusCode::INVALID_COMMAND,
     StatusCode::INVALID_PARAMETER,
     StatusCode::INVALID_LENGTH,
+    StatusCode::INVALID_SEQ,
     StatusCode::CBOR_UNEXPECTED_TYPE,
     StatusCode::INVALID_CBOR,
     StatusCode::MISSING_PARAMETER,
     StatusCode::LIMIT_EXCEEDED,
+    StatusCode::LARGE_BLOB_STORAGE_FULL,
     StatusCode::CREDENTIAL_EXCLUDED,
     StatusCode::UNSUPPORTED_ALGORITHM,
     StatusCode::OPERATION_DENIED,
@@ -192,8 +308,19 @@ const STATUS_CODES: [StatusCode; 21] = [
     StatusCode::NO_CREDENTIALS,
     StatusCode::USER_ACTION_TIMEOUT,
     StatusCode::NOT_ALLOWED,
+    StatusCode::PIN_INVALID,
+    StatusCode::PIN_BLOCKED,
+    StatusCode::PIN_AUTH_INVALID,
+    StatusCode::PIN_AUTH_BLOCKED,
     StatusCode::PIN_NOT_SET,
+    StatusCode::PUAT_REQUIRED,
+    StatusCode::PIN_POLICY_VIOLATION,
     StatusCode::REQUEST_TOO_LARGE,
+    StatusCode::UV_BLOCKED,
+    StatusCode::INTEGRITY_FAILURE,
+    StatusCode::INVALID_SUBCOMMAND,
+    StatusCode::UV_INVALID,
+    StatusCode::UNAUTHORIZED_PERMISSION,
     StatusCode::OTHER,
 ];
 
@@ -202,6 +329,11 @@ const STATUS_CODES: [StatusCode; 21] = [
 pub(crate) struct Members<'a>(BTreeMap<u64, Value<'a>>);
 
 impl<'a> Members<'a> {
+    /// No parameters.
+    pub(crate) fn empty() -> Self {
+        Self(BTreeMap::new())
+    }
+
     /// A makeCredential that succeeds: ES256, not discoverable.
     pub(crate) fn make_credential() -> Self {
         Self(BTreeMap::from([
@@ -259,6 +391,11 @@ pub(crate) fn user(id: &[u8]) -> Value<'_> {
     ])
 }
 
+/// A makeCredential for a discoverable credential.
+pub(crate) fn resident() -> Members<'static> {
+    Members::make_credential().with(7, option("rk", true))
+}
+
 pub(crate) fn algorithm(identifier: i64) -> Value<'static> {
     map([
         ("type", Value::Text("public-key")),
@@ -300,10 +437,16 @@ impl Registration {
             signature_count: u32::from_be_bytes(auth_data[33..37].try_into().unwrap()),
             aaguid: auth_data[37..53].try_into().unwrap(),
             id: auth_data[55..55 + id_length].to_vec(),
-            public_key: auth_data[55 + id_length..].to_vec(),
+            public_key: split_item(&auth_data[55 + id_length..]).0.to_vec(),
             auth_data,
         }
     }
+}
+
+/// The first CBOR item, and what follows it.
+fn split_item(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = (1..=bytes.len()).find(|end| cbor::decode(&bytes[..*end]).is_ok());
+    bytes.split_at(end.expect("an item"))
 }
 
 pub(crate) fn bytes_in(map: &Map<'_>, key: u64) -> Vec<u8> {

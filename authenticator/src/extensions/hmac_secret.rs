@@ -91,3 +91,6 @@ impl Salts {
         self.shared.encrypt(rng, &outputs)
     }
 }
+
+#[cfg(test)]
+mod tests;

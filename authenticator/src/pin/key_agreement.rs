@@ -69,6 +69,15 @@ pub(crate) struct KeyAgreement {
 }
 
 impl KeyAgreement {
+    /// The same key for every protocol.
+    #[cfg(test)]
+    pub(crate) fn in_test(key: &SecretKey) -> Self {
+        Self {
+            one: Some(key.clone()),
+            two: Some(key.clone()),
+        }
+    }
+
     pub(crate) fn public_key(&mut self, rng: &mut dyn CryptoRng, protocol: Protocol) -> OwnKey {
         let point = p256::Sec1Point::from(self.key(rng, protocol).public_key());
         let coordinate =

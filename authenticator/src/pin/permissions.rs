@@ -14,7 +14,7 @@ pub(crate) enum Permission {
 }
 
 impl Permission {
-    const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::MakeCredential,
         Self::GetAssertion,
         Self::CredentialManagement,
@@ -24,7 +24,7 @@ impl Permission {
         Self::PersistentReadOnly,
     ];
 
-    const fn bit(self) -> u64 {
+    pub(super) const fn bit(self) -> u64 {
         match self {
             Self::MakeCredential => 0x01,
             Self::GetAssertion => 0x02,

@@ -51,6 +51,12 @@ impl Protocol {
         let full = hmac(key.expose_secret(), message);
         bool::from(full[..self.mac_len()].ct_eq(mac))
     }
+
+    /// What [`Self::verify`] accepts.
+    #[cfg(test)]
+    pub(crate) fn authenticate(self, key: &Secret<32>, message: &[&[u8]]) -> Vec<u8> {
+        hmac(key.expose_secret(), message)[..self.mac_len()].to_vec()
+    }
 }
 
 /// What platform and key share for one exchange.
@@ -114,6 +120,12 @@ impl SharedSecret {
     /// Whether `mac` authenticates the joined `message`.
     pub(crate) fn verify(&self, message: &[&[u8]], mac: &[u8]) -> bool {
         self.protocol.verify(&self.hmac_key, message, mac)
+    }
+
+    /// What [`Self::verify`] accepts.
+    #[cfg(test)]
+    pub(crate) fn authenticate(&self, message: &[&[u8]]) -> Vec<u8> {
+        self.protocol.authenticate(&self.hmac_key, message)
     }
 }
 
