@@ -84,8 +84,9 @@ impl State {
         }
     }
 
-    /// The PIN was entered and is right: the other way to verify starts anew.
+    /// The PIN was entered and is right: it and the other way to verify start anew.
     pub(crate) fn verified_by_pin(&mut self) {
+        self.pin_retries = RETRIES_MAX;
         self.uv_retries = UV_RETRIES_MAX;
         self.uv_count = 0;
     }
@@ -182,12 +183,18 @@ fn texts(value: &Value<'_>) -> Option<Vec<String>> {
 }
 
 impl Authenticator {
-    /// Makes the state durable.
-    pub(crate) fn save_state(&mut self) -> Result<(), StatusCode> {
+    /// Changes the state durably. What cannot be kept is not changed.
+    pub(crate) fn update_state(&mut self, change: impl FnOnce(&mut State)) -> Result<(), StatusCode> {
+        let before = self.state.encode();
+        change(&mut self.state);
         let document = self.state.encode();
-        Ok(self
+        let kept = self
             .vault
-            .put_document(&mut *self.rng, Document::AuthenticatorState, document)?)
+            .put_document(&mut *self.rng, Document::AuthenticatorState, document);
+        if kept.is_err() {
+            self.state = State::decode(&before).expect("it was encoded just now");
+        }
+        Ok(kept?)
     }
 }
 

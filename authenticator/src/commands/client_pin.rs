@@ -202,6 +202,9 @@ impl Authenticator {
         let BuiltIn::Ready(modality) = self.built_in() else {
             return Err(StatusCode::NOT_ALLOWED);
         };
+        if self.is_built_in_blocked(modality) {
+            return Err(StatusCode::UV_BLOCKED);
+        }
         let shared = self
             .key_agreement
             .decapsulate(&mut *self.rng, protocol, peer_key)?;
@@ -275,8 +278,8 @@ impl Authenticator {
 
     fn persistent_token(&mut self, shared: &SharedSecret) -> Result<Response, StatusCode> {
         if self.state.persistent_token.is_none() {
-            self.state.persistent_token = Some(Secret::random(&mut *self.rng));
-            self.save_state()?;
+            let secret = Secret::random(&mut *self.rng);
+            self.update_state(|state| state.persistent_token = Some(secret))?;
         }
         let secret = self
             .state
@@ -332,13 +335,15 @@ impl Authenticator {
 
     /// A new PIN ends everything that the old one has opened.
     fn keep_pin(&mut self, pin: Pin) -> Result<(), StatusCode> {
-        self.state.pin = Some(pin);
-        self.state.pin_retries = RETRIES_MAX;
-        self.state.force_pin_change = false;
-        self.state.persistent_token = None;
+        self.update_state(|state| {
+            state.pin = Some(pin);
+            state.pin_retries = RETRIES_MAX;
+            state.force_pin_change = false;
+            state.persistent_token = None;
+        })?;
         self.token.stop();
         self.pin_mismatches = 0;
-        self.save_state()
+        Ok(())
     }
 }
 

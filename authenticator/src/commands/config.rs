@@ -98,11 +98,10 @@ impl Authenticator {
                 .authorize(now, &proof, &message, Permission::AuthenticatorConfig)?;
         }
         match subcommand {
-            TOGGLE_ALWAYS_UV => self.state.always_uv = !self.state.always_uv,
+            TOGGLE_ALWAYS_UV => self.update_state(|state| state.always_uv = !state.always_uv)?,
             SET_MIN_PIN_LENGTH => self.set_min_pin_length(min_pin_length)?,
-            _ => self.state.long_touch_for_reset = true,
+            _ => self.update_state(|state| state.long_touch_for_reset = true)?,
         }
-        self.save_state()?;
         Ok(Response::empty())
     }
 
@@ -130,20 +129,23 @@ impl Authenticator {
         {
             return Err(StatusCode::KEY_STORE_FULL);
         }
-        self.state.min_pin_length = length;
-        self.state.pin_complexity_policy |= complexity;
-        let complexity = self.state.pin_complexity_policy;
+        let complexity = complexity || self.state.pin_complexity_policy;
         let is_outdated = self
             .state
             .pin
             .as_ref()
             .is_some_and(|pin| pin.code_points < length || (complexity && !pin.is_complex));
-        if force_change || is_outdated {
-            self.state.force_pin_change = true;
+        let force_change = force_change || is_outdated;
+        self.update_state(|state| {
+            state.min_pin_length = length;
+            state.pin_complexity_policy = complexity;
+            state.force_pin_change |= force_change;
+            if let Some(rp_ids) = rp_ids.filter(|ids| !ids.is_empty()) {
+                state.min_pin_length_rp_ids = rp_ids;
+            }
+        })?;
+        if force_change {
             self.token.stop();
-        }
-        if let Some(rp_ids) = rp_ids.filter(|ids| !ids.is_empty()) {
-            self.state.min_pin_length_rp_ids = rp_ids;
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ pub struct Verifier {
     /// How the user is verified.
     pub modality: Modality,
     /// Whether it can be used now; `false` while, for example, no finger is enrolled. Where the key's own PIN is asked
-    /// for, it must be set as well.
+    /// for, it must be set as well, and no change of it be due.
     pub ready: bool,
 }
 
@@ -67,8 +67,12 @@ impl Authenticator {
         match self.verifier {
             None => BuiltIn::Absent,
             Some(Verifier { modality, ready }) => {
-                let has_pin = modality != Modality::Pin || self.state.pin.is_some();
-                if ready && has_pin {
+                // A PIN that must be changed is no longer good for anything else.
+                let is_set_up = match modality {
+                    Modality::Fingerprint | Modality::Password => true,
+                    Modality::Pin => self.state.pin.is_some() && !self.state.force_pin_change,
+                };
+                if ready && is_set_up {
                     BuiltIn::Ready(modality)
                 } else {
                     BuiltIn::NotSetUp
@@ -144,9 +148,10 @@ impl Authenticator {
 
     /// The operating system knows the user.
     fn count_verification(&mut self) -> Result<UserVerified, StatusCode> {
-        self.state.uv_retries = UV_RETRIES_MAX;
-        self.state.uv_count = self.state.uv_count.saturating_add(1);
-        self.save_state()?;
+        self.update_state(|state| {
+            state.uv_retries = UV_RETRIES_MAX;
+            state.uv_count = state.uv_count.saturating_add(1);
+        })?;
         Ok(UserVerified(()))
     }
 
@@ -163,8 +168,7 @@ impl Authenticator {
     }
 
     fn count_failure(&mut self) -> Result<(), StatusCode> {
-        self.state.uv_retries = self.state.uv_retries.saturating_sub(1);
-        self.save_state()
+        self.update_state(|state| state.uv_retries = state.uv_retries.saturating_sub(1))
     }
 
     fn after_failed_attempt(&mut self, verifying: Verifying) -> Result<Step, StatusCode> {
@@ -181,15 +185,15 @@ impl Authenticator {
         }
     }
 
-    fn is_built_in_blocked(&self, modality: Modality) -> bool {
+    /// Whether this way to verify the user is closed, because it failed too often.
+    pub(crate) fn is_built_in_blocked(&self, modality: Modality) -> bool {
         self.attempts_left(modality) == 0
     }
 
     fn attempts_left(&self, modality: Modality) -> u8 {
         match modality {
             Modality::Fingerprint | Modality::Password => self.state.uv_retries,
-            Modality::Pin if self.allow_pin_attempt().is_err() => 0,
-            Modality::Pin => self.state.uv_retries.min(self.state.pin_retries),
+            Modality::Pin => self.state.uv_retries.min(self.pin_attempts_left()),
         }
     }
 

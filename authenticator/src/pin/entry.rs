@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::protocol::Protocol;
 use crate::authenticator::Authenticator;
-use crate::state::Pin;
+use crate::state::{Pin, State};
 use crate::status::StatusCode;
 
 /// How many wrong PINs block the key for ever.
@@ -44,7 +44,15 @@ impl Authenticator {
 
     /// Whether only a power cycle allows further attempts.
     pub(crate) fn needs_power_cycle(&self) -> bool {
-        self.pin_mismatches >= MISMATCHES_MAX
+        self.allow_pin_attempt() == Err(StatusCode::PIN_AUTH_BLOCKED)
+    }
+
+    /// How many wrong PINs in a row are allowed now.
+    pub(crate) fn pin_attempts_left(&self) -> u8 {
+        match self.allow_pin_attempt() {
+            Ok(()) => self.state.pin_retries.min(MISMATCHES_MAX - self.pin_mismatches),
+            Err(_) => 0,
+        }
     }
 
     /// Compares with the PIN. `protocol` is how it arrived; a mismatch ends what was agreed on with the platform.
@@ -54,8 +62,7 @@ impl Authenticator {
         candidate: &Secret<HASH_LEN>,
     ) -> Result<(), StatusCode> {
         self.allow_pin_attempt()?;
-        self.state.pin_retries -= 1;
-        self.save_state()?;
+        self.update_state(|state| state.pin_retries -= 1)?;
         let matches = self
             .state
             .pin
@@ -68,10 +75,9 @@ impl Authenticator {
             }
             return Err(self.allow_pin_attempt().err().unwrap_or(StatusCode::PIN_INVALID));
         }
+        self.update_state(State::verified_by_pin)?;
         self.pin_mismatches = 0;
-        self.state.pin_retries = RETRIES_MAX;
-        self.state.verified_by_pin();
-        self.save_state()
+        Ok(())
     }
 
     /// Reads a decrypted new PIN and holds it against the policy.
