@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ciborium::Value;
 use sha2::{Digest, Sha256};
@@ -93,6 +94,22 @@ impl Bench {
     /// What the user does from now on.
     pub(crate) fn user(&mut self, user: User) -> Outcome {
         Ok(self.wire.0.borrow_mut().user(user)?)
+    }
+
+    /// Lets time pass.
+    pub(crate) fn wait(&mut self, duration: Duration) -> Outcome {
+        Ok(self.wire.0.borrow_mut().wait(duration)?)
+    }
+
+    /// Ends the case where time is real, and waiting for half a minute and more would be a waste of it.
+    pub(crate) fn needs_virtual_time(&mut self) -> Outcome {
+        if self.wire.0.borrow().has_virtual_time() {
+            Ok(())
+        } else {
+            Err(Stop::NotApplicable(
+                "the case is about long times, which are real here",
+            ))
+        }
     }
 
     /// Unplugs the key, plugs it in, and opens a channel again.

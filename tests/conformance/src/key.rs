@@ -24,6 +24,9 @@ pub trait Key {
     /// Lets time pass.
     fn wait(&mut self, duration: Duration) -> Result<(), Broken>;
 
+    /// Whether waiting costs nothing.
+    fn has_virtual_time(&self) -> bool;
+
     /// The key's metadata statement, as JSON.
     fn metadata(&mut self) -> Result<String, Broken>;
 }

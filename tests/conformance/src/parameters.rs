@@ -1,5 +1,6 @@
 //! Parameters of a command that a test takes apart and puts together wrong.
 
+use crate::case::Stop;
 use ciborium::Value;
 use wardkey_sim::fido_client::{GetAssertion, MakeCredential, canonical, from_bytes, to_bytes};
 
@@ -8,10 +9,17 @@ use wardkey_sim::fido_client::{GetAssertion, MakeCredential, canonical, from_byt
 pub(crate) struct Parameters(Vec<(Value, Value)>);
 
 impl Parameters {
+    /// The parameters that are encoded so.
+    pub(crate) fn decode(encoded: &[u8]) -> Result<Self, Stop> {
+        let members = from_bytes(encoded)?.into_map();
+        members
+            .map(Self)
+            .map_err(|_| Stop::Failed("the parameters are not a map".to_owned()))
+    }
+
     /// What our own client encoded.
     fn of(encoded: &[u8]) -> Self {
-        let members = from_bytes(encoded).ok().and_then(|value| value.into_map().ok());
-        Self(members.expect("the client encodes a map"))
+        Self::decode(encoded).expect("the client encodes a map")
     }
 
     /// The same without one of them.
@@ -43,6 +51,14 @@ impl Parameters {
         found
             .and_then(|(_, value)| value.as_map().cloned())
             .unwrap_or_default()
+    }
+
+    /// As bytes, in the opposite of canonical order.
+    pub(crate) fn to_bytes_in_reverse(&self) -> Vec<u8> {
+        let canonical = canonical(Value::Map(self.0.clone()));
+        let mut members = canonical.into_map().expect("a map stays a map");
+        members.reverse();
+        to_bytes(&Value::Map(members))
     }
 
     /// As bytes, in canonical order.

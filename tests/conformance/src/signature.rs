@@ -14,12 +14,18 @@ pub(crate) fn algorithm_of(key: &Value) -> Option<i32> {
 /// Whether `signature` over `message` is by this COSE key.
 pub(crate) fn verifies(key: &Value, message: &[u8], signature: &[u8]) -> bool {
     let coordinate = |number: i32| numbered(key, number)?.as_bytes();
+    let point = || Some([&[4], coordinate(-2)?.as_slice(), coordinate(-3)?.as_slice()].concat());
     let verified = || match algorithm_of(key)? {
-        -7 => {
-            let point = [&[4], coordinate(-2)?.as_slice(), coordinate(-3)?.as_slice()].concat();
-            verifies_p256(&point, message, signature).then_some(())
+        // ES256 and ESP256
+        -7 | -9 => verifies_p256(&point()?, message, signature).then_some(()),
+        // ES384 and ESP384
+        -35 | -51 => {
+            let key = p384::ecdsa::VerifyingKey::from_sec1_bytes(&point()?).ok()?;
+            let signature = p384::ecdsa::DerSignature::from_bytes(signature).ok()?;
+            key.verify(message, &signature).ok()
         }
-        -8 => {
+        // EdDSA and Ed25519
+        -8 | -19 => {
             let point = coordinate(-2)?.as_slice().try_into().ok()?;
             let key = ed25519_dalek::VerifyingKey::from_bytes(point).ok()?;
             let signature = ed25519_dalek::Signature::from_slice(signature).ok()?;

@@ -193,6 +193,10 @@ impl Key for InProcess {
         Ok(())
     }
 
+    fn has_virtual_time(&self) -> bool {
+        true
+    }
+
     fn metadata(&mut self) -> Result<String, Broken> {
         Err(Broken::CannotDo("this key has no metadata statement yet"))
     }

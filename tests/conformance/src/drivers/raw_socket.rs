@@ -165,6 +165,10 @@ impl Key for Process {
         Ok(())
     }
 
+    fn has_virtual_time(&self) -> bool {
+        false
+    }
+
     fn metadata(&mut self) -> Result<String, Broken> {
         Err(Broken::CannotDo("this key has no metadata statement yet"))
     }
