@@ -4,7 +4,9 @@ from importlib.metadata import version
 
 import pytest
 from fido2.ctap2 import Ctap2
+from fido2.ctap2.pin import ClientPin, PinProtocolV1, PinProtocolV2
 from key_process import Key
+from parties import PIN
 
 
 def pytest_report_header():
@@ -44,3 +46,14 @@ def device(key):
 def ctap2(device):
     # Checks each answer for canonical CBOR.
     return Ctap2(device, strict_cbor=True)
+
+
+@pytest.fixture(params=[PinProtocolV1, PinProtocolV2], ids=["protocol-1", "protocol-2"])
+def protocol(request):
+    return request.param()
+
+
+@pytest.fixture
+def with_pin(ctap2):
+    """The key has a PIN."""
+    ClientPin(ctap2).set_pin(PIN)

@@ -18,7 +18,7 @@ LEFT_OUT = {
     "test_bioenroll.py": "fingerprints are enrolled with the operating system, not with the key",
     "test_preview_sign.py": "previewSign is one vendor's extension",
     "test_sign_extension_v4.py": "previewSign is one vendor's extension",
-    "test_clientpin.py::test_set_and_reset": "wants getPINRetries to fail while no PIN is set; CTAP 2.3 §6.5.5.2 does not",
+    "test_clientpin.py::test_set_and_reset": "wants getPINRetries to fail without a PIN; CTAP 2.3 §6.5.5.2 does not",
     "test_config.py::test_ep_": "enterprise attestation is not configured",
 }
 

@@ -91,6 +91,15 @@ class Key:
         self.process.kill()
         self.process.wait()
 
+    def crash(self):
+        """Dies without a warning, and is started again."""
+        self.kill()
+        self.start()
+
+    def replug(self):
+        self.control("/conformance/powercycle")
+        self.wait_until_plugged_in()
+
     def close(self):
         if self.process.poll() is None:
             self.kill()

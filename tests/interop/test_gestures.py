@@ -5,7 +5,19 @@ from threading import Event
 import pytest
 from fido2.ctap import STATUS, CtapError
 from fido2.ctap2 import Ctap2
-from parties import RP, USER, client_data_hash, credential_of, descriptor, parameters, register
+from fido2.ctap2.pin import ClientPin
+from parties import (
+    ERR,
+    PIN,
+    RP,
+    USER,
+    client_data_hash,
+    credential_of,
+    descriptor,
+    parameters,
+    refused,
+    register,
+)
 
 
 def test_the_request_waits_for_the_touch(new_key):
@@ -28,13 +40,17 @@ def test_cancel_ends_the_wait(new_key, request_name):
     key = new_key(presence="ask")
     ctap2 = Ctap2(key.connect())
     requests = {
-        "make_credential": lambda **how: ctap2.make_credential(client_data_hash(), RP, USER, parameters(), **how),
+        "make_credential": lambda **how: ctap2.make_credential(
+            client_data_hash(), RP, USER, parameters(), **how
+        ),
         "get_assertion": lambda **how: ctap2.get_assertion(RP["id"], client_data_hash(), **how),
         "selection": ctap2.selection,
         "reset": ctap2.reset,
     }
     if request_name == "get_assertion":
-        requests["make_credential"](on_keepalive=lambda status: touch_when_needed(key, status), options={"rk": True})
+        requests["make_credential"](
+            on_keepalive=lambda status: touch_when_needed(key, status), options={"rk": True}
+        )
     cancelled = Event()
 
     def cancel(status):
@@ -69,6 +85,37 @@ def test_a_look_ahead_asks_nobody(new_key):
     with pytest.raises(CtapError) as refused:
         ctap2.get_assertion("example.com", data_hash, allowed, options={"up": False})
     assert refused.value.code == CtapError.ERR.NO_CREDENTIALS
+
+
+@pytest.mark.parametrize(("has_pin", "answer"), [(False, ERR.PIN_NOT_SET), (True, ERR.PIN_INVALID)])
+def test_a_blink_is_answered_after_a_touch_with_whether_there_is_a_pin(new_key, has_pin, answer):
+    """Platforms send a pinUvAuthParam of no length to find out which key is meant."""
+    key = new_key(presence="ask")
+    ctap2 = Ctap2(key.connect())
+    credential = credential_of(
+        ctap2.make_credential(
+            client_data_hash(),
+            RP,
+            USER,
+            parameters(),
+            on_keepalive=lambda status: touch_when_needed(key, status),
+        )
+    )
+    if has_pin:
+        ClientPin(ctap2).set_pin(PIN)
+    blink = {"pin_uv_param": b"", "pin_uv_protocol": 2}
+    heard = []
+
+    def touch(status):
+        heard.append(status)
+        touch_when_needed(key, status)
+
+    with refused(answer):
+        ctap2.make_credential(client_data_hash(), RP, USER, parameters(), **blink, on_keepalive=touch)
+    with refused(answer):
+        allowed = [descriptor(credential.credential_id)]
+        ctap2.get_assertion(RP["id"], client_data_hash(), allowed, **blink, on_keepalive=touch)
+    assert heard.count(STATUS.UPNEEDED) == 2
 
 
 def test_selection_is_answered_after_a_touch(ctap2):

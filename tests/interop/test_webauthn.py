@@ -3,24 +3,26 @@
 from hashlib import sha256
 
 import pytest
-from fido2.client import ClientError, DefaultClientDataCollector, Fido2Client
+from fido2.client import ClientError
 from fido2.cose import ES256
 from fido2.ctap1 import Ctap1
 from fido2.ctap2 import Ctap2
+from fido2.ctap2.pin import ClientPin
 from fido2.server import Fido2Server
 from fido2.webauthn import AttestedCredentialData, PublicKeyCredentialParameters, PublicKeyCredentialType
 from parties import (
     ALGORITHMS,
+    PIN,
     RP,
     USER,
+    Person,
+    client_on,
     credential_of,
     descriptor,
     register,
     until_the_user_agreed,
     verify_self_attestation,
 )
-
-ORIGIN = "https://example.org"
 
 
 def verify_attestation(attestation_object, data_hash):
@@ -37,29 +39,50 @@ def server_for(algorithm, **options):
     return server
 
 
-def client_on(device):
-    return Fido2Client(device, DefaultClientDataCollector(ORIGIN))
-
-
 @pytest.mark.parametrize("resident", ["required", "discouraged"])
+@pytest.mark.parametrize("verification", ["required", "discouraged"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
-def test_register_and_log_in(device, algorithm, resident):
+def test_register_and_log_in(device, algorithm, verification, resident):
     server = server_for(algorithm, verify_attestation=verify_attestation)
-    client = client_on(device)
+    person = Person()
+    client = client_on(device, person)
+    if verification == "required":
+        ClientPin(Ctap2(device)).set_pin(PIN)
 
     options, state = server.register_begin(
-        USER, resident_key_requirement=resident, user_verification="discouraged"
+        USER, resident_key_requirement=resident, user_verification=verification
     )
     registered = server.register_complete(state, client.make_credential(options.public_key))
+    assert registered.is_user_verified() == (verification == "required")
     credentials = [registered.credential_data]
 
     options, state = server.authenticate_begin(
-        credentials if resident == "discouraged" else None, user_verification="discouraged"
+        credentials if resident == "discouraged" else None, user_verification=verification
     )
     answer = client.get_assertion(options.public_key).get_response(0)
     server.authenticate_complete(state, credentials, answer)
     if resident == "required":
         assert answer.response.user_handle == USER["id"]
+    assert person.asked_for_pin == (2 if verification == "required" else 0)
+
+
+def test_the_accounts_of_a_site_are_offered(device, with_pin):
+    """Their names are for the eyes of the verified owner only."""
+    server, client = server_for(ES256), client_on(device)
+    registered = {}
+    for name in ["alice", "bob", "carol"]:
+        user = {"id": name.encode(), "name": name, "displayName": name.title()}
+        options, state = server.register_begin(user, resident_key_requirement="required")
+        answer = server.register_complete(state, client.make_credential(options.public_key))
+        registered[user["id"]] = answer.credential_data
+    for verification, names in [("required", ["carol", "bob", "alice"]), ("discouraged", [None] * 3)]:
+        options, state = server.authenticate_begin(user_verification=verification)
+        selection = client.get_assertion(options.public_key)
+        assert [assertion.user.get("name") for assertion in selection.get_assertions()] == names
+        for index, user_id in enumerate([b"carol", b"bob", b"alice"]):
+            answer = selection.get_response(index)
+            assert answer.response.user_handle == user_id
+            server.authenticate_complete(state, [registered[user_id]], answer)
 
 
 def test_a_second_registration_of_the_same_key_is_refused(device):
