@@ -1,6 +1,6 @@
 //! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
 
-use wardkey_authenticator::{Algorithms, Authenticator, Config, Device, KeyKind, LargeBlobs};
+use wardkey_authenticator::{Algorithms, Attestation, Authenticator, Config, Device, KeyKind, LargeBlobs};
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::Vault;
@@ -35,6 +35,8 @@ pub(crate) fn config(model: &Model) -> Config {
         } else {
             Algorithms::Classical
         },
+        attestation: Attestation::OfItself,
+        enterprise: None,
         firmware_version: FIRMWARE_VERSION,
         unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
         large_blobs: match large_blobs {

@@ -11,6 +11,10 @@ pub struct Config {
     pub kind: KeyKind,
     /// Which algorithms new credentials may have.
     pub algorithms: Algorithms,
+    /// Who signs the attestation of new credentials.
+    pub attestation: Attestation,
+    /// Who may learn which key this is; `None`: nobody, and it cannot be switched on.
+    pub enterprise: Option<Enterprise>,
     /// Shown as `firmwareVersion`.
     pub firmware_version: u32,
     /// What the wall clock shows at [`wardkey_transport::time::Instant::ZERO`], in milliseconds since the Unix
@@ -71,6 +75,25 @@ impl Algorithms {
             | Algorithm::Esp384 => true,
         }
     }
+}
+
+/// Who signs the attestation of new credentials, for clients that do not want none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attestation {
+    /// Each credential that of itself: nobody can tell two credentials of one key from those of two keys.
+    #[default]
+    OfItself,
+    /// Keys that the authority of this installation certifies. Whoever has the authority's certificate recognizes the
+    /// installation, and relying parties that compare what they see can, too.
+    Authority,
+}
+
+/// Enterprise attestation, `CTAP 2.3 §7.1`: relying parties that a managed platform names, and those named here, may be
+/// told which key this is, once authenticatorConfig has switched it on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Enterprise {
+    /// The relying parties of vendor-facilitated enterprise attestation.
+    pub rp_ids: Vec<String>,
 }
 
 /// Identifies a model of authenticator, `WebAuthn L3 §6.5.1`.

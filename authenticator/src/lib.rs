@@ -9,6 +9,7 @@ mod attestation;
 mod auth_data;
 mod authenticator;
 pub mod cbor;
+mod certificate;
 mod command;
 mod commands;
 mod config;
@@ -34,8 +35,9 @@ mod store;
 mod testing;
 mod u2f;
 
+pub use attestation::attestation_root;
 pub use authenticator::Authenticator;
-pub use config::{Aaguid, Algorithms, Config, KeyKind, LargeBlobs};
+pub use config::{Aaguid, Algorithms, Attestation, Config, Enterprise, KeyKind, LargeBlobs};
 pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, PromptId};
 pub use facts::Facts;
 pub use gesture::{Account, Demand, EnteredPin, Gesture, Modality, Outcome, Pending, Prompt, Purpose};

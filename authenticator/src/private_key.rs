@@ -150,6 +150,14 @@ impl SigningKey {
         }
     }
 
+    /// The key as the library has it, if it is one of P-256.
+    pub(crate) fn p256(&self) -> Option<&p256::ecdsa::SigningKey> {
+        match &self.key {
+            Key::P256(key) => Some(key),
+            Key::P384(_) | Key::Ed25519(_) | Key::MlDsa44(_) | Key::MlDsa65(_) => None,
+        }
+    }
+
     /// The signature over `message` in the form that WebAuthn uses, `WebAuthn L3 §6.5.5`: DER for ECDSA, the bytes of the
     /// signature for the others.
     pub(crate) fn sign(&self, rng: &mut dyn CryptoRng, message: &[u8]) -> Vec<u8> {

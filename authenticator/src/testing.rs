@@ -19,7 +19,9 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
 use crate::cbor::{self, Map, Value};
-use crate::{Algorithms, Authenticator, Config, Gesture, KeyKind, LargeBlobs, Outcome, Prompt, StatusCode};
+use crate::{
+    Algorithms, Attestation, Authenticator, Config, Gesture, KeyKind, LargeBlobs, Outcome, Prompt, StatusCode,
+};
 
 /// SHA-256 of a seed and a counter: the same seed gives the same bytes.
 pub(crate) struct SeededRng {
@@ -145,6 +147,8 @@ impl Key {
         Config {
             kind,
             algorithms: Algorithms::Classical,
+            attestation: Attestation::OfItself,
+            enterprise: None,
             firmware_version: 3,
             unix_ms_at_zero: 1_800_000_000_000,
             large_blobs: LargeBlobs::Array,

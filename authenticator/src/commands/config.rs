@@ -12,15 +12,13 @@ use crate::pin_uv_auth::PinUvAuth;
 use crate::response::Response;
 use crate::status::StatusCode;
 
+const ENABLE_ENTERPRISE_ATTESTATION: u64 = 0x01;
 const TOGGLE_ALWAYS_UV: u64 = 0x02;
 const SET_MIN_PIN_LENGTH: u64 = 0x03;
 const ENABLE_LONG_TOUCH_FOR_RESET: u64 = 0x04;
 
 /// The number of this command, as it is authenticated.
 const COMMAND: u8 = 0x0D;
-
-/// The subcommands, shown as `authenticatorConfigCommands`.
-pub(crate) const SUBCOMMANDS: [u64; 3] = [TOGGLE_ALWAYS_UV, SET_MIN_PIN_LENGTH, ENABLE_LONG_TOUCH_FOR_RESET];
 
 /// The parameters.
 pub(crate) struct Request {
@@ -78,6 +76,15 @@ impl MinPinLength {
 }
 
 impl Authenticator {
+    /// The subcommands of this key, shown as `authenticatorConfigCommands`.
+    pub(crate) fn config_subcommands(&self) -> Vec<u64> {
+        let enterprise = self
+            .enterprise_attestation()
+            .map(|_| ENABLE_ENTERPRISE_ATTESTATION);
+        let always = [TOGGLE_ALWAYS_UV, SET_MIN_PIN_LENGTH, ENABLE_LONG_TOUCH_FOR_RESET];
+        enterprise.into_iter().chain(always).collect()
+    }
+
     pub(crate) fn configure(&mut self, now: Instant, request: Request) -> Result<Response, StatusCode> {
         let Request {
             subcommand,
@@ -85,7 +92,7 @@ impl Authenticator {
             min_pin_length,
             pin_uv_auth,
         } = request;
-        if !SUBCOMMANDS.contains(&subcommand) {
+        if !self.config_subcommands().contains(&subcommand) {
             return Err(StatusCode::INVALID_SUBCOMMAND);
         }
         // What nobody could authorize any more can at least be switched off.
@@ -98,6 +105,9 @@ impl Authenticator {
                 .authorize(now, &proof, &message, Permission::AuthenticatorConfig)?;
         }
         match subcommand {
+            ENABLE_ENTERPRISE_ATTESTATION => {
+                self.update_state(|state| state.enterprise_attestation = true)?
+            }
             TOGGLE_ALWAYS_UV => self.update_state(|state| state.always_uv = !state.always_uv)?,
             SET_MIN_PIN_LENGTH => self.set_min_pin_length(min_pin_length)?,
             _ => self.update_state(|state| state.long_touch_for_reset = true)?,

@@ -9,7 +9,6 @@ use crate::attestation;
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
 use crate::command::MESSAGE_LEN_MAX;
-use crate::commands::config::SUBCOMMANDS;
 use crate::commands::large_blobs;
 use crate::config::{Algorithms, LargeBlobs};
 use crate::cose::Algorithm;
@@ -102,6 +101,9 @@ impl Authenticator {
         if self.config.large_blobs == LargeBlobs::Array {
             options.insert("largeBlobs", Value::Bool(true));
         }
+        if let Some(enabled) = self.enterprise_attestation() {
+            options.insert("ep", Value::Bool(enabled));
+        }
         // An absent `uv` means that there is no built-in user verification; false, that it has to be set up.
         match self.built_in() {
             BuiltIn::Absent => {}
@@ -131,9 +133,9 @@ impl Authenticator {
 
     fn config_commands(&self) -> Value<'static> {
         Value::Array(
-            SUBCOMMANDS
-                .iter()
-                .map(|number| Value::Unsigned(*number))
+            self.config_subcommands()
+                .into_iter()
+                .map(Value::Unsigned)
                 .collect(),
         )
     }

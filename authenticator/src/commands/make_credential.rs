@@ -7,7 +7,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{CredProtect, RpIdHash, Secret};
 
 use super::Step;
-use crate::attestation::{Format, Statement};
+use crate::attestation::Format;
 use crate::auth_data::{Attested, AuthData};
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
@@ -135,7 +135,7 @@ impl Authenticator {
         let verification = options.verification(proof.is_some(), self.built_in())?; // step 5
         let residence = options.for_make_credential()?;
         let verification = self.required_to_register(verification, residence)?; // steps 6 to 8
-        refuse_enterprise_attestation(enterprise_attestation)?; // step 9
+        let format = self.choose_format(format, enterprise_attestation, &rp.id)?; // step 9
         let checked = Checked {
             client_data_hash,
             rp,
@@ -293,7 +293,7 @@ impl Authenticator {
         let outputs = self.make_outputs(&request, salts.as_ref(), &evidence, &new); // step 15
         let auth_data = self.attested_data(&rp_id_hash, &evidence, &new, &outputs)?;
         let message = [&auth_data[..], &request.client_data_hash.0].concat();
-        let statement = Statement::make(&mut *self.rng, request.format, &new.signing_key, &message); // step 19
+        let statement = self.attest(request.format, &new.signing_key, &message)?; // step 19
         let large_blob_key = credential
             .large_blob_key
             .as_ref()
@@ -308,6 +308,9 @@ impl Authenticator {
             (0x02, Value::Bytes(&auth_data)),
             (0x03, Value::Map(statement.members())),
         ]);
+        if request.format == Format::Enterprise {
+            members.insert(0x04_u64, Value::Bool(true)); // epAtt
+        }
         if let Some(key) = &large_blob_key {
             members.insert(0x05_u64, Value::Bytes(key));
         }
@@ -458,15 +461,6 @@ fn unsigned_outputs(request: &Checked) -> Result<Option<UnsignedOutputs>, Status
         .large_blob
         .map(|support| support.output(request.residence))
         .transpose()
-}
-
-/// Enterprise attestation is not offered, so no value of it is looked at, `CTAP 2.3 §6.1.2 step 9`.
-fn refuse_enterprise_attestation(wanted: Option<u64>) -> Result<(), StatusCode> {
-    if wanted.is_some() {
-        Err(StatusCode::INVALID_PARAMETER)
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
 use super::{Device, Event, GESTURE_TIMEOUT, HostKind, PromptId};
-use crate::config::{Algorithms, Config, KeyKind, LargeBlobs};
+use crate::config::{Algorithms, Attestation, Config, KeyKind, LargeBlobs};
 use crate::gesture::{Gesture, Purpose};
 use crate::testing::SeededRng;
 use crate::{Authenticator, status::StatusCode};
@@ -51,6 +51,8 @@ impl Bench {
         let config = Config {
             kind: KeyKind::Synced,
             algorithms: Algorithms::Classical,
+            attestation: Attestation::OfItself,
+            enterprise: None,
             firmware_version: 1,
             large_blobs: LargeBlobs::Array,
             hide_fido_2_3: false,

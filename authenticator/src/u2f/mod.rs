@@ -6,8 +6,6 @@
 
 mod apdu;
 pub(crate) mod authenticate;
-mod certificate;
-mod der;
 pub(crate) mod register;
 
 use apdu::Apdu;

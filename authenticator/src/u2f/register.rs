@@ -3,9 +3,10 @@
 
 use wardkey_vault::{Profile, RpIdHash};
 
-use super::{StatusWord, Step, answer, certificate};
+use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
-use crate::cose::{Algorithm, KeyValue, PublicKey};
+use crate::certificate;
+use crate::cose::Algorithm;
 use crate::dummy;
 use crate::gesture::{Gesture, Next, Prompt, Purpose, UserPresent};
 use crate::store::{self, Binding, Traits};
@@ -64,14 +65,16 @@ impl Authenticator {
             Traits::default(),
         );
         let (handle, signing_key) = (new.id.as_bytes(), &new.signing_key);
-        let point = uncompressed(&signing_key.public_key());
-        let message = [&[0][..], &application.0, challenge, handle, &point].concat();
+        let p256 = signing_key.p256().expect("a key of ES256 is one of P-256");
+        let point = p256.verifying_key().to_sec1_point(false);
+        let point = point.as_bytes();
+        let message = [&[0][..], &application.0, challenge, handle, point].concat();
         let signature = signing_key.sign(&mut *self.rng, &message);
-        let certificate = certificate::self_signed(&mut *self.rng, signing_key, &point);
+        let certificate = certificate::u2f(&mut *self.rng, p256);
         let handle_length = u8::try_from(handle.len()).expect("a credential id has at most 255 bytes");
         [
             &[RESERVED][..],
-            &point,
+            point,
             &[handle_length],
             handle,
             &certificate,
@@ -79,14 +82,4 @@ impl Authenticator {
         ]
         .concat()
     }
-}
-
-/// A point as `SEC 1 §2.3.3` writes it without compression.
-fn uncompressed(public_key: &PublicKey) -> [u8; 65] {
-    let mut point = [0x04; 65];
-    if let KeyValue::P256 { x, y } = &public_key.value {
-        point[1..33].copy_from_slice(x);
-        point[33..].copy_from_slice(y);
-    }
-    point
 }

@@ -1,4 +1,5 @@
 use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::*;
 use crate::cbor::Value;
@@ -148,25 +149,18 @@ fn a_registration_is_signed_by_the_key_in_its_certificate() {
 }
 
 #[test]
-fn a_certificate_is_signed_by_its_own_key() {
+fn a_certificate_is_for_the_new_key_and_signed_by_it() {
     let Registered {
         point, certificate, ..
     } = key_and_registration().1;
-    // Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm (12 bytes), signatureValue BIT STRING }
-    assert_eq!(certificate[4..6], [0x30, 0x81]);
-    let length = 3 + usize::from(certificate[6]);
-    let (to_be_signed, rest) = certificate[4..].split_at(length);
-    assert_eq!(
-        rest[..12],
-        [
-            0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02
-        ]
+    let (rest, certificate) = X509Certificate::from_der(&certificate).unwrap();
+    assert!(rest.is_empty());
+    assert_eq!(certificate.public_key().subject_public_key.data, point);
+    let (message, signature) = (
+        certificate.tbs_certificate.as_ref(),
+        &certificate.signature_value.data,
     );
-    assert_eq!(
-        (rest[12], usize::from(rest[13]), rest[14]),
-        (0x03, rest.len() - 14, 0x00)
-    );
-    assert!(verifies_p256(&point, to_be_signed, &rest[15..]));
+    assert!(verifies_p256(&point, message, signature));
 }
 
 #[test]
@@ -175,11 +169,14 @@ fn two_registrations_have_nothing_in_common_and_nothing_is_stored() {
     let second = registered(&key.msg(&register_for(application())));
     assert_ne!(first.point, second.point);
     assert_ne!(first.handle, second.handle);
-    assert_ne!(
-        first.certificate[8..40],
-        second.certificate[8..40],
-        "serial numbers differ"
-    );
+    let serial = |certificate| {
+        X509Certificate::from_der(certificate)
+            .unwrap()
+            .1
+            .raw_serial()
+            .to_vec()
+    };
+    assert_ne!(serial(&first.certificate), serial(&second.certificate));
     assert!(key.authenticator.vault().is_empty());
 }
 

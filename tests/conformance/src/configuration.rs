@@ -1,6 +1,9 @@
 //! Which keys the cases run against. Every case runs against each; those about something that a key does not have end
 //! as not applicable there, and each has to run somewhere.
 
+/// The relying party of the official tests, on the list of a key that has one.
+pub(crate) const ENTERPRISE_RP_ID: &str = "enterprisetest.certinfra.fidoalliance.org";
+
 /// How a key is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Configuration {

@@ -39,18 +39,11 @@ fn all_295_official_cases_are_there_once() {
 
 /// Cases about what the key does not have yet.
 fn is_awaited(id: &str) -> bool {
-    const AWAITED: [&str; 11] = [
+    const AWAITED: [&str; 4] = [
         "Authr-Generic-1/P-1",
         "Authr-Generic-1/P-2",
         "Authr-Generic-1/P-3",
         "Authr-MakeCred-Resp-1/P-04",
-        "EntepriseAttestation/P-1",
-        "EntepriseAttestation/P-2",
-        "EntepriseAttestation/P-3",
-        "EntepriseAttestation/F-4",
-        "EntepriseAttestation/F-5",
-        "EntepriseAttestation/F-6",
-        "AuthenticatorConfig/P-1",
     ];
     AWAITED.contains(&id) || id.starts_with("Metadata-Stmt-1/")
 }

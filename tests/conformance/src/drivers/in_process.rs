@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use redb::StorageBackend;
 use wardkey_authenticator::{
-    Algorithms, Authenticator, Config, Demand, Device, Event, Gesture, HostKind, KeyKind, LargeBlobs,
-    Modality, Prompt, PromptId, Verifier,
+    Algorithms, Attestation, Authenticator, Config, Demand, Device, Enterprise, Event, Gesture, HostKind,
+    KeyKind, LargeBlobs, Modality, Prompt, PromptId, Verifier,
 };
 use wardkey_sim::report::{REPORT_LEN, Report};
 use wardkey_transport::ctaphid::{self, Link, Port};
 use wardkey_transport::time::Instant;
 use wardkey_vault::{Secret, Vault};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, ENTERPRISE_RP_ID};
 use crate::key::{Broken, Key, User};
 use crate::random::Seeded;
 use crate::run::Driver;
@@ -210,6 +210,10 @@ fn config(configuration: Configuration) -> Config {
             KeyKind::DeviceBound
         },
         algorithms: Algorithms::default(),
+        attestation: Attestation::default(),
+        enterprise: configuration.enterprise.then(|| Enterprise {
+            rp_ids: vec![ENTERPRISE_RP_ID.to_owned()],
+        }),
         firmware_version: 100,
         unix_ms_at_zero: 1_800_000_000_000,
         large_blobs: if configuration.large_blob_array {

@@ -6,6 +6,7 @@ use wardkey_sim::fido_client::{Attestation, Configuration as Setting, Status, re
 use crate::bench::{Bench, MAKE_CREDENTIAL};
 use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, present};
 use crate::certificate;
+use crate::configuration::ENTERPRISE_RP_ID;
 use crate::parameters::{Kind, Parameters, member_of, numbered, values_of_other_types};
 use crate::signature;
 
@@ -48,8 +49,6 @@ pub(super) const SCRIPT: Script = Script {
     ],
 };
 
-/// The relying party of the official tests, on the list of a key that has one.
-const ENTERPRISE_RP_ID: &str = "enterprisetest.certinfra.fidoalliance.org";
 const ENTERPRISE_ATTESTATION: u8 = 0x0A;
 const EP_ATT: u8 = 4;
 
