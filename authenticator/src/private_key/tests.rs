@@ -1,6 +1,8 @@
 use super::*;
 use crate::testing::{SeededRng, verifies};
 
+mod vectors;
+
 #[test]
 fn what_a_key_signs_its_public_key_verifies_and_nothing_else() {
     let mut rng = SeededRng::new(1);
