@@ -123,18 +123,19 @@ impl Authenticator {
         let message = subcommand.message(&encoded);
         match subcommand {
             Subcommand::GetCredsMetadata => {
-                self.authorize_reading(now, &proof(true)?, &message)?;
+                self.authorize_reading(now, &proof(true)?, &message, None)?;
                 Ok(self.metadata())
             }
             Subcommand::EnumerateRpsBegin => {
-                let continuation = self.authorize_reading(now, &proof(true)?, &message)?;
+                let continuation = self.authorize_reading(now, &proof(true)?, &message, None)?;
                 self.begin_relying_parties(continuation)
             }
             Subcommand::EnumerateRpsGetNextRp => self.next_relying_party(now),
             Subcommand::EnumerateCredentialsBegin => {
                 let proof = proof(rp_id_hash.is_some())?;
-                let continuation = self.authorize_reading(now, &proof, &message)?;
-                self.begin_credentials(continuation, &required(rp_id_hash)?)
+                let rp = required(rp_id_hash)?;
+                let continuation = self.authorize_reading(now, &proof, &message, Some(&rp))?;
+                self.begin_credentials(continuation, &rp)
             }
             Subcommand::EnumerateCredentialsGetNextCredential => self.next_credential(now),
             Subcommand::DeleteCredential => {
@@ -154,12 +155,14 @@ impl Authenticator {
         }
     }
 
-    /// Reading is for holders of the persistent token, and of a token for managing all relying parties' credentials.
+    /// Reading is for holders of the persistent token, and of a token for managing credentials: all, or those of the
+    /// relying party it is bound to.
     fn authorize_reading(
         &mut self,
         now: Instant,
         proof: &Proof,
         message: &[&[u8]],
+        rp: Option<&RpIdHash>,
     ) -> Result<Continuation, StatusCode> {
         let is_persistent = self
             .state
@@ -172,7 +175,7 @@ impl Authenticator {
         let token = self
             .token
             .authorize(now, proof, message, Permission::CredentialManagement)?;
-        if token.rp().is_some() {
+        if token.rp().is_some_and(|bound| Some(bound) != rp) {
             return Err(StatusCode::PIN_AUTH_INVALID);
         }
         Ok(Continuation::new(now, true))
