@@ -40,7 +40,9 @@ impl Command {
             0x06 => client_pin::Request::read(&Parameters::decode(body)?).map(Self::ClientPin),
             0x07 => Ok(Self::Reset),
             0x08 => Ok(Self::GetNextAssertion),
-            0x0A => credential_management::Request::read(&Parameters::decode(body)?)
+            // Deviation: 0x41 was the command's number in the preview of CTAP 2.1, and the only one that libfido2 of
+            // Debian 12 knows.
+            0x0A | 0x41 => credential_management::Request::read(&Parameters::decode(body)?)
                 .map(Self::CredentialManagement),
             0x0B => Ok(Self::Selection),
             0x0C if config.large_blobs.is_array() => {
@@ -61,13 +63,24 @@ mod tests {
     #[test]
     fn other_commands_are_unknown() {
         let mut key = Key::new(KeyKind::Synced);
-        for command in (0..=0xFF)
-            .filter(|command| ![0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D].contains(command))
-        {
+        let known = [0x01, 0x02, 0x04, 0x06, 0x07, 0x08, 0x0A, 0x0B, 0x0C, 0x0D, 0x41];
+        for command in (0..=0xFF).filter(|command| !known.contains(command)) {
             assert_eq!(
                 key.cbor(&[command, 0xA0]).bytes,
                 [StatusCode::INVALID_COMMAND.byte()],
                 "{command:02x}"
+            );
+        }
+    }
+
+    #[test]
+    fn credentials_are_managed_by_the_number_of_the_preview_too() {
+        let mut key = Key::new(KeyKind::Synced);
+        for command in [0x0A, 0x41] {
+            let get_creds_metadata = [command, 0xA1, 0x01, 0x01];
+            assert_eq!(
+                key.cbor(&get_creds_metadata).bytes,
+                [StatusCode::PUAT_REQUIRED.byte()]
             );
         }
     }
