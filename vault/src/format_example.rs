@@ -6,7 +6,10 @@ use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey, WrappingKey};
 use crate::seal::{Place, RowId, Unique, open, seal};
 use crate::testing::root_key;
-use crate::{CredProtect, CredentialId, Passkey, Profile, RpIdHash, Secret, SecretBytes, payload, wrap};
+use crate::{
+    CredProtect, CredentialId, KdfParameters, Passkey, Profile, RpIdHash, Secret, SecretBytes, VaultPin,
+    payload, wrap,
+};
 
 const ROW: RowId = RowId([0xa1; 16]);
 
@@ -108,6 +111,14 @@ fn the_wrapped_id_is_as_shown_and_opens() {
         (profile, secret.as_slice()),
         (Profile::U2f, [0x44; 32].as_slice())
     );
+}
+
+#[test]
+fn the_parameters_of_the_vault_pin_are_as_shown_and_give_the_secret() {
+    let parameters = KdfParameters::from_bytes(&block("kdf")).unwrap();
+    assert_shown("kdf", &parameters.to_bytes());
+    let secret = parameters.stretch(&VaultPin::typed("493817").unwrap()).unwrap();
+    assert_shown("pin-secret", secret.expose_secret());
 }
 
 /// Randomness for an example: one byte for ever.

@@ -3,6 +3,7 @@
 //! ```text
 //! root key ──HKDF-Extract(salt = vault id)──► VaultKey ──HKDF-Expand(OBJECT ‖ SHA-256(prefix ‖ header))──► OneTimeKey ‖ commitment
 //! WrappingKey (random, in the keyring) ──HKDF-Expand(WRAP ‖ start of the id)──► OneTimeKey
+//! Vault PIN ──Argon2id──► PinSecret
 //! ```
 //! HKDF is RFC 5869 with SHA-256, the cipher AES-256-GCM (NIST SP 800-38D).
 
@@ -23,14 +24,21 @@ const WRAP: &[u8] = b"pkv1/wrap\0";
 /// HKDF label of what stands for a signature count where other objects have random bytes.
 const COUNT: &[u8] = b"pkv1/count\0";
 
+/// HKDF label of what a key store asks for before it uses a key.
+const KEY_AUTH: &[u8] = b"pkv1/tpm-auth\0";
+
 /// AES-256-GCM's tag.
 pub(crate) const TAG_LEN: usize = 16;
 /// The commitment to the key in a sealed object.
 pub(crate) const COMMITMENT_LEN: usize = 32;
 
 /// Names a vault; salt of everything derived in it. Public.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VaultId(pub(crate) [u8; 32]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VaultId(pub [u8; 32]);
+
+/// Names a device of a vault; random. Public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceId(pub [u8; 16]);
 
 /// The root key of one epoch as it serves one vault.
 pub(crate) struct VaultKey {
@@ -44,13 +52,14 @@ impl VaultKey {
     pub(crate) const FIRST_EPOCH: u32 = 1;
 
     pub(crate) fn derive(root: &RootKey, vault: VaultId) -> Self {
-        let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(&vault.0), root.expose_secret());
-        let pseudo_random = Secret::from_slice(&extracted).expect("SHA-256 gives 32 bytes");
-        zeroize::Zeroize::zeroize(extracted.as_mut_slice());
+        Self::of_epoch(root, vault, Self::FIRST_EPOCH)
+    }
+
+    pub(crate) fn of_epoch(root: &RootKey, vault: VaultId, epoch: u32) -> Self {
         Self {
             vault,
-            epoch: Self::FIRST_EPOCH,
-            pseudo_random,
+            epoch,
+            pseudo_random: extract(vault, root),
         }
     }
 
@@ -70,6 +79,40 @@ impl VaultKey {
     pub(crate) fn count_unique(&self, count: u32) -> Unique {
         let bytes: Secret<RANDOM_LEN> = expand(&self.pseudo_random, &[COUNT, &count.to_be_bytes()]);
         Unique(*bytes.expose_secret())
+    }
+}
+
+/// What the Vault PIN was stretched to. It opens nothing by itself: a device's keys are needed, too.
+pub struct PinSecret(Secret<32>);
+
+impl PinSecret {
+    pub(crate) fn new(stretched: Secret<32>) -> Self {
+        Self(stretched)
+    }
+
+    /// What the key store of `device` asks for before it uses a key.
+    pub fn key_auth(&self, vault: VaultId, device: DeviceId) -> KeyAuth {
+        KeyAuth(expand(&extract(vault, &self.0), &[KEY_AUTH, &device.0]))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn expose_secret(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+}
+
+/// Lets a key store use its keys. A chip compares it and counts; in software it is a key.
+pub struct KeyAuth(Secret<32>);
+
+impl KeyAuth {
+    /// For the time between the making of the keys and the choosing of a Vault PIN.
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self(Secret::random(rng))
+    }
+
+    /// The bytes, for a key store.
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        self.0.expose_secret()
     }
 }
 
@@ -125,6 +168,14 @@ impl OneTimeKey {
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.expose_secret().into())
     }
+}
+
+/// HKDF-Extract, with the vault as the salt.
+fn extract(vault: VaultId, secret: &Secret<32>) -> Secret<32> {
+    let (mut extracted, _) = Hkdf::<Sha256>::extract(Some(&vault.0), secret.expose_secret());
+    let pseudo_random = Secret::from_slice(&extracted).expect("SHA-256 gives 32 bytes");
+    zeroize::Zeroize::zeroize(extracted.as_mut_slice());
+    pseudo_random
 }
 
 fn expand<const N: usize>(key: &Secret<32>, info: &[&[u8]]) -> Secret<N> {

@@ -12,10 +12,12 @@ mod error;
 #[cfg(test)]
 mod format_example;
 mod index;
+mod kdf;
 mod keyring;
 mod keys;
 mod padding;
 mod payload;
+mod pin;
 mod record;
 mod root_key;
 mod seal;
@@ -27,6 +29,9 @@ mod wrap;
 
 pub use document::{Document, StoreState};
 pub use error::Error;
+pub use kdf::{KdfCost, KdfParameters, KdfRefused, OutOfMemory};
+pub use keys::{DeviceId, KeyAuth, PinSecret, VaultId};
+pub use pin::{GuessLimit, PinRefused, VaultPin};
 pub use record::{CredProtect, CredentialId, LargeBlob, Passkey, Profile, RpIdHash};
 pub use root_key::{RootKey, RootKeyStore};
 pub use secret::{Secret, SecretBytes};
