@@ -11,13 +11,16 @@ use crate::{
     payload, wrap,
 };
 
+const FORMAT: &str = include_str!("../FORMAT.md");
 const ROW: RowId = RowId([0xa1; 16]);
 
 /// The bytes of the block that starts with "```hex NAME".
 fn block(name: &str) -> Vec<u8> {
-    let (_, rest) = include_str!("../FORMAT.md")
-        .split_once(&format!("```hex {name}\n"))
-        .expect(name);
+    block_in(FORMAT, name)
+}
+
+pub(crate) fn block_in(document: &str, name: &str) -> Vec<u8> {
+    let (_, rest) = document.split_once(&format!("```hex {name}\n")).expect(name);
     let (lines, _) = rest.split_once("```").unwrap();
     let digits: Vec<u8> = lines
         .lines()
@@ -28,12 +31,16 @@ fn block(name: &str) -> Vec<u8> {
     digits.chunks(2).map(byte).collect()
 }
 
-/// Where the document is wrong, this prints what belongs there.
 fn assert_shown(name: &str, made: &[u8]) {
+    assert_shown_in(FORMAT, name, made);
+}
+
+/// Where the document is wrong, this prints what belongs there.
+pub(crate) fn assert_shown_in(document: &str, name: &str, made: &[u8]) {
     let line = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let lines: Vec<String> = made.chunks(40).map(line).collect();
     assert!(
-        block(name) == made,
+        block_in(document, name) == made,
         "the block `{name}` should be\n{}",
         lines.join("\n")
     );

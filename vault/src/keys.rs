@@ -24,8 +24,25 @@ const WRAP: &[u8] = b"pkv1/wrap\0";
 /// HKDF label of what stands for a signature count where other objects have random bytes.
 const COUNT: &[u8] = b"pkv1/count\0";
 
+/// Before the first entry of a trust log, whose hash names the vault.
+pub(crate) const VAULT_ID: &[u8] = b"pkv1/vault-id\0";
+/// Before the vault, in the `info` of a slot's HPKE.
+pub(crate) const SLOT: &[u8] = b"pkv1/slot\0";
+/// HKDF label of the inner layer of a slot.
+const SLOT_PIN: &[u8] = b"pkv1/slot-pin\0";
+/// HKDF labels of the keys of a recovery kit.
+const KIT_AGREEMENT: &[u8] = b"pkv1/rk-kem\0";
+const KIT_POST_QUANTUM: &[u8] = b"pkv1/rk-pq\0";
+const KIT_SIGNING: &[u8] = b"pkv1/rk-sig\0";
+
 /// HKDF label of what a key store asks for before it uses a key.
 const KEY_AUTH: &[u8] = b"pkv1/tpm-auth\0";
+
+/// HKDF label of the key that seals a device's keys in software.
+const DEVICE_KEYS: &[u8] = b"pkv1/device-keys\0";
+
+/// Before what a device signs.
+pub(crate) const SIGNATURE: &[u8] = b"pkv1/sig/obj\0";
 
 /// AES-256-GCM's tag.
 pub(crate) const TAG_LEN: usize = 16;
@@ -41,7 +58,7 @@ pub struct VaultId(pub [u8; 32]);
 pub struct DeviceId(pub [u8; 16]);
 
 /// The root key of one epoch as it serves one vault.
-pub(crate) struct VaultKey {
+pub struct VaultKey {
     pub(crate) vault: VaultId,
     pub(crate) epoch: u32,
     pseudo_random: Secret<32>,
@@ -49,13 +66,14 @@ pub(crate) struct VaultKey {
 
 impl VaultKey {
     /// The epoch of a vault whose root key was never replaced.
-    pub(crate) const FIRST_EPOCH: u32 = 1;
+    pub const FIRST_EPOCH: u32 = 1;
 
     pub(crate) fn derive(root: &RootKey, vault: VaultId) -> Self {
         Self::of_epoch(root, vault, Self::FIRST_EPOCH)
     }
 
-    pub(crate) fn of_epoch(root: &RootKey, vault: VaultId, epoch: u32) -> Self {
+    /// Of the root key of `epoch`.
+    pub fn of_epoch(root: &RootKey, vault: VaultId, epoch: u32) -> Self {
         Self {
             vault,
             epoch,
@@ -66,13 +84,7 @@ impl VaultKey {
     /// The key of the object that starts with `prefix` and `header`, and the commitment to it.
     pub(crate) fn object_key(&self, prefix: &[u8], header: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
         let start = Sha256::new().chain_update(prefix).chain_update(header).finalize();
-        let both: Secret<64> = expand(&self.pseudo_random, &[OBJECT, &start]);
-        let (key, commitment) = both
-            .expose_secret()
-            .split_first_chunk::<32>()
-            .expect("64 bytes are more than 32");
-        let key = OneTimeKey(Secret::from_slice(key).expect("32 bytes"));
-        (key, commitment.try_into().expect("64 - 32 bytes"))
+        split(&expand(&self.pseudo_random, &[OBJECT, &start]))
     }
 
     /// Different for every count, and says nothing about it.
@@ -90,8 +102,21 @@ impl PinSecret {
         Self(stretched)
     }
 
+    /// Closes and opens the inner layer of the slot of `device`, and the commitment to it.
+    pub(crate) fn slot_key(
+        &self,
+        vault: VaultId,
+        device: DeviceId,
+        epoch: u32,
+        pin_generation: u32,
+    ) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
+        let (epoch, pin_generation) = (epoch.to_be_bytes(), pin_generation.to_be_bytes());
+        let info = [SLOT_PIN, &device.0, &epoch, &pin_generation];
+        split(&expand(&extract(vault, &self.0), &info))
+    }
+
     /// What the key store of `device` asks for before it uses a key.
-    pub fn key_auth(&self, vault: VaultId, device: DeviceId) -> KeyAuth {
+    pub(crate) fn key_auth(&self, vault: VaultId, device: DeviceId) -> KeyAuth {
         KeyAuth(expand(&extract(vault, &self.0), &[KEY_AUTH, &device.0]))
     }
 
@@ -110,9 +135,39 @@ impl KeyAuth {
         Self(Secret::random(rng))
     }
 
+    /// Seals the keys of a device whose sealed bytes start with `start`, and the commitment to it.
+    pub(crate) fn sealing_key(&self, start: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
+        split(&expand(&self.0, &[DEVICE_KEYS, &Sha256::digest(start)]))
+    }
+
     /// The bytes, for a key store.
     pub fn expose_secret(&self) -> &[u8; 32] {
         self.0.expose_secret()
+    }
+}
+
+/// The secret of a recovery kit: random, on paper, and nowhere else.
+pub(crate) struct KitSecret(pub(crate) Secret<32>);
+
+impl KitSecret {
+    /// From which the agreement key is derived.
+    pub(crate) fn agreement(&self) -> Secret<32> {
+        self.derive(KIT_AGREEMENT)
+    }
+
+    /// The seed of the X-Wing key.
+    pub(crate) fn post_quantum(&self) -> Secret<32> {
+        self.derive(KIT_POST_QUANTUM)
+    }
+
+    /// From which the signing key is derived.
+    pub(crate) fn signing(&self) -> Secret<32> {
+        self.derive(KIT_SIGNING)
+    }
+
+    fn derive(&self, label: &[u8]) -> Secret<32> {
+        // The kit is there before the vault has a name: no salt.
+        expand(&extract(VaultId([0; 32]), &self.0), &[label])
     }
 }
 
@@ -165,6 +220,11 @@ impl OneTimeKey {
             .ok()
     }
 
+    #[cfg(test)]
+    pub(crate) fn expose_secret(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+
     fn cipher(&self) -> Aes256Gcm {
         Aes256Gcm::new(self.0.expose_secret().into())
     }
@@ -176,6 +236,16 @@ fn extract(vault: VaultId, secret: &Secret<32>) -> Secret<32> {
     let pseudo_random = Secret::from_slice(&extracted).expect("SHA-256 gives 32 bytes");
     zeroize::Zeroize::zeroize(extracted.as_mut_slice());
     pseudo_random
+}
+
+/// A key and the commitment to it.
+fn split(both: &Secret<64>) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
+    let (key, commitment) = both
+        .expose_secret()
+        .split_first_chunk::<32>()
+        .expect("64 bytes are more than 32");
+    let key = OneTimeKey(Secret::from_slice(key).expect("32 bytes"));
+    (key, commitment.try_into().expect("64 - 32 bytes"))
 }
 
 fn expand<const N: usize>(key: &Secret<32>, info: &[&[u8]]) -> Secret<N> {

@@ -4,35 +4,63 @@
 //! Read in this order: `record.rs` (what is kept), `keys.rs` (which key does what), `seal.rs` (one sealed object),
 //! `payload.rs` (what is inside), `wrap.rs` (credential ids that carry their own key), `database.rs` (the disk),
 //! `index.rs` (the memory), `vault.rs` (all of it together). `FORMAT.md` gives every byte, `DESIGN.md` the reasons.
+//!
+//! The key hierarchy, which the program does not use yet: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
+//! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
+//! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes).
 
+mod attempts;
 mod cbor;
 mod database;
+mod device_key;
 mod document;
+mod envelope;
 mod error;
 #[cfg(test)]
 mod format_example;
+mod frame;
+#[cfg(test)]
+mod hierarchy_example;
 mod index;
 mod kdf;
 mod keyring;
 mod keys;
+mod membership;
+mod object;
 mod padding;
 mod payload;
 mod pin;
 mod record;
+mod recovery_kit;
 mod root_key;
 mod seal;
 mod secret;
+mod signature;
+mod slot;
 #[cfg(test)]
 mod testing;
+mod trust;
 mod vault;
 mod wrap;
 
+pub use attempts::{Attempts, Counted, NotCounted, RightPin};
+pub use device_key::{KeyStore, KeyStoreError, PublicKeys, SoftwareKeys};
 pub use document::{Document, StoreState};
+pub use envelope::{RecipientPublic, XWingPublic};
 pub use error::Error;
+pub use frame::{ObjectHash, Refused, SealedKind, Unsigned};
 pub use kdf::{KdfCost, KdfParameters, KdfRefused, OutOfMemory};
-pub use keys::{DeviceId, KeyAuth, PinSecret, VaultId};
+pub use keys::{DeviceId, KeyAuth, PinSecret, VaultId, VaultKey};
+pub use membership::{Change, Here, Name, NewPin, NotChanged, NotChosen, Unlocked, create, recover};
+pub use object::{
+    Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,
+};
 pub use pin::{GuessLimit, PinRefused, VaultPin};
 pub use record::{CredProtect, CredentialId, LargeBlob, Passkey, Profile, RpIdHash};
+pub use recovery_kit::{KitRefused, RecoveryKit};
 pub use root_key::{RootKey, RootKeyStore};
 pub use secret::{Secret, SecretBytes};
+pub use signature::{PublicPoint, Signature, SignedHash};
+pub use slot::{NotOpened, OpenedSlot, open_device_slot};
+pub use trust::{NotTrusted, Remembered, Trust};
 pub use vault::{Entry, Vault};

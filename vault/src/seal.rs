@@ -5,7 +5,7 @@
 //! └──────────── prefix ───────────────┘
 //! ```
 //! Prefix and header are bound twice: they select the key, and they are the associated data. Objects that carry a
-//! signature, and the other types of object, are not here.
+//! signature are in `frame.rs`.
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
@@ -19,7 +19,7 @@ use crate::{Document, Error};
 const MAGIC: &[u8; 4] = b"PKV1";
 /// HKDF-SHA256, AES-256-GCM, 32-byte commitment.
 const SUITE: u8 = 0x01;
-const PREFIX_LEN: usize = 12;
+pub(crate) const PREFIX_LEN: usize = 12;
 /// Headers are about 80 bytes.
 const HEADER_LEN_MAX: usize = 256;
 pub(crate) const RANDOM_LEN: usize = 16;
@@ -146,7 +146,7 @@ impl<'a> Parts<'a> {
     fn split(object: &'a [u8], place: Place) -> Option<Self> {
         let (prefix, rest) = object.split_at_checked(PREFIX_LEN)?;
         let (kind, header_len) = prefix.split_last_chunk::<4>()?;
-        if kind != write_kind(place) {
+        if kind != write_kind(place.object_type()) {
             return None;
         }
         let header_len = usize::try_from(u32::from_be_bytes(*header_len)).ok()?;
@@ -169,14 +169,15 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn write_kind(place: Place) -> [u8; PREFIX_LEN - 4] {
+/// The prefix without the length of the header.
+pub(crate) fn write_kind(object_type: u8) -> [u8; PREFIX_LEN - 4] {
     let [p, k, v, one] = *MAGIC;
     let flags = [0, 0];
-    [p, k, v, one, place.object_type(), SUITE, flags[0], flags[1]]
+    [p, k, v, one, object_type, SUITE, flags[0], flags[1]]
 }
 
 fn write_prefix(place: Place, header: &[u8]) -> Vec<u8> {
-    [write_kind(place).as_slice(), &length(header.len())].concat()
+    [write_kind(place.object_type()).as_slice(), &length(header.len())].concat()
 }
 
 fn write_header(key: &VaultKey, place: Place, unique: &Unique) -> Vec<u8> {

@@ -1,0 +1,550 @@
+//! What changes who can open a vault: making it, another Vault PIN, another root key, another recovery kit, and
+//! recovering from a kit. Each is a [`Change`]: writes in an order in which the power may go after any of them.
+//!
+//! Everything that the new state needs is written first, under names that nothing uses yet. Then one entry of the
+//! trust log makes it the state in force. Only then is what the old state needed removed.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::attempts::{Counted, RightPin};
+use crate::cbor::{Reader, Writer};
+use crate::device_key::{KeyStore, PublicKeys};
+use crate::frame::{ObjectHash, Refused, SealedKind, Unsigned};
+use crate::kdf::{KdfCost, KdfParameters, OutOfMemory};
+use crate::keys::{DeviceId, KeyAuth, PinSecret, VaultKey};
+use crate::object::{self, Authentic, EXCHANGE_FORMAT, Position};
+use crate::pin::{GuessLimit, PinRefused, VaultPin};
+use crate::recovery_kit::RecoveryKit;
+use crate::slot::{NotOpened, SlotHeader, SlotTarget, open_device_slot, open_kit_slot, recipient_hash};
+use crate::trust::{Body, Head, NewKeys, Target, Trust, vault_id};
+use crate::{RootKey, Secret};
+
+/// More epochs than a vault will see.
+const EPOCHS_MAX: u64 = 4096;
+
+/// The name of something that is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// An entry of the trust log.
+    Entry(u32),
+    /// A slot, or the root keys of earlier epochs.
+    Object(ObjectHash),
+    /// The device's own keys as they are kept under the Vault PIN of this generation. Never leaves the device.
+    DeviceKeys(u32),
+}
+
+/// Writes in order.
+pub struct Change {
+    /// To be durable, in any order, before the commit.
+    pub before: Vec<(Name, Vec<u8>)>,
+    /// Makes the change, in one durable write.
+    pub commit: (Name, Vec<u8>),
+    /// To be removed after the commit, or at any later time.
+    pub after: Vec<Name>,
+}
+
+/// A Vault PIN that was chosen, stretched.
+pub struct NewPin {
+    kdf: KdfParameters,
+    secret: PinSecret,
+}
+
+/// Why a Vault PIN was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChosen {
+    /// It may not be chosen.
+    #[error(transparent)]
+    Refused(#[from] PinRefused),
+    /// There is not enough memory to stretch it.
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
+}
+
+impl NewPin {
+    /// What was typed to be the Vault PIN from now on, where guesses are limited as `limit` says.
+    pub fn choose(
+        text: &str,
+        limit: GuessLimit,
+        cost: KdfCost,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, NotChosen> {
+        let pin = VaultPin::chosen(text, limit)?;
+        let kdf = KdfParameters::new(cost, rng);
+        let secret = kdf.stretch(&pin)?;
+        Ok(Self { kdf, secret })
+    }
+}
+
+/// This device, at this time.
+pub struct Here<'a> {
+    /// The device.
+    pub device: DeviceId,
+    /// Its keys.
+    pub store: &'a mut dyn KeyStore,
+    /// Hybrid logical clock.
+    pub time: u64,
+}
+
+/// An open vault: what the trust log says, and the root keys. Dropping it locks the vault.
+pub struct Unlocked {
+    trust: Trust,
+    roots: BTreeMap<u32, RootKey>,
+    pin: PinSecret,
+    auth: KeyAuth,
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChanged {
+    /// A slot or the keys of the device did not do what they should.
+    #[error(transparent)]
+    Keys(#[from] NotOpened),
+    /// The vault does not allow it.
+    #[error("the vault does not allow this change: {0}")]
+    Refused(#[from] Refused),
+}
+
+impl From<crate::KeyStoreError> for NotChanged {
+    fn from(error: crate::KeyStoreError) -> Self {
+        Self::Keys(error.into())
+    }
+}
+
+impl Unlocked {
+    /// Opens a vault. `object` gives what is kept under a hash; `counted` is one guess.
+    pub fn open(
+        trust: Trust,
+        here: &mut Here<'_>,
+        pin: &VaultPin,
+        counted: Counted,
+        object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
+    ) -> Result<(Self, RightPin), NotOpened> {
+        let slot = trust.device_slot(here.device).and_then(object);
+        let slot = slot.ok_or(NotOpened::Slot(Refused::Misplaced))?;
+        let opened = open_device_slot(&slot, &trust, here.device, here.store, pin, counted)?;
+        let roots = all_roots(&trust, opened.root, object)?;
+        let unlocked = Self {
+            trust,
+            roots,
+            pin: opened.pin,
+            auth: opened.auth,
+        };
+        Ok((unlocked, opened.right_pin))
+    }
+
+    /// What the trust log says.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The root key of `epoch`, as it serves this vault.
+    pub fn key(&self, epoch: u32) -> Option<VaultKey> {
+        let root = self.roots.get(&epoch)?;
+        Some(VaultKey::of_epoch(root, self.trust.vault(), epoch))
+    }
+
+    /// Another Vault PIN, for the same root key. Somebody who knows the old PIN and has the device's old files still
+    /// has the root key: see [`Self::rotate`].
+    pub fn change_pin(
+        &self,
+        here: &mut Here<'_>,
+        pin: &NewPin,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Change, NotChanged> {
+        self.replace_keys(here, Some(pin), false, rng)
+    }
+
+    /// Another root key, and where `pin` is given another Vault PIN. What is sealed from then on is closed to whoever
+    /// had the root key before.
+    pub fn rotate(
+        &self,
+        here: &mut Here<'_>,
+        pin: Option<&NewPin>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Change, NotChanged> {
+        self.replace_keys(here, pin, true, rng)
+    }
+
+    /// Another recovery kit. The old one still opens old copies of the vault: see [`Self::rotate`].
+    pub fn renew_kit(
+        &self,
+        here: &mut Here<'_>,
+        kit: &RecoveryKit,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Change, NotChanged> {
+        let mut writer = Writing::new(&self.trust, here, &self.auth);
+        let public = kit.public();
+        let keys = Keys {
+            epoch: self.trust.epoch(),
+            root: self.root()?,
+            pin_generation: self.trust.pin_generation(),
+            kdf: self.trust.kdf().ok_or(Refused::Misplaced)?,
+            pin: &self.pin,
+        };
+        let slot = writer.slot(Target::RecoveryKit, &public, &keys, rng)?;
+        let body = Body::SetRecovery {
+            recovery: public,
+            slot,
+        };
+        let after = self.trust.recovery_slot().map(Name::Object);
+        let entry = writer.head(self.trust.epoch()).entry(&body);
+        let entry = writer.sign(entry)?;
+        writer.finish(&self.trust, entry, after.into_iter().collect())
+    }
+
+    fn root(&self) -> Result<&RootKey, Refused> {
+        self.roots.get(&self.trust.epoch()).ok_or(Refused::Misplaced)
+    }
+
+    fn replace_keys(
+        &self,
+        here: &mut Here<'_>,
+        pin: Option<&NewPin>,
+        new_root: bool,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Change, NotChanged> {
+        let trust = &self.trust;
+        let mut writer = Writing::new(trust, here, &self.auth);
+        let mut after: Vec<Name> = trust.slots().into_values().map(Name::Object).collect();
+        let pin_generation = trust.pin_generation() + u32::from(pin.is_some());
+        let epoch = trust.epoch() + u32::from(new_root);
+        let kdf = match pin {
+            Some(pin) => pin.kdf,
+            None => trust.kdf().ok_or(Refused::Misplaced)?,
+        };
+        let secret = pin.map_or(&self.pin, |pin| &pin.secret);
+
+        let fresh = Secret::random(rng);
+        let (root, earlier) = if new_root {
+            after.extend(trust.earlier_keys().map(Name::Object));
+            (
+                &fresh,
+                Some(writer.earlier_keys(epoch, &fresh, &self.roots, rng)?),
+            )
+        } else {
+            (self.root()?, trust.earlier_keys())
+        };
+        if let Some(pin) = pin {
+            writer.reseal(pin_generation, pin, rng)?;
+            after.push(Name::DeviceKeys(trust.pin_generation()));
+        }
+        let keys = Keys {
+            epoch,
+            root,
+            pin_generation,
+            kdf,
+            pin: secret,
+        };
+        let body = Body::Keys(writer.slots(trust.recipients(), &keys, earlier, rng)?);
+        let entry = writer.head(epoch).entry(&body);
+        let entry = writer.sign(entry)?;
+        writer.finish(trust, entry, after)
+    }
+}
+
+/// Makes a vault. `auth` is what the keys of the device were made under.
+pub fn create(
+    here: &mut Here<'_>,
+    auth: &KeyAuth,
+    pin: &NewPin,
+    kit: Option<&RecoveryKit>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Change, NotChanged> {
+    let mut random = [0; 16];
+    rng.fill_bytes(&mut random);
+    let body = Body::Genesis {
+        random,
+        device: here.device,
+        public: here.store.public().clone(),
+        recovery: kit.map(RecoveryKit::public),
+    };
+    let genesis = Head {
+        vault: vault_id(&body.encode()),
+        seq: 1,
+        previous: ObjectHash::NONE,
+        epoch: 0,
+        actor: here.device,
+        time: here.time,
+        min_format: EXCHANGE_FORMAT,
+    }
+    .entry(&body);
+    let signature = here.store.sign(auth, genesis.to_sign())?;
+    let genesis = genesis.signed(&signature);
+    let trust = Trust::begin(&genesis)?;
+
+    let mut writer = Writing::new(&trust, here, auth);
+    writer.before.push((Name::Entry(1), genesis));
+    writer.reseal(1, pin, rng)?;
+    let root = Secret::random(rng);
+    let keys = Keys {
+        epoch: 1,
+        root: &root,
+        pin_generation: 1,
+        kdf: pin.kdf,
+        pin: &pin.secret,
+    };
+    let body = Body::Keys(writer.slots(everyone(writer.here, kit), &keys, None, rng)?);
+    let entry = writer.head(1).entry(&body);
+    let entry = writer.sign(entry)?;
+    writer.finish(&trust, entry, Vec::new())
+}
+
+/// Takes a vault over with its recovery kit: this device becomes its only member, with a new root key, a new Vault PIN
+/// and a new kit. `auth` is what the keys of the device were made under.
+pub fn recover(
+    trust: &Trust,
+    kit: &RecoveryKit,
+    object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
+    (here, auth): (&mut Here<'_>, &KeyAuth),
+    (pin, new_kit): (&NewPin, &RecoveryKit),
+    rng: &mut dyn CryptoRng,
+) -> Result<Change, NotChanged> {
+    // A kit of another vault is told before anything else is read.
+    if trust.recovery() != Some(&kit.public()) {
+        return Err(NotOpened::WrongKit.into());
+    }
+    let slot = trust.recovery_slot().and_then(object).ok_or(Refused::Misplaced)?;
+    let roots = all_roots(trust, open_kit_slot(&slot, trust, kit)?, object)?;
+
+    let (epoch, generation) = (trust.epoch() + 1, trust.pin_generation() + 1);
+    let mut writer = Writing::new(trust, here, auth);
+    let root = Secret::random(rng);
+    let earlier = writer.earlier_keys(epoch, &root, &roots, rng)?;
+    writer.reseal(generation, pin, rng)?;
+    let keys = Keys {
+        epoch,
+        root: &root,
+        pin_generation: generation,
+        kdf: pin.kdf,
+        pin: &pin.secret,
+    };
+    let body = Body::Recover {
+        device: writer.here.device,
+        public: writer.here.store.public().clone(),
+        recovery: new_kit.public(),
+        keys: writer.slots(everyone(writer.here, Some(new_kit)), &keys, Some(earlier), rng)?,
+    };
+    let entry = writer.head(epoch).entry(&body);
+    let signature = kit.sign(entry.to_sign());
+    let mut after: Vec<Name> = trust.slots().into_values().map(Name::Object).collect();
+    after.extend(trust.earlier_keys().map(Name::Object));
+    writer.finish(trust, entry.signed(&signature), after)
+}
+
+/// This device, and the kit if there is one.
+fn everyone(here: &Here<'_>, kit: Option<&RecoveryKit>) -> Vec<(Target, PublicKeys)> {
+    let device = (Target::Device(here.device), here.store.public().clone());
+    let kit = kit.map(|kit| (Target::RecoveryKit, kit.public()));
+    [device].into_iter().chain(kit).collect()
+}
+
+/// The root key in force, and all before it.
+fn all_roots(
+    trust: &Trust,
+    root: RootKey,
+    object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
+) -> Result<BTreeMap<u32, RootKey>, Refused> {
+    let mut roots = BTreeMap::new();
+    if let Some(hash) = trust.earlier_keys() {
+        let sealed = object(hash).ok_or(Refused::Misplaced)?;
+        let sealed = Authentic::read(&sealed, SealedKind::EarlierKeys, trust.vault(), trust)?;
+        if sealed.hash() != hash {
+            return Err(Refused::Misplaced);
+        }
+        let payload = sealed.open(&VaultKey::of_epoch(&root, trust.vault(), trust.epoch()))?;
+        roots = decode_earlier(&payload).ok_or(Refused::Malformed)?;
+    }
+    roots.insert(trust.epoch(), root);
+    // Each epoch from the first on, or something that was sealed could not be opened any more.
+    if roots.keys().copied().eq(1..=trust.epoch()) {
+        Ok(roots)
+    } else {
+        Err(Refused::Malformed)
+    }
+}
+
+fn encode_earlier(roots: &BTreeMap<u32, RootKey>) -> Zeroizing<Vec<u8>> {
+    let len_max = 16 + roots.len() * 48;
+    let mut payload = Zeroizing::new(Vec::with_capacity(2 * len_max + 1024));
+    let mut out = Writer(&mut payload);
+    out.map(1)
+        .unsigned(1)
+        .array(u64::try_from(roots.len()).expect("a length fits in 64 bits"));
+    for (epoch, root) in roots {
+        out.array(2)
+            .unsigned(u64::from(*epoch))
+            .bytes(root.expose_secret());
+    }
+    payload
+}
+
+fn decode_earlier(payload: &[u8]) -> Option<BTreeMap<u32, RootKey>> {
+    let mut input = Reader(payload);
+    if (input.map()?, input.unsigned()?) != (1, 1) {
+        return None;
+    }
+    let count = input.array().filter(|count| *count <= EPOCHS_MAX)?;
+    let mut roots = BTreeMap::new();
+    for _ in 0..count {
+        if input.array()? != 2 {
+            return None;
+        }
+        let epoch = u32::try_from(input.unsigned()?).ok()?;
+        if roots.last_key_value().is_some_and(|(last, _)| *last >= epoch) {
+            return None;
+        }
+        roots.insert(epoch, Secret::from_slice(input.bytes()?)?);
+    }
+    input.end().map(|()| roots)
+}
+
+/// What is in force after a change.
+struct Keys<'a> {
+    epoch: u32,
+    root: &'a RootKey,
+    pin_generation: u32,
+    kdf: KdfParameters,
+    pin: &'a PinSecret,
+}
+
+/// A change that is being put together.
+struct Writing<'w, 'h> {
+    trust: Trust,
+    here: &'w mut Here<'h>,
+    auth: &'w KeyAuth,
+    before: Vec<(Name, Vec<u8>)>,
+}
+
+impl<'w, 'h> Writing<'w, 'h> {
+    fn new(trust: &Trust, here: &'w mut Here<'h>, auth: &'w KeyAuth) -> Self {
+        Self {
+            trust: trust.clone(),
+            here,
+            auth,
+            before: Vec::new(),
+        }
+    }
+
+    fn sign(&mut self, object: Unsigned) -> Result<Vec<u8>, NotChanged> {
+        let signature = self.here.store.sign(self.auth, object.to_sign())?;
+        Ok(object.signed(&signature))
+    }
+
+    /// Signs an object and writes it before the commit.
+    fn put(&mut self, object: Unsigned) -> Result<ObjectHash, NotChanged> {
+        let object = self.sign(object)?;
+        let hash = ObjectHash::of(&object);
+        self.before.push((Name::Object(hash), object));
+        Ok(hash)
+    }
+
+    /// Writes the slot of `target` before the commit.
+    fn slot(
+        &mut self,
+        target: Target,
+        public: &PublicKeys,
+        keys: &Keys<'_>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ObjectHash, NotChanged> {
+        let header = SlotHeader {
+            vault: self.trust.vault(),
+            epoch: keys.epoch,
+            target: match target {
+                Target::RecoveryKit => SlotTarget::RecoveryKit,
+                Target::Device(device) => SlotTarget::Device {
+                    device,
+                    pin_generation: keys.pin_generation,
+                    kdf: keys.kdf,
+                },
+            },
+            author: self.here.device,
+            trust_head: self.trust.remembered().head,
+            recipient: recipient_hash(&public.recipient),
+        };
+        let slot = header.slot(&public.recipient, keys.pin, keys.root, rng);
+        self.put(slot)
+    }
+
+    /// Writes the slots of all of them, and says what the trust log has to.
+    fn slots(
+        &mut self,
+        everyone: Vec<(Target, PublicKeys)>,
+        keys: &Keys<'_>,
+        earlier: Option<ObjectHash>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<NewKeys, NotChanged> {
+        let mut slots = BTreeMap::new();
+        for (target, public) in everyone {
+            slots.insert(target, self.slot(target, &public, keys, rng)?);
+        }
+        Ok(NewKeys {
+            epoch: keys.epoch,
+            pin_generation: keys.pin_generation,
+            kdf: keys.kdf,
+            slots,
+            earlier,
+        })
+    }
+
+    /// The root keys before `epoch`, sealed under its own.
+    fn earlier_keys(
+        &mut self,
+        epoch: u32,
+        root: &RootKey,
+        earlier: &BTreeMap<u32, RootKey>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<ObjectHash, NotChanged> {
+        let known = self.trust.remembered();
+        let position = Position {
+            author: self.here.device,
+            incarnation: 0,
+            seq: 0,
+            previous: ObjectHash::NONE,
+            time: self.here.time,
+            trust_seq: known.seq,
+            trust_head: known.head,
+            seen: [0; 32],
+        };
+        let key = VaultKey::of_epoch(root, self.trust.vault(), epoch);
+        let payload = encode_earlier(earlier);
+        let sealed = object::seal(&key, SealedKind::EarlierKeys, position, payload, rng);
+        self.put(sealed.ok_or(Refused::Malformed)?)
+    }
+
+    /// The keys of this device, under what the new PIN gives.
+    fn reseal(&mut self, generation: u32, pin: &NewPin, rng: &mut dyn CryptoRng) -> Result<(), NotChanged> {
+        let auth = pin.secret.key_auth(self.trust.vault(), self.here.device);
+        let keys = self.here.store.resealed(self.auth, &auth, rng)?;
+        self.before.push((Name::DeviceKeys(generation), keys));
+        Ok(())
+    }
+
+    fn head(&self, epoch: u32) -> Head {
+        let known = self.trust.remembered();
+        Head {
+            vault: self.trust.vault(),
+            seq: known.seq + 1,
+            previous: known.head,
+            epoch,
+            actor: self.here.device,
+            time: self.here.time,
+            min_format: EXCHANGE_FORMAT,
+        }
+    }
+
+    /// Nothing is written that a reader would refuse.
+    fn finish(self, trust: &Trust, entry: Vec<u8>, after: Vec<Name>) -> Result<Change, NotChanged> {
+        let next = trust.follow(&entry)?;
+        Ok(Change {
+            before: self.before,
+            commit: (Name::Entry(next.remembered().seq), entry),
+            after,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
