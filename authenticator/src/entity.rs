@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 use wardkey_vault::{CredentialId, RpIdHash};
 
-use crate::cbor::Value;
+use crate::cbor::{Map, Value};
 use crate::parameters::{array, bytes, map, member, optional_text, text};
 use crate::status::StatusCode;
 
@@ -13,6 +13,10 @@ pub(crate) const DESCRIPTORS_MAX: usize = 20;
 
 /// The longest user handle, `WebAuthn L3 §5.4.3`.
 pub(crate) const USER_ID_LEN_MAX: usize = 64;
+
+/// How much of a name is kept, in bytes: as much as an e-mail address can have. `WebAuthn L3 §6.4.1.2` wants 64 or more,
+/// and with names of any length an answer might not fit into a message.
+pub(crate) const NAME_LEN_MAX: usize = 256;
 
 /// The one type of credential there is.
 pub(crate) const PUBLIC_KEY: &str = "public-key";
@@ -67,7 +71,7 @@ impl RelyingParty {
         let id = RpId::read(member(rp, "id")?)?;
         Ok(Self {
             id,
-            name: optional_text(rp, "name")?,
+            name: optional_name(rp, "name")?,
         })
     }
 }
@@ -87,13 +91,22 @@ impl User {
         if !(1..=USER_ID_LEN_MAX).contains(&id.len()) {
             return Err(StatusCode::INVALID_LENGTH);
         }
-        let (name, display_name) = (optional_text(user, "name")?, optional_text(user, "displayName")?);
+        let (name, display_name) = (optional_name(user, "name")?, optional_name(user, "displayName")?);
         Ok(Self {
             id: id.to_owned(),
             name,
             display_name,
         })
     }
+}
+
+/// A name, cut at the end of a character where it is too long.
+fn optional_name(entity: &Map<'_>, member: &str) -> Result<Option<String>, StatusCode> {
+    let mut name = optional_text(entity, member)?;
+    if let Some(name) = &mut name {
+        name.truncate(name.floor_char_boundary(NAME_LEN_MAX));
+    }
+    Ok(name)
 }
 
 /// An allowList or excludeList: the ids in it that could be ours.
@@ -138,5 +151,46 @@ impl Descriptors {
         } else {
             Ok(&self.ids)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(name: &str) -> String {
+        let user = Value::Map(Map::new([
+            ("id", Value::Bytes(&[1])),
+            ("name", Value::Text(name)),
+            ("displayName", Value::Text(name)),
+        ]));
+        let User {
+            name, display_name, ..
+        } = User::read(&user).unwrap();
+        assert_eq!(name, display_name);
+        name.unwrap()
+    }
+
+    #[test]
+    fn a_name_is_kept_as_it_is_or_cut_at_the_end_of_a_character() {
+        let longest = "n".repeat(NAME_LEN_MAX);
+        assert_eq!(kept(""), "");
+        assert_eq!(kept(&longest), longest);
+        assert_eq!(kept(&format!("{longest}n")), longest);
+        assert_eq!(
+            kept(&format!("n{}", "é".repeat(NAME_LEN_MAX))),
+            format!("n{}", "é".repeat(127))
+        );
+    }
+
+    #[test]
+    fn a_relying_partys_name_is_cut_too() {
+        let name = "n".repeat(1000);
+        let rp = Value::Map(Map::new([
+            ("id", Value::Text("example.org")),
+            ("name", Value::Text(&name)),
+        ]));
+        let kept = RelyingParty::read(&rp).unwrap().name;
+        assert_eq!(kept.as_deref(), name.get(..NAME_LEN_MAX));
     }
 }

@@ -4,6 +4,7 @@ token lists them again without asking."""
 from hashlib import sha256
 
 import pytest
+from fido2 import cbor
 from fido2.ctap1 import Ctap1
 from fido2.ctap2 import Ctap2
 from fido2.ctap2.credman import CredentialManagement
@@ -135,6 +136,25 @@ def test_names_are_changed_and_taken_away(key, ctap2, protocol):
         log_in(ctap2, credential, token=token_for(ctap2, PERMISSION.GET_ASSERTION, RP["id"]))
     with refused(ERR.INVALID_PARAMETER):
         management(ctap2, protocol).update_user_info(descriptor(credential.credential_id), {"id": b"bob"})
+
+
+def test_names_of_any_length_can_be_listed(ctap2, protocol):
+    """libfido2 reads no answer that is longer than 2048 bytes."""
+    rp = {"id": RP["id"], "name": "n" * 1000}
+    user = {"id": b"a" * 64, "name": "ä" * 1000, "displayName": "n" + "ä" * 1000}
+    asked = {"largeBlobKey": True}
+    credential = credential_of(register(ctap2, rp=rp, user=user, options={"rk": True}, extensions=asked))
+    ClientPin(ctap2).set_pin(PIN)
+    credentials = management(ctap2, protocol)
+    (site,) = credentials.enumerate_rps()
+    (account,) = credentials.enumerate_creds(site[RESULT.RP_ID_HASH])
+    for answer in [site, account]:
+        assert len(cbor.encode(answer)) < 2048
+    assert site[RESULT.RP] == {"id": RP["id"], "name": "n" * 256}
+    kept = {"id": b"a" * 64, "name": "ä" * 128, "displayName": "n" + "ä" * 127}
+    assert account[RESULT.USER] == kept
+    assertion = log_in(ctap2, credential, token=token_for(ctap2, PERMISSION.GET_ASSERTION, RP["id"]))
+    assert assertion.user == kept
 
 
 def test_a_token_for_one_site_changes_that_site_only(ctap2, protocol):

@@ -12,8 +12,9 @@ use crate::options::Residence;
 use crate::parameters::map;
 use crate::status::StatusCode;
 
-/// The most compressed bytes that are kept with one credential.
-pub(crate) const LEN_MAX: usize = 8192;
+/// The most compressed bytes that are kept with one credential: as many as fit into an answer that has the longest of
+/// everything else.
+pub(crate) const LEN_MAX: usize = 3072;
 
 /// What a relying party wants at registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,3 +96,6 @@ pub(crate) fn read_output(blob: Option<LargeBlob>) -> Option<UnsignedOutputs> {
 pub(crate) fn write_output(written: bool) -> UnsignedOutputs {
     UnsignedOutputs(vec![("written", Output::Bool(written))])
 }
+
+#[cfg(test)]
+mod tests;
