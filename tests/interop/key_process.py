@@ -44,8 +44,9 @@ class RawConnection(CtapHidConnection):
 class Key:
     """`wardkey serve --raw` on a state folder; survives being stopped and started again."""
 
-    def __init__(self, folder, presence="always", over_tcp=False):
+    def __init__(self, folder, presence="always", over_tcp=False, arguments=()):
         self.folder = folder
+        self.arguments = arguments
         if over_tcp:
             self.address = ("127.0.0.1", free_port())
             self.raw = "{}:{}".format(*self.address)
@@ -70,6 +71,7 @@ class Key:
                 self.presence,
                 "--control",
                 f"127.0.0.1:{self.control_port}",
+                *self.arguments,
             ],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
