@@ -8,7 +8,7 @@ use ciborium::Value;
 use sha2::{Digest, Sha256};
 use wardkey_sim::fido_client::{
     Assertion, Attestation, FidoClient, GetAssertion, Grant, Info, MakeCredential, Permissions, PinProtocol,
-    PinUvAuthToken, RelyingParty, Status, User as Account,
+    PinUvAuthToken, RelyingParty, Status, User as Account, read_assertion, read_attestation,
 };
 use wardkey_sim::hid_client::HidClient;
 
@@ -224,6 +224,16 @@ impl Bench {
     /// The key refuses these parameters with exactly this error.
     pub(crate) fn refuses(&mut self, command: u8, parameters: &Parameters, expected: Status) -> Outcome {
         refused(self.client.call(command, &parameters.to_bytes()), expected)
+    }
+
+    /// The key accepts these parameters of authenticatorMakeCredential.
+    pub(crate) fn registers(&mut self, parameters: &Parameters) -> Result<Attestation, Stop> {
+        Ok(read_attestation(&self.accepts(MAKE_CREDENTIAL, parameters)?)?)
+    }
+
+    /// The key accepts these parameters of authenticatorGetAssertion.
+    pub(crate) fn asserts(&mut self, parameters: &Parameters) -> Result<Assertion, Stop> {
+        Ok(read_assertion(&self.accepts(GET_ASSERTION, parameters)?)?)
     }
 
     /// The key accepts these parameters.

@@ -2,13 +2,14 @@
 
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
-use x509_cert::der::Decode;
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
+use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::BasicConstraints;
 use x509_cert::name::Name;
 
 use crate::case::{Outcome, Stop, ensure, ensure_eq, present};
+use crate::signature::verifies_p256;
 
 /// The object identifier of the subject's organizational unit and its only value.
 const ORGANIZATIONAL_UNIT: (&str, &str) = ("2.5.4.11", "Authenticator Attestation");
@@ -16,6 +17,8 @@ const COUNTRY: &str = "2.5.4.6";
 const ORGANIZATION: &str = "2.5.4.10";
 const COMMON_NAME: &str = "2.5.4.3";
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
+/// id-fido-gen-ce-sernum: of the key, not of the certificate.
+const SERIAL_NUMBER: &str = "1.3.6.1.4.1.45724.1.1.2";
 /// id-fido-gen-ce-aaguid.
 const AAGUID: &str = "1.3.6.1.4.1.45724.1.1.4";
 
@@ -77,4 +80,36 @@ fn check_aaguid(extension: Option<&Extension>, aaguid: &[u8; 16]) -> Outcome {
     );
     ensure!(!extension.critical, "the AAGUID of the certificate is critical");
     Ok(())
+}
+
+/// The serial number of the key, which only certificates for enterprises have; WebAuthn L3 §8.2.2.
+pub(crate) fn serial_number_of_key(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let oid = ObjectIdentifier::new_unwrap(SERIAL_NUMBER);
+    let mut extensions = certificate.tbs_certificate().extensions()?.iter();
+    let extension = extensions.find(|extension| extension.extn_id == oid)?;
+    let serial_number = OctetString::from_der(extension.extn_value.as_bytes()).ok()?;
+    (!extension.critical).then(|| serial_number.as_bytes().to_vec())
+}
+
+/// Whether `der` is one of these certificates, or was issued by one of them; all keys are of P-256.
+pub(crate) fn is_vouched_for(der: &[u8], roots: &[Vec<u8>]) -> bool {
+    roots
+        .iter()
+        .any(|root| root == der || is_issued_by(der, root).is_some())
+}
+
+fn is_issued_by(der: &[u8], issuer: &[u8]) -> Option<()> {
+    let (certificate, issuer) = (
+        Certificate::from_der(der).ok()?,
+        Certificate::from_der(issuer).ok()?,
+    );
+    let (signed, authority) = (certificate.tbs_certificate(), issuer.tbs_certificate());
+    let key = authority
+        .subject_public_key_info()
+        .subject_public_key
+        .as_bytes()?;
+    let signature = certificate.signature().as_bytes()?;
+    let is_named = signed.issuer() == authority.subject();
+    (is_named && verifies_p256(key, &signed.to_der().ok()?, signature)).then_some(())
 }

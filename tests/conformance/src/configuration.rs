@@ -13,8 +13,10 @@ pub struct Configuration {
     pub synced: bool,
     /// The large-blob array of CTAP 2.1, rather than the extension of CTAP 2.3.
     pub large_blob_array: bool,
-    /// The key has an attestation key for enterprises.
+    /// The key can tell enterprises which key it is.
     pub enterprise: bool,
+    /// The key attests by an authority of its own, rather than with the new credential.
+    pub authority: bool,
     /// The operating system can verify the user.
     pub built_in_uv: bool,
     /// The key shows accounts and lets the user choose.
@@ -28,6 +30,7 @@ impl Configuration {
         synced: true,
         large_blob_array: true,
         enterprise: false,
+        authority: false,
         built_in_uv: false,
         display: false,
     };
@@ -44,6 +47,7 @@ impl Configuration {
         },
         Self {
             name: "verifying",
+            authority: true,
             built_in_uv: true,
             ..Self::DEFAULT
         },

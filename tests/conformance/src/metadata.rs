@@ -75,6 +75,17 @@ impl Statement {
         Ok(())
     }
 
+    /// Whether attestation is of this type, among others.
+    pub(crate) fn attests_by(&self, kind: &str) -> Result<bool, Stop> {
+        Ok(self.texts("attestationTypes")?.contains(&kind))
+    }
+
+    /// The certificates of the authorities, in DER.
+    pub(crate) fn attestation_roots(&self) -> Result<Vec<Vec<u8>>, Stop> {
+        let roots = self.texts("attestationRootCertificates")?;
+        roots.into_iter().map(members::decode_certificate).collect()
+    }
+
     /// All methods in all combinations of `userVerificationDetails`.
     pub(crate) fn verification_methods(&self) -> Vec<&str> {
         let combinations = self.get("userVerificationDetails").and_then(Value::as_array);

@@ -210,7 +210,11 @@ fn config(configuration: Configuration) -> Config {
             KeyKind::DeviceBound
         },
         algorithms: Algorithms::default(),
-        attestation: Attestation::default(),
+        attestation: if configuration.authority {
+            Attestation::Authority
+        } else {
+            Attestation::OfItself
+        },
         enterprise: configuration.enterprise.then(|| Enterprise {
             rp_ids: vec![ENTERPRISE_RP_ID.to_owned()],
         }),

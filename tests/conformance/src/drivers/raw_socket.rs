@@ -14,7 +14,7 @@ use wardkey_sim::clock;
 use wardkey_sim::raw_stream::RawStream;
 use wardkey_sim::report::{Report, ReportPipe};
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, ENTERPRISE_RP_ID};
 use crate::key::{Broken, Key, User};
 use crate::run::Driver;
 
@@ -63,7 +63,8 @@ impl Process {
             .args(["serve", "--raw"])
             .arg(format!("unix:{}", socket.display()))
             .args(["--presence", "ask", "--control", "127.0.0.1:0"])
-            .args(flags(configuration))
+            .args(model(configuration))
+            .args(configuration.built_in_uv.then_some("--verification=always"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -186,24 +187,20 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-fn flags(configuration: Configuration) -> Vec<&'static str> {
-    let Configuration {
-        name: _,
-        synced,
-        large_blob_array,
-        enterprise: _,
-        built_in_uv,
-        display: _,
-    } = configuration;
+/// What the key is, for every command of the program.
+fn model(configuration: Configuration) -> Vec<&'static str> {
     let mut flags = Vec::new();
-    if !synced {
+    if !configuration.synced {
         flags.extend(["--kind", "device-bound"]);
     }
-    if !large_blob_array {
+    if !configuration.large_blob_array {
         flags.extend(["--large-blobs", "extension"]);
     }
-    if built_in_uv {
-        flags.extend(["--verification", "always"]);
+    if configuration.enterprise {
+        flags.extend(["--enterprise", "--enterprise-site", ENTERPRISE_RP_ID]);
+    }
+    if configuration.authority {
+        flags.extend(["--attestation", "authority"]);
     }
     flags
 }

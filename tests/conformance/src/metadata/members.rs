@@ -61,7 +61,12 @@ const DEPRECATED: [&str; 6] = [
 const EXAMPLE_AAGUID: &str = "0132d110-bf4e-4208-a403-ab4f5f12efe5";
 const EXAMPLE_DESCRIPTION: &str = "FIDO Alliance Sample FIDO2 Authenticator";
 
-const LEGAL_HEADER: &str = "https://fidoalliance.org/metadata/metadata-statement-legal-header/";
+/// That of the example in the specification, and that of the statements which the metadata service publishes.
+const LEGAL_HEADERS: [&str; 2] = [
+    "https://fidoalliance.org/metadata/metadata-statement-legal-header/",
+    "Submission of this statement and retrieval and use of this statement indicates acceptance of the appropriate \
+     agreement located at https://fidoalliance.org/metadata/metadata-legal-terms/.",
+];
 
 /// `legalHeader` is a text.
 pub(crate) fn legal_header(statement: &Statement) -> Outcome {
@@ -71,7 +76,7 @@ pub(crate) fn legal_header(statement: &Statement) -> Outcome {
 /// `legalHeader` is that of this edition.
 pub(crate) fn legal_header_value(statement: &Statement) -> Outcome {
     if let Some(header) = statement.optional_text("legalHeader")? {
-        ensure_eq!(header, LEGAL_HEADER, "legalHeader");
+        ensure!(LEGAL_HEADERS.contains(&header), "legalHeader is {header:?}");
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use wardkey_sim::auth_data::Flags;
 
-use crate::bench::{Bench, GET_ASSERTION};
+use crate::bench::Bench;
 use crate::case::{Case, Outcome, Script, ensure};
 use crate::scripts::get_assertion::{parameters, request};
 
@@ -17,7 +17,7 @@ pub(super) const SCRIPT: Script = Script {
 
 fn unknown_option(bench: &mut Bench) -> Outcome {
     let request = parameters(bench)?.with_inner(5, "conformance", true);
-    bench.accepts(GET_ASSERTION, &request).map(drop)
+    bench.asserts(&request).map(drop)
 }
 
 fn user_presence(bench: &mut Bench) -> Outcome {

@@ -1,9 +1,9 @@
 //! `Authr-MakeCred-Req-5`: excludeList and attestationFormatsPreference, CTAP 2.3 §6.1.2 steps 12 and 19.
 
 use ciborium::Value;
-use wardkey_sim::fido_client::{Status, read_attestation};
+use wardkey_sim::fido_client::Status;
 
-use crate::bench::{Bench, MAKE_CREDENTIAL};
+use crate::bench::Bench;
 use crate::case::{Case, Outcome, Script, ensure, ensure_eq, refused};
 use crate::parameters::{Kind, descriptor, text_map, values_of_other_types};
 use crate::scripts::make_credential::{parameters, refuses_values};
@@ -73,19 +73,19 @@ fn unknown_type(bench: &mut Bench) -> Outcome {
         ("id", Value::from(credential.id.as_slice())),
     ]);
     let request = parameters(bench).with(5, Value::Array(vec![other]));
-    bench.accepts(MAKE_CREDENTIAL, &request).map(drop)
+    bench.registers(&request).map(drop)
 }
 
 fn gives_format(bench: &mut Bench, preference: Value, expected: &str) -> Outcome {
     let request = parameters(bench).with(0x0B, preference);
-    let attestation = read_attestation(&bench.accepts(MAKE_CREDENTIAL, &request)?)?;
+    let attestation = bench.registers(&request)?;
     ensure_eq!(attestation.format, expected, "the format");
     Ok(())
 }
 
 fn no_attestation(bench: &mut Bench) -> Outcome {
     let request = parameters(bench).with(0x0B, texts(&["none"]));
-    let attestation = read_attestation(&bench.accepts(MAKE_CREDENTIAL, &request)?)?;
+    let attestation = bench.registers(&request)?;
     ensure_eq!(attestation.format, "none", "the format");
     ensure_eq!(attestation.statement, Value::Map(Vec::new()), "the statement");
     Ok(())
@@ -118,5 +118,5 @@ fn excluded(bench: &mut Bench) -> Outcome {
         );
     }
     let stranger = parameters(bench).with(5, Value::Array(vec![descriptor(&[9; 32])]));
-    bench.accepts(MAKE_CREDENTIAL, &stranger).map(drop)
+    bench.registers(&stranger).map(drop)
 }

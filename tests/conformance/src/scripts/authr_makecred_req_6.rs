@@ -20,9 +20,9 @@ pub(super) const SCRIPT: Script = Script {
 
 fn unknown_option(bench: &mut Bench) -> Outcome {
     let request = parameters(bench).with_inner(7, "conformance", true);
-    bench.accepts(MAKE_CREDENTIAL, &request)?;
+    bench.registers(&request)?;
     let request = parameters(bench).with_inner(7, "conformance", Value::from("text"));
-    bench.accepts(MAKE_CREDENTIAL, &request).map(drop)
+    bench.registers(&request).map(drop)
 }
 
 fn user_verification(bench: &mut Bench) -> Outcome {

@@ -5,8 +5,10 @@ use wardkey_sim::auth_data::Flags;
 
 use crate::bench::{Bench, RP_ID, Registered, sha256};
 use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, present};
+use crate::certificate;
+use crate::metadata::Statement;
 use crate::parameters::member_of;
-use crate::signature::{algorithm_of, verifies};
+use crate::signature::{algorithm_of, verifies, verifies_p256};
 
 pub(super) const SCRIPT: Script = Script {
     name: "Authr-MakeCred-Resp-1",
@@ -20,7 +22,7 @@ pub(super) const SCRIPT: Script = Script {
         ),
         Case::new(
             "P-04",
-            "gives a certificate only if it vouches for more than itself",
+            "gives a certificate that its metadata statement vouches for",
             certificates,
         ),
         Case::new(
@@ -35,6 +37,8 @@ pub(super) const SCRIPT: Script = Script {
         ),
     ],
 };
+
+const ATTESTS_ITSELF: &str = "new credentials attest themselves; P-06 is about that";
 
 fn registered(bench: &mut Bench) -> Result<(Registered, [u8; 32]), Stop> {
     let request = bench.registration();
@@ -101,25 +105,49 @@ fn statement(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
+/// The certificate is one that the metadata statement vouches for, and its key made the signature.
 fn certificates(bench: &mut Bench) -> Outcome {
-    let (credential, _) = registered(bench)?;
-    if member_of(&credential.attestation.statement, "x5c").is_some() {
-        return Err(Stop::Failed(
-            "an ordinary registration is attested with a certificate".to_owned(),
-        ));
-    }
-    Err(Stop::NotApplicable(
-        "ordinary registrations are attested with the credential's own key; EntepriseAttestation looks at certificates",
-    ))
+    let (credential, client_data_hash) = registered(bench)?;
+    let Some(chain) = member_of(&credential.attestation.statement, "x5c") else {
+        return Err(Stop::NotApplicable(ATTESTS_ITSELF));
+    };
+    let chain = present(chain.as_array(), "x5c, an array,")?;
+    ensure_eq!(chain.len(), 1, "the number of certificates");
+    let der = present(chain.first().and_then(Value::as_bytes), "the certificate")?;
+    let attested = credential.attestation.auth_data.attested.as_ref();
+    let aaguid = present(attested, "attested credential data")?.aaguid;
+    let key = certificate::check_packed(der, &aaguid)?;
+    let signature = member_of(&credential.attestation.statement, "sig");
+    let signature = present(signature.and_then(Value::as_bytes), "sig")?;
+    let signed = [credential.attestation.auth_data.raw.as_slice(), &client_data_hash].concat();
+    ensure!(
+        verifies_p256(&key, &signed, signature),
+        "the signature is not by the certificate's key"
+    );
+    ensure!(
+        certificate::serial_number_of_key(der).is_none(),
+        "an ordinary certificate tells which key it is"
+    );
+    let statement = Statement::new(bench.metadata()?);
+    ensure!(
+        statement.attests_by("basic_full")?,
+        "the metadata statement does not mention certificates"
+    );
+    ensure!(
+        certificate::is_vouched_for(der, &statement.attestation_roots()?),
+        "the metadata statement does not vouch for the certificate"
+    );
+    Ok(())
 }
 
 fn self_attestation(bench: &mut Bench) -> Outcome {
     let (credential, client_data_hash) = registered(bench)?;
     let statement = &credential.attestation.statement;
-    ensure!(
-        member_of(statement, "x5c").is_none(),
-        "self attestation has a certificate"
-    );
+    if member_of(statement, "x5c").is_some() {
+        return Err(Stop::NotApplicable(
+            "the key attests by an authority; P-04 is about that",
+        ));
+    }
     let signature = present(member_of(statement, "sig").and_then(Value::as_bytes), "sig")?;
     let signed = [credential.attestation.auth_data.raw.as_slice(), &client_data_hash].concat();
     ensure!(

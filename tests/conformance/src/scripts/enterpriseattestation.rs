@@ -1,7 +1,7 @@
 //! `EntepriseAttestation`: enterprise attestation, CTAP 2.3 §7.1.
 
 use ciborium::Value;
-use wardkey_sim::fido_client::{Attestation, Configuration as Setting, Status, read_attestation};
+use wardkey_sim::fido_client::{Attestation, Configuration as Setting, Status};
 
 use crate::bench::{Bench, MAKE_CREDENTIAL};
 use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, present};
@@ -74,8 +74,7 @@ fn parameters(bench: &mut Bench, rp_id: &str, value: Value) -> (Parameters, [u8;
 
 fn register(bench: &mut Bench, rp_id: &str, value: u8) -> Result<(Attestation, [u8; 32]), Stop> {
     let (parameters, client_data_hash) = parameters(bench, rp_id, Value::from(value));
-    let answer = bench.accepts(MAKE_CREDENTIAL, &parameters)?;
-    Ok((read_attestation(&answer)?, client_data_hash))
+    Ok((bench.registers(&parameters)?, client_data_hash))
 }
 
 fn offers(bench: &mut Bench) -> Outcome {
@@ -99,19 +98,23 @@ fn offers(bench: &mut Bench) -> Outcome {
 fn vendor_facilitated(bench: &mut Bench) -> Outcome {
     enable(bench)?;
     let (attestation, hash) = register(bench, ENTERPRISE_RP_ID, 1)?;
-    is_for_enterprises(&attestation, &hash)
+    serial_number(&attestation, &hash).map(drop)
 }
 
+/// Also to others; it is the same key for all of them.
 fn platform_managed(bench: &mut Bench) -> Outcome {
     enable(bench)?;
+    let mut serial_numbers = Vec::new();
     for rp_id in [ENTERPRISE_RP_ID, "any.example"] {
         let (attestation, hash) = register(bench, rp_id, 2)?;
-        is_for_enterprises(&attestation, &hash)?;
+        serial_numbers.push(serial_number(&attestation, &hash)?);
     }
+    ensure_eq!(serial_numbers.first(), serial_numbers.get(1), "the serial number");
     Ok(())
 }
 
-fn is_for_enterprises(attestation: &Attestation, client_data_hash: &[u8; 32]) -> Outcome {
+/// What the certificate of an enterprise attestation says of the key, after everything about it was checked.
+fn serial_number(attestation: &Attestation, client_data_hash: &[u8; 32]) -> Result<Vec<u8>, Stop> {
     ensure_eq!(attestation.format, "packed", "the format");
     let members = Value::Map(attestation.more.clone());
     ensure_eq!(numbered(&members, EP_ATT), Some(&Value::from(true)), "epAtt");
@@ -135,7 +138,10 @@ fn is_for_enterprises(attestation: &Attestation, client_data_hash: &[u8; 32]) ->
         signature::verifies_p256(&key, &signed, sig),
         "the signature is not by the certificate's key"
     );
-    Ok(())
+    present(
+        certificate::serial_number_of_key(der),
+        "the serial number of the key",
+    )
 }
 
 fn consumer_option(bench: &mut Bench) -> Outcome {
