@@ -49,12 +49,15 @@ pub(crate) fn config(model: &Model) -> Config {
 
 /// The authenticator over `vault`, powered up now.
 pub(crate) fn authenticator(vault: Vault, config: Config) -> Result<Authenticator, Failure> {
-    Authenticator::new(vault, config, Box::new(host::rng()), host::now()).map_err(|error| {
-        Failure::new(
-            format!("the key's own state cannot be read: {error}"),
-            "restore the state folder from a backup, or move it away to start with an empty key",
-        )
-    })
+    Authenticator::new(vault, config, Box::new(host::rng()), host::now()).map_err(broken_state)
+}
+
+/// The vault is sound, but not what the authenticator keeps in it.
+pub(crate) fn broken_state(error: wardkey_vault::Error) -> Failure {
+    Failure::new(
+        format!("the key's own state cannot be read: {error}"),
+        "restore the state folder from a backup, or move it away to start with an empty key",
+    )
 }
 
 /// A key over `vault`, powered up now and attached to nothing.

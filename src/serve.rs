@@ -13,8 +13,9 @@ use crate::cli::{Key, Serve};
 use crate::error::Failure;
 use crate::host;
 use crate::kernel::Kernel;
-use crate::key;
+use crate::key::{self, broken_state};
 use crate::log::Log;
+use crate::prompt::Modality;
 use crate::questions::Questions;
 use crate::run::Daemon;
 use crate::signals;
@@ -106,7 +107,7 @@ fn run(
         log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
     }
     let mut device = key::device(vault, key::config(&options.model))?;
-    offer_verification(&mut device, &user, &log);
+    offer_verification(&mut device, &user, &log)?;
     let daemon = Daemon {
         device,
         identity: key::identity(options.usb_id.pair),
@@ -146,24 +147,32 @@ fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
 }
 
 /// What built-in user verification the key can offer. One that does not work now is offered as one that is not set up.
-fn offer_verification(device: &mut Device, user: &User, log: &Log) {
+fn offer_verification(device: &mut Device, user: &User, log: &Log) -> Result<(), Failure> {
     let authenticator = device.authenticator_mut();
     authenticator.set_account_choice(user.asker.can_choose_account());
-    let Some(verifier) = &user.verifier else { return };
+    let Some(verifier) = &user.verifier else {
+        return Ok(());
+    };
     let modality = verifier.modality();
     let probed = verifier.probe();
-    match &probed {
-        Ok(found) => log.verifies(modality, found),
-        Err(unavailable) => log.problem(&format!(
-            "you cannot be verified by {}: {unavailable}. hint: {}; then start wardkey again",
-            modality.name(),
-            unavailable.hint()
-        )),
-    }
     authenticator.set_verifier(Some(Verifier {
         modality: modality.into(),
         ready: probed.is_ok(),
     }));
+    let name = modality.name();
+    match probed {
+        Err(unavailable) => log.problem(&format!(
+            "you cannot be verified by {name}: {unavailable}. hint: {}; then start wardkey again",
+            unavailable.hint()
+        )),
+        Ok(_) if modality == Modality::Pin && !authenticator.facts().map_err(broken_state)?.has_pin => log
+            .problem(
+                "you cannot be verified by PIN yet: the key has none. hint: set one in the settings of your browser, or \
+                 with `fido2-token -S`",
+            ),
+        Ok(found) => log.verifies(modality, &found),
+    }
+    Ok(())
 }
 
 fn unexpected(what: &str, error: &io::Error) -> Failure {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -64,22 +64,33 @@ pub(crate) fn listed(state: &Path, member: &str) -> Vec<String> {
         .collect()
 }
 
-/// A running key that approves everything.
+/// A running key.
 pub(crate) struct Key {
     process: Child,
     socket: PathBuf,
+    complaints: PathBuf,
     /// Read no more, but not closed: the key may print.
     _printed: BufReader<ChildStdout>,
 }
 
 impl Key {
-    /// Starts a key on `state`, and returns when clients can connect.
+    /// Starts a key on `state` that approves everything, and returns when clients can connect.
     pub(crate) fn start(state: &Path) -> Self {
-        let socket = state.join("raw.sock");
+        Self::start_with(state, &["--presence", "always"], |command| command)
+    }
+
+    /// Starts a key with these options, in the environment that `prepare` makes.
+    pub(crate) fn start_with(
+        state: &Path,
+        options: &[&str],
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
+        let (socket, complaints) = (state.join("raw.sock"), state.join("complaints.log"));
         let raw = format!("unix:{}", socket.display());
-        let mut process = wardkey(state, &["serve", "--raw", &raw, "--presence", "always"])
+        let mut command = wardkey(state, &["serve", "--raw", &raw]);
+        let mut process = prepare(command.args(options))
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(File::create(&complaints).unwrap())
             .spawn()
             .unwrap();
         let mut printed = BufReader::new(process.stdout.take().unwrap());
@@ -89,8 +100,14 @@ impl Key {
         Self {
             process,
             socket,
+            complaints,
             _printed: printed,
         }
+    }
+
+    /// What the key has said on standard error.
+    pub(crate) fn complaints(&self) -> String {
+        std::fs::read_to_string(&self.complaints).unwrap()
     }
 
     pub(crate) fn connect(&self) -> Client {
