@@ -50,7 +50,7 @@ pub(crate) struct Change {
     pub(crate) remove_all_passkeys: bool,
     pub(crate) remove_meta: Vec<Meta>,
     pub(crate) remove_passkeys: Vec<RowId>,
-    pub(crate) put_passkey: Option<(RowId, Vec<u8>)>,
+    pub(crate) put_passkeys: Vec<(RowId, Vec<u8>)>,
     pub(crate) put_meta: Vec<(Meta, Vec<u8>)>,
 }
 
@@ -140,7 +140,7 @@ impl Database {
                 for row in &change.remove_passkeys {
                     passkeys.remove(&row.0).map_err(failed)?;
                 }
-                if let Some((row, sealed)) = &change.put_passkey {
+                for (row, sealed) in &change.put_passkeys {
                     passkeys.insert(&row.0, sealed.as_slice()).map_err(failed)?;
                 }
                 let mut facts = transaction.open_table(META).map_err(failed)?;

@@ -35,6 +35,9 @@ const KIT_AGREEMENT: &[u8] = b"pkv1/rk-kem\0";
 const KIT_POST_QUANTUM: &[u8] = b"pkv1/rk-pq\0";
 const KIT_SIGNING: &[u8] = b"pkv1/rk-sig\0";
 
+/// HKDF label of the key that seals a backup file.
+const BACKUP: &[u8] = b"pkv1/backup\0";
+
 /// HKDF label of what a key store asks for before it uses a key.
 const KEY_AUTH: &[u8] = b"pkv1/tpm-auth\0";
 
@@ -113,6 +116,11 @@ impl PinSecret {
         let (epoch, pin_generation) = (epoch.to_be_bytes(), pin_generation.to_be_bytes());
         let info = [SLOT_PIN, &device.0, &epoch, &pin_generation];
         split(&expand(&extract(vault, &self.0), &info))
+    }
+
+    /// Seals the backup file that starts with `start`, and the commitment to it.
+    pub(crate) fn backup_key(&self, start: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
+        split(&expand(&self.0, &[BACKUP, &Sha256::digest(start)]))
     }
 
     /// What the key store of `device` asks for before it uses a key.

@@ -7,9 +7,11 @@
 //!
 //! The key hierarchy, which the program does not use yet: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
 //! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
-//! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes).
+//! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes),
+//! `backup.rs` (all passkeys in a file).
 
 mod attempts;
+mod backup;
 mod cbor;
 mod database;
 mod device_key;
@@ -44,6 +46,7 @@ mod vault;
 mod wrap;
 
 pub use attempts::{Attempts, Counted, NotCounted, RightPin};
+pub use backup::{Backup, NotExported, NotImported, export, open_backup};
 pub use device_key::{KeyStore, KeyStoreError, PublicKeys, SoftwareKeys};
 pub use document::{Document, StoreState};
 pub use envelope::{RecipientPublic, XWingPublic};

@@ -35,19 +35,19 @@ pub struct VaultPin(Zeroizing<String>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PinRefused {
     /// Too short even where a chip counts guesses.
-    #[error("a Vault PIN has at least {CHARACTERS_MIN} characters")]
+    #[error("at least {CHARACTERS_MIN} characters are needed")]
     TooShort,
     /// No chip counts guesses, and it is no passphrase.
     #[error(
-        "nothing in this device limits how fast a stolen copy is guessed at, so the Vault PIN must be a passphrase: \
-         at least {PASSPHRASE_CHARACTERS_MIN} characters, or {PASSPHRASE_WORDS_MIN} different words"
+        "nothing limits how fast a stolen copy is guessed at, so a passphrase is needed: at least \
+         {PASSPHRASE_CHARACTERS_MIN} characters, or {PASSPHRASE_WORDS_MIN} different words"
     )]
     NotAPassphrase,
     /// Few characters, many times.
-    #[error("this Vault PIN repeats too few different characters")]
+    #[error("it repeats too few different characters")]
     Repetitive,
     /// More than 1024 bytes.
-    #[error("a Vault PIN has at most {BYTES_MAX} bytes")]
+    #[error("it has more than {BYTES_MAX} bytes")]
     TooLong,
 }
 

@@ -167,20 +167,12 @@ impl Vault {
     }
 
     fn put(&mut self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<(), Error> {
-        let mut row = RowId([0; 16]);
-        rng.fill_bytes(&mut row.0);
-        let sealed = seal::seal(
-            &self.key,
-            seal::fresh(rng),
-            Place::Passkey(row),
-            payload::encode(passkey)?,
-        )
-        .ok_or(Error::TooLarge)?;
+        let (row, sealed) = self.seal_passkey(rng, passkey)?;
         let replaced = self.index.replaced_by(passkey);
         let store_state = StoreState::random(rng);
         self.database.apply(&Change {
             remove_passkeys: replaced.iter().filter_map(|id| self.index.row(id)).collect(),
-            put_passkey: Some((row, sealed)),
+            put_passkeys: vec![(row, sealed)],
             put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
         })?;
@@ -192,6 +184,48 @@ impl Vault {
             .insert(passkey, row)
             .expect("what was in the way is removed");
         Ok(())
+    }
+
+    fn seal_passkey(&self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<(RowId, Vec<u8>), Error> {
+        let mut row = RowId([0; 16]);
+        rng.fill_bytes(&mut row.0);
+        let payload = payload::encode(passkey)?;
+        let sealed = seal::seal(&self.key, seal::fresh(rng), Place::Passkey(row), payload);
+        Ok((row, sealed.ok_or(Error::TooLarge)?))
+    }
+
+    /// Adds passkeys that came from elsewhere, all in one transaction, and says how many. Nothing that is there is
+    /// replaced: a passkey whose id or whose account is stored already is passed over.
+    pub fn add(&mut self, rng: &mut dyn CryptoRng, passkeys: &[Passkey]) -> Result<usize, Error> {
+        let mut added = Index::default();
+        let mut put_passkeys = Vec::new();
+        for passkey in passkeys {
+            let is_there = !self.index.replaced_by(passkey).is_empty();
+            if is_there || !added.replaced_by(passkey).is_empty() {
+                continue;
+            }
+            let (row, sealed) = self.seal_passkey(rng, passkey)?;
+            added
+                .insert(passkey, row)
+                .expect("neither id nor account is there");
+            put_passkeys.push((row, sealed));
+        }
+        if put_passkeys.is_empty() {
+            return Ok(0);
+        }
+        let store_state = StoreState::random(rng);
+        self.database.apply(&Change {
+            put_passkeys,
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
+            ..Change::default()
+        })?;
+        self.store_state = store_state;
+        for passkey in passkeys {
+            if let Some(row) = added.row(&passkey.id) {
+                self.index.insert(passkey, row);
+            }
+        }
+        Ok(added.len())
     }
 
     /// Deletes a stored credential durably; `false` when there was none.
