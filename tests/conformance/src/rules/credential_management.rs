@@ -1,5 +1,7 @@
 //! `wardkey-credential-management`: authenticatorCredentialManagement in its order, CTAP 2.3 §6.8.
 
+use std::time::Duration;
+
 use ciborium::Value;
 use wardkey_sim::fido_client::{
     CredentialManagement, Permissions, PinProtocol, PinUvAuthToken, Status, User,
@@ -40,7 +42,7 @@ pub(super) const SCRIPT: Script = Script {
         ),
         Case::new(
             "bound-token",
-            "lets a token for one relying party list nothing",
+            "lets a token for one relying party list only that",
             bound_token,
         ),
         Case::new(
@@ -56,6 +58,11 @@ pub(super) const SCRIPT: Script = Script {
         ),
         Case::new("next-elsewhere", "gives the next on any channel", next_elsewhere),
         Case::new("next-replug", "forgets the rest when it loses power", next_replug),
+        Case::new(
+            "next-expires",
+            "forgets the rest when the token that began it does",
+            next_expires,
+        ),
         Case::new(
             "unknown-credential",
             "does not know what is not there",
@@ -186,13 +193,22 @@ fn no_permission(bench: &mut Bench) -> Outcome {
     Ok(())
 }
 
+/// What counts or names all relying parties is not for it; what it is bound to, is.
 fn bound_token(bench: &mut Bench) -> Outcome {
     let (credential, _) = managed(bench)?;
     let token = manage(bench, Some(RP_ID))?;
-    for request in requests(&credential).iter().take(3) {
+    for request in requests(&credential).iter().take(2) {
         let request = parameters(request, Some(&token))?;
         bench.refuses(COMMAND, &request, Status::PIN_AUTH_INVALID)?;
     }
+    let other = bench
+        .client()
+        .enumerate_credentials_begin(&token, sha256("another.example"));
+    refused(other, Status::PIN_AUTH_INVALID)?;
+    let own = bench
+        .client()
+        .enumerate_credentials_begin(&token, sha256(RP_ID))?;
+    ensure_eq!(own.credential_id, credential.id, "the credential");
     Ok(())
 }
 
@@ -254,6 +270,15 @@ fn next_replug(bench: &mut Bench) -> Outcome {
     let token = two_rps(bench)?;
     bench.client().enumerate_rps_begin(&token)?;
     bench.power_cycle()?;
+    refused(bench.client().enumerate_rps_next(), Status::NOT_ALLOWED)
+}
+
+/// §6: a sequence does not outlive its token.
+fn next_expires(bench: &mut Bench) -> Outcome {
+    bench.needs_virtual_time()?;
+    let token = two_rps(bench)?;
+    bench.client().enumerate_rps_begin(&token)?;
+    bench.wait(Duration::from_secs(601))?;
     refused(bench.client().enumerate_rps_next(), Status::NOT_ALLOWED)
 }
 

@@ -61,6 +61,16 @@ pub(super) const SCRIPT: Script = Script {
             next_after_init,
         ),
         Case::new("next-replug", "forgets the rest when it loses power", next_replug),
+        Case::new(
+            "next-interrupted",
+            "forgets the rest when another command comes",
+            next_interrupted,
+        ),
+        Case::new(
+            "next-after-info",
+            "keeps the rest when asked what it is",
+            next_after_info,
+        ),
         Case::new("next-flags", "signs the next assertion as the first", next_flags),
         Case::new(
             "survives-power",
@@ -251,6 +261,20 @@ fn next_replug(bench: &mut Bench) -> Outcome {
     first_of_three(bench)?;
     bench.power_cycle()?;
     refused(bench.client().get_next_assertion(), Status::NOT_ALLOWED)
+}
+
+fn next_interrupted(bench: &mut Bench) -> Outcome {
+    first_of_three(bench)?;
+    let request = bench.registration();
+    bench.register(&request)?;
+    refused(bench.client().get_next_assertion(), Status::NOT_ALLOWED)
+}
+
+fn next_after_info(bench: &mut Bench) -> Outcome {
+    first_of_three(bench)?;
+    bench.info()?;
+    bench.client().get_next_assertion()?;
+    Ok(())
 }
 
 fn next_flags(bench: &mut Bench) -> Outcome {

@@ -5,7 +5,7 @@ use wardkey_sim::auth_data::Flags;
 use wardkey_sim::fido_client::{Permissions, PinProtocol, PinUvAuthToken, Status};
 
 use crate::bench::{Bench, MAKE_CREDENTIAL, RP_ID};
-use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, refused};
+use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, present, refused};
 use crate::key::User;
 use crate::parameters::{Parameters, descriptor};
 
@@ -104,6 +104,7 @@ pub(super) const SCRIPT: Script = Script {
             "sets BE for synced credentials only, and BS never without BE",
             backup_flags,
         ),
+        Case::new("long-names", "keeps long names whole", long_names),
         Case::new("any-rp-id", "takes ids that are no domains", any_rp_id),
     ],
 };
@@ -370,6 +371,26 @@ fn backup_flags(bench: &mut Bench) -> Outcome {
             "flag BS is set without BE"
         );
     }
+    Ok(())
+}
+
+fn long_names(bench: &mut Bench) -> Outcome {
+    bench.set_pin(TWO)?;
+    let name = "é".repeat(100);
+    let mut request = bench.registration_of(true);
+    request.user.name = Some(name.clone());
+    request.user.display_name = Some(name.clone());
+    let token = token(bench)?;
+    bench.register(&request.authorized_by(&token))?;
+    let token = bench.token(TWO, Permissions::GET_ASSERTION, Some(RP_ID))?;
+    let request = bench.assertion_for(RP_ID).authorized_by(&token);
+    let user = present(bench.assert(&request)?.user, "user")?;
+    ensure_eq!(user.name.as_deref(), Some(name.as_str()), "user.name");
+    ensure_eq!(
+        user.display_name.as_deref(),
+        Some(name.as_str()),
+        "user.displayName"
+    );
     Ok(())
 }
 
