@@ -1,4 +1,5 @@
-"""python-fido2's own device tests on a key of ours: a plugin, used as `pytest -p device_suite FOLDER/tests/device`.
+"""python-fido2's own device tests on a key of ours: a plugin, used as `pytest -p device_suite FOLDER/tests/device`; with
+`--switched`, on a key that is in everything what a key usually is not.
 
 It starts a key, shows it to the tests as the only one that is plugged in, and gives them its control port as their
 `--controller`, so that nobody has to touch or replug anything. No test may skip itself, unless it is about an algorithm
@@ -13,6 +14,8 @@ import fido2.hid
 import pytest
 from key_process import Key
 
+SWITCHES = ["--kind", "device-bound", "--large-blobs", "extension", "--post-quantum"]
+
 # The beginnings of test names.
 LEFT_OUT = {
     "test_bioenroll.py": "fingerprints are enrolled with the operating system, not with the key",
@@ -22,9 +25,15 @@ LEFT_OUT = {
     "test_config.py::test_ep_": "enterprise attestation is not configured",
 }
 
+LEFT_OUT_WHEN_SWITCHED = {
+    "test_largeblobs.py": "data is kept with passkeys, not in the array",
+    "test_credman.py::test_missing_permissions": "asks for a token for the array of large blobs",
+}
+
 ALGORITHM_IS_NOT_ADVERTISED = re.compile(r"Skipped: Algorithm \w+ not supported")
 
 KEY = pytest.StashKey[Key]()
+LEFT_OUT_HERE = pytest.StashKey[dict[str, str]]()
 
 
 class UsbStack:
@@ -49,10 +58,16 @@ for name in ["list_descriptors", "get_descriptor", "open_connection"]:
     setattr(fido2.hid, name, getattr(USB_STACK, name))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--switched", action="store_true", help="throw all switches of the key")
+
+
 def pytest_configure(config):
+    is_switched = config.getoption("switched")
+    config.stash[LEFT_OUT_HERE] = {**LEFT_OUT, **(LEFT_OUT_WHEN_SWITCHED if is_switched else {})}
     folder = TemporaryDirectory(prefix="wardkey-")
     config.add_cleanup(folder.cleanup)
-    key = Key(Path(folder.name), presence="ask")
+    key = Key(Path(folder.name), presence="ask", arguments=SWITCHES if is_switched else [])
     config.add_cleanup(key.close)
     key.start()
     USB_STACK.key = config.stash[KEY] = key
@@ -61,13 +76,14 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    left_out_here = config.stash[LEFT_OUT_HERE]
     kept, left_out, beginnings = [], [], set()
     for item in items:
         name = item.nodeid.rpartition("/")[2]
-        beginning = next((beginning for beginning in LEFT_OUT if name.startswith(beginning)), None)
+        beginning = next((beginning for beginning in left_out_here if name.startswith(beginning)), None)
         (left_out if beginning else kept).append(item)
         beginnings.add(beginning)
-    if gone := LEFT_OUT.keys() - beginnings:
+    if gone := left_out_here.keys() - beginnings:
         raise pytest.UsageError(f"there are no such tests to leave out: {gone}")
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
@@ -83,7 +99,7 @@ def pytest_runtest_makereport():
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
     terminalreporter.section("left out")
-    for beginning, reason in LEFT_OUT.items():
+    for beginning, reason in config.stash[LEFT_OUT_HERE].items():
         terminalreporter.line(f"{beginning}*: {reason}")
     if exitstatus:
         terminalreporter.section("what the key said")

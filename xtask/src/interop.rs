@@ -16,11 +16,14 @@ pub(crate) fn interop(steps: &mut Steps) -> Result<(), Failure> {
         cargo(["build", "--locked", "--release"]).finish()
     });
     steps.run("python-fido2", || pytest(&python).arg("tests/interop").finish());
-    steps.run("python-fido2's device tests", || {
+    let device_tests = || {
         pytest(&python)
             .args(["-p", "device_suite", "--rootdir"])
             .args([&their_tests, &their_tests.join("tests/device")])
-            .finish()
+    };
+    steps.run("python-fido2's device tests", || device_tests().finish());
+    steps.run("python-fido2's device tests, all switches thrown", || {
+        device_tests().arg("--switched").finish()
     });
     Ok(())
 }
