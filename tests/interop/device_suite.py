@@ -1,5 +1,5 @@
-"""python-fido2's own device tests on a key of ours: a plugin, used as `pytest -p device_suite FOLDER/tests/device`; with
-`--switched`, on a key that is in everything what a key usually is not.
+"""python-fido2's own device tests on a key of ours: a plugin, used as `pytest -p device_suite FOLDER/tests/device`.
+With `--switched`, on a key that is in everything what a key usually is not.
 
 It starts a key, shows it to the tests as the only one that is plugged in, and gives them its control port as their
 `--controller`, so that nobody has to touch or replug anything. No test may skip itself, unless it is about an algorithm

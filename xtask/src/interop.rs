@@ -1,6 +1,7 @@
 //! The newest python-fido2 from PyPI against the release binary, over its raw socket: our tests, which use it as a client,
 //! and its own tests of devices.
 
+use std::env;
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -12,10 +13,17 @@ use crate::tools;
 pub(crate) fn interop(steps: &mut Steps) -> Result<(), Failure> {
     let python = tools::python()?;
     let their_tests = tools::python_fido2_tests(&python)?;
+    let older = env::join_paths(tools::older_python_fido2(&python)?)
+        .map_err(|error| Failure::new(format!("the cache folder: {error}")))?;
     steps.run("build the release binary", || {
         cargo(["build", "--locked", "--release"]).finish()
     });
-    steps.run("python-fido2", || pytest(&python).arg("tests/interop").finish());
+    steps.run("python-fido2", || {
+        pytest(&python)
+            .arg("tests/interop")
+            .env("OLDER_FIDO2", older)
+            .finish()
+    });
     let device_tests = || {
         pytest(&python)
             .args(["-p", "device_suite", "--rootdir"])

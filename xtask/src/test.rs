@@ -34,7 +34,9 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
 
     steps.run("install what the tests need", || {
         tools::install_packages(&missing)?;
-        tools::python_fido2_tests(&tools::python()?)?;
+        let python = tools::python()?;
+        tools::python_fido2_tests(&python)?;
+        tools::older_python_fido2(&python)?;
         fuzz::install()?;
         Ok(())
     });
@@ -59,7 +61,7 @@ fn announce(missing: &[&str]) -> Result<(), Failure> {
         println!("  Debian packages    {}", missing.join(" "));
     }
     println!(
-        "  Python packages    fido2 with its own tests, and pytest, in {} and {}",
+        "  Python packages    fido2 in several versions, its own tests, and pytest, in {} and {}",
         paths::cache("python")?.display(),
         paths::cache("python-fido2")?.display()
     );

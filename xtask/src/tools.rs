@@ -107,7 +107,7 @@ pub(crate) fn python() -> Result<PathBuf, Failure> {
     ];
     if let Err(failure) = program(&python).args(upgrade).finish() {
         if !works("import fido2, pytest") {
-            return Err(failure.hint("the Python package index has to be reachable once"));
+            return Err(unreachable_index(failure));
         }
         println!("{failure}\ngoing on with the versions that are here");
     }
@@ -135,20 +135,56 @@ pub(crate) fn python_fido2_tests(python: &Path) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// Unpacks the tests of a source package; `folder` appears when they are complete.
-fn fetch_tests(python: &Path, package: &str, folder: &Path) -> Result<(), Failure> {
-    let part = folder.with_file_name(format!("{package}.part"));
+/// Versions of python-fido2 that distributions still have, and programs with them.
+const OLDER_FIDO2: [&str; 4] = ["0.9.3", "1.1.3", "1.2.0", "2.0.0"];
+
+/// Folders with one older python-fido2 each, and what it needs.
+pub(crate) fn older_python_fido2(python: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let folders = paths::cache("python-fido2")?;
+    let install = |version: &str| {
+        let folder = folders.join(version);
+        if folder.is_dir() {
+            return Ok(folder);
+        }
+        let part = new_part(&folder)?;
+        program(python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args([&format!("fido2=={version}"), "cryptography<51", "--target"])
+            .arg(&part)
+            .finish()
+            .map_err(unreachable_index)?;
+        fs::rename(&part, &folder).map_err(about(&folder))?;
+        Ok(folder)
+    };
+    OLDER_FIDO2.into_iter().map(install).collect()
+}
+
+/// A new folder beside `folder`, which is to become that folder once it is complete.
+fn new_part(folder: &Path) -> Result<PathBuf, Failure> {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(".part");
+    let part = PathBuf::from(name);
     if part.is_dir() {
         fs::remove_dir_all(&part).map_err(about(&part))?;
     }
     fs::create_dir_all(&part).map_err(about(&part))?;
+    Ok(part)
+}
+
+fn unreachable_index(failure: Failure) -> Failure {
+    failure.hint("the Python package index has to be reachable once")
+}
+
+/// Unpacks the tests of a source package; `folder` appears when they are complete.
+fn fetch_tests(python: &Path, package: &str, folder: &Path) -> Result<(), Failure> {
+    let part = new_part(folder)?;
     let requirement = package.replacen('-', "==", 1);
     program(python)
         .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
         .args(["--no-deps", "--no-binary", "fido2", &requirement, "--dest"])
         .arg(&part)
         .finish()
-        .map_err(|failure| failure.hint("the Python package index has to be reachable once"))?;
+        .map_err(unreachable_index)?;
     program("tar")
         .arg("-xzf")
         .arg(part.join(format!("{package}.tar.gz")))
