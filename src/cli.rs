@@ -179,7 +179,7 @@ pub(crate) struct Key {
     /// For tests only: verify the user without a user
     #[arg(long, value_enum, conflicts_with_all = ["verify", "verify_command"], help_heading = "Test mode")]
     pub(crate) verification: Option<Verification>,
-    /// For tests only: a loopback HTTP port through which a test touches and replugs the key
+    /// For tests only: a loopback HTTP port through which a test touches and replugs the key, and verifies its user
     #[arg(long, value_name = "ADDR", help_heading = "Test mode")]
     pub(crate) control: Option<SocketAddr>,
 }
@@ -191,7 +191,7 @@ pub(crate) struct Prompting {
     #[arg(long, value_enum, default_value_t = PromptWay::Auto)]
     pub(crate) prompt: PromptWay,
     /// Ask this program, without a shell and without this terminal: the request is JSON on its standard input; exit
-    /// code 0 approves, 1 denies
+    /// code 0 approves, 1 denies. If the request has several `accounts`, it may print the place of one, from 0 on
     #[arg(long, value_name = "PROGRAM", conflicts_with = "prompt")]
     pub(crate) prompt_command: Option<PathBuf>,
 }

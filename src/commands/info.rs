@@ -78,31 +78,24 @@ fn as_text(info: &Info, state: &str, running: bool) -> String {
         ProfileName::Synced => "synced",
         ProfileName::DeviceBound | ProfileName::U2f => "device-bound",
     };
+    let kind = if running {
+        kind.to_owned()
+    } else {
+        format!("{kind}, unless it is started with another --kind")
+    };
     let rows = [
         ["Version", env!("CARGO_PKG_VERSION")],
         ["State folder", state],
         ["Running", &runner],
         ["Passkeys", &info.passkeys.to_string()],
-        ["Kind", &unless_told(running, kind, "--kind")],
+        ["Kind", &kind],
         ["AAGUID", &show::uuid(&info.aaguid)],
         ["Speaks", &info.speaks.join(", ")],
         ["PIN", &pin(&info.pin)],
         ["Verification", &verification(&info.verification, running)],
-        [
-            "Large blobs",
-            &unless_told(running, &large_blobs(&info.large_blobs), "--large-blobs"),
-        ],
+        ["Large blobs", &large_blobs(&info.large_blobs)],
     ];
     show::table(&rows.map(|row| row.map(str::to_owned)))
-}
-
-/// A key that does not run can be started as something else.
-fn unless_told(running: bool, fact: &str, option: &str) -> String {
-    if running {
-        fact.to_owned()
-    } else {
-        format!("{fact}, unless it is started with another {option}")
-    }
 }
 
 fn pin(pin: &Pin) -> String {
