@@ -1,6 +1,6 @@
 //! U2F_AUTHENTICATE, `U2F Raw Message Formats §5`: check a key handle, or sign with it.
 
-use wardkey_vault::{CredentialId, Profile, RpIdHash};
+use wardkey_vault::{CredProtect, CredentialId, Profile, RpIdHash};
 
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
@@ -85,7 +85,8 @@ impl Authenticator {
     }
 
     /// The credential that a key handle names, if U2F may use it: its signatures are ECDSA, and have no place for the
-    /// backup flags, so a synced credential would seem to have changed its nature (`WebAuthn L3 §6.1.3`).
+    /// backup flags, so a synced credential would seem to have changed its nature (`WebAuthn L3 §6.1.3`). It verifies
+    /// nobody, so a credential that demands that does not exist here (`CTAP 2.3 §12.1`).
     fn u2f_credential(&self, request: &Request) -> Result<Credential, StatusWord> {
         let id = request.key_handle.as_ref().ok_or(StatusWord::WRONG_DATA)?;
         let credential = store::find(&self.vault, &request.application, id)?;
@@ -117,5 +118,7 @@ fn is_usable(credential: &Credential) -> bool {
         Profile::Synced => false,
         Profile::DeviceBound | Profile::U2f => true,
     };
-    counts && credential.key.algorithm.scheme() == Scheme::P256
+    counts
+        && credential.key.algorithm.scheme() == Scheme::P256
+        && credential.traits.cred_protect != CredProtect::Required
 }

@@ -28,7 +28,7 @@ impl StatusWord {
     /// The length of the request is wrong.
     pub const WRONG_LENGTH: Self = Self(0x6700);
     /// The key demands user verification, which U2F does not know.
-    pub const CONDITIONS_NOT_ALLOWED: Self = Self(0x6986);
+    pub const COMMAND_NOT_ALLOWED: Self = Self(0x6986);
     /// The parameters of the instruction are not known.
     pub const INCORRECT_P1_P2: Self = Self(0x6A86);
     /// The instruction is not known.
@@ -74,7 +74,7 @@ impl Authenticator {
 
     fn instruction(&mut self, apdu: &Apdu<'_>) -> Result<Step, StatusWord> {
         match apdu.instruction {
-            0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::CONDITIONS_NOT_ALLOWED),
+            0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::COMMAND_NOT_ALLOWED),
             0x01 => Ok(Self::u2f_register(register::Request::read(apdu.data)?)),
             0x02 => {
                 let control = authenticate::Control::read(apdu.parameter_1)?;

@@ -7,7 +7,7 @@ use crate::config::KeyKind;
 use crate::gesture::{Gesture, Purpose};
 use crate::status::StatusCode;
 use crate::testing::{
-    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, descriptors, option, verifies_p256,
+    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, descriptors, map, option, verifies_p256,
 };
 
 const CHALLENGE: [u8; 32] = [0xC4; 32];
@@ -298,5 +298,40 @@ fn a_ctap2_credential_signs_over_u2f_if_it_is_device_bound_and_ecdsa() {
             let answer = key.msg(&authenticate(0x03, &application(), &id));
             assert_eq!(status(&answer) == [0x90, 0x00], usable);
         }
+    }
+}
+
+#[test]
+fn a_credential_that_demands_user_verification_does_not_exist_for_u2f() {
+    for (level, usable) in [(1, true), (2, true), (3, false)] {
+        for kept in [false, true] {
+            let mut key = Key::new(KeyKind::DeviceBound);
+            let request = Members::make_credential()
+                .with(6, map([("credProtect", Value::Unsigned(level))]))
+                .with(7, option("rk", kept));
+            let id = key.register(&request).id;
+            for (control, found) in [(0x03, [0x90, 0x00]), (0x07, [0x69, 0x85]), (0x08, [0x90, 0x00])] {
+                let answer = key.msg(&authenticate(control, &application(), &id));
+                let expected = if usable { found } else { [0x6A, 0x80] };
+                assert_eq!(status(&answer), expected, "{level} {kept} {control:02x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_always_verifies_neither_registers_nor_signs() {
+    let (mut key, Registered { handle, .. }) = key_and_registration();
+    assert_eq!(key.cbor(&[0x0D, 0xA1, 0x01, 0x02]).status(), StatusCode::OK);
+    let mut requests = vec![register_for(application())];
+    requests.extend([0x03, 0x07, 0x08].map(|control| authenticate(control, &application(), &handle)));
+    for request in &requests {
+        let answer = key.msg(request);
+        assert_eq!((answer.prompt, answer.bytes), (None, vec![0x69, 0x86]));
+    }
+    assert_eq!(status(&key.msg(&[0, 3, 0, 0])), [0x90, 0x00]);
+    assert_eq!(key.cbor(&[0x0D, 0xA1, 0x01, 0x02]).status(), StatusCode::OK);
+    for request in &requests {
+        assert_ne!(status(&key.msg(request)), [0x69, 0x86]);
     }
 }
