@@ -1,6 +1,8 @@
 //! authenticatorCredentialManagement, `CTAP 2.3 §6.8`: lists, renames and deletes discoverable credentials. Reading is also
 //! allowed to holders of the persistent token. Lists are walked, never gathered: one answer holds one entry.
 
+use std::vec;
+
 use wardkey_transport::time::Instant;
 use wardkey_vault::{CredProtect, CredentialId, Passkey, RpIdHash};
 
@@ -22,7 +24,8 @@ pub(crate) struct Request {
     /// The parameters of the subcommand as they were sent, because they are authenticated.
     encoded: Vec<u8>,
     rp_id_hash: Option<RpIdHash>,
-    credential: Option<CredentialId>,
+    /// The credential that is named; one that cannot be ours has no id.
+    credential: Option<Option<CredentialId>>,
     user: Option<User>,
     pin_uv_auth: PinUvAuth,
 }
@@ -80,10 +83,7 @@ impl Request {
             // What was accepted is canonical, so encoding gives back what was sent.
             encoded: value.as_ref().map(cbor::encode).unwrap_or_default(),
             rp_id_hash: members.get(1_u64).map(read_hash).transpose()?,
-            credential: match members.get(2_u64) {
-                None => None,
-                Some(value) => Descriptors::read_one(value)?,
-            },
+            credential: members.get(2_u64).map(Descriptors::read_one).transpose()?,
             user: members.get(3_u64).map(User::read).transpose()?,
             pin_uv_auth: PinUvAuth::read(parameters, 0x04, 0x03)?,
         })
@@ -141,14 +141,14 @@ impl Authenticator {
             Subcommand::DeleteCredential => {
                 let proof = proof(credential.is_some())?;
                 let id = required(credential)?;
-                let passkey = self.authorize_change(now, &proof, &message, &id)?;
+                let passkey = self.authorize_change(now, &proof, &message, id.as_ref())?;
                 self.vault.delete(&mut *self.rng, &passkey.id)?;
                 Ok(Response::empty())
             }
             Subcommand::UpdateUserInformation => {
                 let proof = proof(credential.is_some() && user.is_some())?;
                 let (id, user) = (required(credential)?, required(user)?);
-                let passkey = self.authorize_change(now, &proof, &message, &id)?;
+                let passkey = self.authorize_change(now, &proof, &message, id.as_ref())?;
                 self.update_user(passkey, user)
             }
             Subcommand::Unknown => Err(StatusCode::INVALID_SUBCOMMAND),
@@ -187,17 +187,21 @@ impl Authenticator {
         now: Instant,
         proof: &Proof,
         message: &[&[u8]],
-        id: &CredentialId,
+        id: Option<&CredentialId>,
     ) -> Result<Passkey, StatusCode> {
-        let passkey = self.vault.load(id)?;
-        let rp = passkey.as_ref().map(|passkey| RpIdHash::of(&passkey.rp_id));
         let token = self
             .token
             .authorize(now, proof, message, Permission::CredentialManagement)?;
-        match token.rp() {
-            Some(bound) if rp.as_ref() != Some(bound) => Err(StatusCode::PIN_AUTH_INVALID),
-            Some(_) | None => passkey.ok_or(StatusCode::NO_CREDENTIALS),
+        let bound = token.rp().copied();
+        let passkey = match id {
+            None => None,
+            Some(id) => self.vault.load(id)?,
+        };
+        let rp = passkey.as_ref().map(|passkey| RpIdHash::of(&passkey.rp_id));
+        if bound.is_some() && bound != rp {
+            return Err(StatusCode::PIN_AUTH_INVALID);
         }
+        passkey.ok_or(StatusCode::NO_CREDENTIALS)
     }
 
     /// getCredsMetadata, `CTAP 2.3 §6.8.2`.
@@ -236,16 +240,8 @@ impl Authenticator {
     }
 
     fn relying_party(&self, rp: &RpIdHash, total: Option<usize>) -> Result<Response, StatusCode> {
-        let newest = self
-            .vault
-            .find_by_rp(rp, CredProtect::Required)
-            .into_iter()
-            .next();
-        let passkey = match newest {
-            Some(id) => self.vault.load(&id)?,
-            None => None,
-        }
-        .ok_or(StatusCode::OTHER)?;
+        let mut ids = self.vault.find_by_rp(rp, CredProtect::Required).into_iter();
+        let passkey = self.next_stored(&mut ids)?.ok_or(StatusCode::OTHER)?;
         let mut entity = Map::new([("id", Value::Text(&passkey.rp_id))]);
         if let Some(name) = &passkey.rp_name {
             entity.insert("name", Value::Text(name));
@@ -266,8 +262,8 @@ impl Authenticator {
         let ids = self.vault.find_by_rp(rp, CredProtect::Required);
         let total = ids.len();
         let mut ids = ids.into_iter();
-        let first = ids.next().ok_or(StatusCode::NO_CREDENTIALS)?;
-        let response = self.credential(&first, Some(total))?;
+        let first = self.next_stored(&mut ids)?.ok_or(StatusCode::NO_CREDENTIALS)?;
+        let response = credential(first, Some(total))?;
         self.session = Session::Credentials(continuation.after(ids));
         Ok(response)
     }
@@ -278,35 +274,20 @@ impl Authenticator {
             return Err(StatusCode::NOT_ALLOWED);
         };
         let (mut ids, continuation) = walk.go_on(now, &mut self.token)?;
-        let next = ids.next().ok_or(StatusCode::NOT_ALLOWED)?;
-        let response = self.credential(&next, None)?;
+        let next = self.next_stored(&mut ids)?.ok_or(StatusCode::NOT_ALLOWED)?;
+        let response = credential(next, None)?;
         self.session = Session::Credentials(continuation.after(ids));
         Ok(response)
     }
 
-    fn credential(&self, id: &CredentialId, total: Option<usize>) -> Result<Response, StatusCode> {
-        let passkey = self.vault.load(id)?.ok_or(StatusCode::OTHER)?;
-        let (_, credential) = store::from_passkey(passkey).ok_or(StatusCode::OTHER)?;
-        let signing_key = credential.key.load().ok_or(StatusCode::OTHER)?;
-        let public_key = signing_key.public_key().encode();
-        let user = credential.user.as_ref().ok_or(StatusCode::OTHER)?;
-        let mut members = Map::new([
-            (0x06_u64, Value::Map(user_entity(user))),
-            (0x07, Value::Map(descriptor(&credential.id))),
-            (0x08, cbor::decode(&public_key)?),
-            (
-                0x0A,
-                Value::Unsigned(u64::from(credential.traits.cred_protect.code())),
-            ),
-            (0x0C, Value::Bool(credential.traits.third_party_payment)),
-        ]);
-        if let Some(total) = total {
-            members.insert(0x09_u64, Value::count(total));
+    /// The next of these credentials that is still there: the owner of the key may have deleted some meanwhile.
+    fn next_stored(&self, ids: &mut vec::IntoIter<CredentialId>) -> Result<Option<Passkey>, StatusCode> {
+        for id in ids {
+            if let Some(passkey) = self.vault.load(&id)? {
+                return Ok(Some(passkey));
+            }
         }
-        if let Some(key) = &credential.large_blob_key {
-            members.insert(0x0B_u64, Value::Bytes(key.expose_secret()));
-        }
-        Ok(Response::with(members))
+        Ok(None)
     }
 
     /// updateUserInformation, `CTAP 2.3 §6.8.6`: names that are absent or empty are removed.
@@ -319,6 +300,31 @@ impl Authenticator {
         self.vault.update(&mut *self.rng, &passkey)?;
         Ok(Response::empty())
     }
+}
+
+/// A credential as a list tells it; the first one with the number of all.
+fn credential(passkey: Passkey, total: Option<usize>) -> Result<Response, StatusCode> {
+    let (_, credential) = store::from_passkey(passkey).ok_or(StatusCode::OTHER)?;
+    let signing_key = credential.key.load().ok_or(StatusCode::OTHER)?;
+    let public_key = signing_key.public_key().encode();
+    let user = credential.user.as_ref().ok_or(StatusCode::OTHER)?;
+    let mut members = Map::new([
+        (0x06_u64, Value::Map(user_entity(user))),
+        (0x07, Value::Map(descriptor(&credential.id))),
+        (0x08, cbor::decode(&public_key)?),
+        (
+            0x0A,
+            Value::Unsigned(u64::from(credential.traits.cred_protect.code())),
+        ),
+        (0x0C, Value::Bool(credential.traits.third_party_payment)),
+    ]);
+    if let Some(total) = total {
+        members.insert(0x09_u64, Value::count(total));
+    }
+    if let Some(key) = &credential.large_blob_key {
+        members.insert(0x0B_u64, Value::Bytes(key.expose_secret()));
+    }
+    Ok(Response::with(members))
 }
 
 #[cfg(test)]
