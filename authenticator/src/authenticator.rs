@@ -18,11 +18,13 @@ use crate::state::State;
 use crate::status::StatusCode;
 
 /// How many credentials can be stored.
-pub(crate) const CREDENTIALS_MAX: usize = 200_000;
+const CREDENTIALS_MAX: usize = 200_000;
 
 /// A CTAP2 and U2F authenticator.
 pub struct Authenticator {
     pub(crate) vault: Vault,
+    /// How many credentials can be stored.
+    pub(crate) credentials_max: usize,
     pub(crate) config: Config,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) powered_up: Instant,
@@ -52,6 +54,7 @@ impl Authenticator {
         };
         Ok(Self {
             vault,
+            credentials_max: CREDENTIALS_MAX,
             config,
             rng,
             powered_up,
@@ -142,7 +145,7 @@ impl Authenticator {
 
     /// How many more credentials can be stored.
     pub(crate) fn remaining_credentials(&self) -> usize {
-        CREDENTIALS_MAX.saturating_sub(self.vault.len())
+        self.credentials_max.saturating_sub(self.vault.len())
     }
 
     /// Power was off and is back: what is not in the vault is forgotten, and reset is allowed for a while.

@@ -144,13 +144,18 @@ impl Descriptors {
         self.announced == 0
     }
 
-    /// The ids, in the order sent, each once or more.
-    pub(crate) fn ids(&self) -> Result<&[CredentialId], StatusCode> {
+    /// The list, if it has no more descriptors than getInfo allows.
+    pub(crate) fn within_limit(self) -> Result<Self, StatusCode> {
         if self.announced > DESCRIPTORS_MAX {
             Err(StatusCode::LIMIT_EXCEEDED)
         } else {
-            Ok(&self.ids)
+            Ok(self)
         }
+    }
+
+    /// The ids, in the order sent, each once or more.
+    pub(crate) fn ids(&self) -> &[CredentialId] {
+        &self.ids
     }
 }
 

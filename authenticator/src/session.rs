@@ -3,8 +3,7 @@
 //!
 //! | command                              | with its own left-over            | with another's, or none |
 //! | ------------------------------------ | --------------------------------- | ----------------------- |
-//! | getNextAssertion                     | the next one; NOT_ALLOWED 30 s after the last | NOT_ALLOWED  |
-//! | enumerate…GetNext…                   | the next one; NOT_ALLOWED 30 s after the last, or when its token has ended | NOT_ALLOWED |
+//! | getNextAssertion, enumerate…GetNext… | the next one; NOT_ALLOWED 30 s after the last, or when its token has ended | NOT_ALLOWED |
 //! | largeBlobs with the next fragment    | goes on                           | INVALID_SEQ             |
 //! | getInfo, and all of U2F              | stays                             | stays                   |
 //! | every other CTAP2 command, power cycle | forgotten                       | forgotten               |
@@ -44,7 +43,7 @@ pub(crate) enum Session {
     #[default]
     Idle,
     /// Assertions that have not been fetched.
-    Assertions(Assertions),
+    Assertions(Box<Assertions>),
     /// Relying parties, and the last one that was told.
     RelyingParties(Walk<RpIdHash>),
     /// Credentials of a relying party that have not been told.
@@ -53,11 +52,11 @@ pub(crate) enum Session {
     LargeBlobWrite(LargeBlobWrite),
 }
 
-/// Assertions that have not been fetched.
+/// Assertions that have not been fetched: what they have in common, and whose they are.
 pub(crate) struct Assertions {
     assertion: Assertion,
     credentials: vec::IntoIter<CredentialId>,
-    last_fetched: Instant,
+    continuation: Continuation,
 }
 
 /// A large-blob array of which the end is missing.
@@ -93,21 +92,27 @@ impl Continuation {
             continuation: self,
         }
     }
-}
 
-impl<T> Walk<T> {
-    /// What is left, if the next step comes in time and the token that allowed the first is still in use.
-    pub(crate) fn go_on(self, now: Instant, token: &mut Token) -> Result<(T, Continuation), StatusCode> {
-        let Continuation {
+    /// What holds after one more step, if that comes in time and the token that allowed the first is still in use.
+    fn go_on(self, now: Instant, token: &mut Token) -> Result<Self, StatusCode> {
+        let Self {
             last_step,
             needs_token,
-        } = self.continuation;
+        } = self;
         let in_time = now.saturating_duration_since(last_step) <= CONTINUATION_TIMEOUT;
         if in_time && (!needs_token || token.is_in_use(now)) {
-            Ok((self.rest, Continuation::new(now, needs_token)))
+            Ok(Self::new(now, needs_token))
         } else {
             Err(StatusCode::NOT_ALLOWED)
         }
+    }
+}
+
+impl<T> Walk<T> {
+    /// What is left, if one more step is allowed.
+    pub(crate) fn go_on(self, now: Instant, token: &mut Token) -> Result<(T, Continuation), StatusCode> {
+        let Self { rest, continuation } = self;
+        Ok((rest, continuation.go_on(now, token)?))
     }
 }
 
@@ -145,36 +150,27 @@ impl Session {
     /// Keeps the credentials that a first assertion left over.
     pub(crate) fn keep(
         &mut self,
-        now: Instant,
+        continuation: Continuation,
         assertion: Assertion,
         credentials: vec::IntoIter<CredentialId>,
     ) {
-        *self = Self::Assertions(Assertions {
+        *self = Self::Assertions(Box::new(Assertions {
             assertion,
             credentials,
-            last_fetched: now,
-        });
+            continuation,
+        }));
     }
+}
 
-    /// What the next assertion is about, and with which credential. `CTAP 2.3 §6.3 steps 1 to 4 and 7`.
-    pub(crate) fn next_assertion(&mut self, now: Instant) -> Result<(&Assertion, CredentialId), StatusCode> {
-        if !self.is_live(now) {
-            *self = Self::Idle;
-        }
-        let Self::Assertions(assertions) = self else {
-            return Err(StatusCode::NOT_ALLOWED);
-        };
-        let credential = assertions.credentials.next().ok_or(StatusCode::NOT_ALLOWED)?;
-        assertions.last_fetched = now;
-        Ok((&assertions.assertion, credential))
-    }
-
-    fn is_live(&self, now: Instant) -> bool {
-        match self {
-            Self::Assertions(assertions) => {
-                now.saturating_duration_since(assertions.last_fetched) <= CONTINUATION_TIMEOUT
-            }
-            Self::Idle | Self::RelyingParties(_) | Self::Credentials(_) | Self::LargeBlobWrite(_) => false,
-        }
+impl Assertions {
+    /// What the next assertion is about, and with which credential. `CTAP 2.3 §6.3 steps 2 to 4 and 7`.
+    pub(crate) fn next(
+        &mut self,
+        now: Instant,
+        token: &mut Token,
+    ) -> Result<(&Assertion, CredentialId), StatusCode> {
+        self.continuation = self.continuation.go_on(now, token)?;
+        let credential = self.credentials.next().ok_or(StatusCode::NOT_ALLOWED)?;
+        Ok((&self.assertion, credential))
     }
 }

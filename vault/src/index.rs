@@ -96,6 +96,10 @@ impl Index {
         same_account.into_iter().chain(same_id).cloned().collect()
     }
 
+    pub(crate) fn has_account(&self, rp: &RpIdHash, user_id: &[u8]) -> bool {
+        self.by_account.contains_key(&Account::of(rp, user_id))
+    }
+
     pub(crate) fn row(&self, id: &CredentialId) -> Option<RowId> {
         self.by_id.get(id).map(|known| known.row)
     }

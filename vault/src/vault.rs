@@ -128,6 +128,11 @@ impl Vault {
         }
     }
 
+    /// Whether there is a stored credential of this user handle at this relying party, which storing one more replaces.
+    pub fn has_account(&self, rp: &RpIdHash, user_id: &[u8]) -> bool {
+        self.index.has_account(rp, user_id)
+    }
+
     /// Changes whenever the stored credentials do.
     pub fn store_state(&self) -> StoreState {
         self.store_state

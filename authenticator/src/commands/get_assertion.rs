@@ -21,7 +21,7 @@ use crate::pin::permissions::Permission;
 use crate::pin_uv_auth::PinUvAuth;
 use crate::prompt_text;
 use crate::response::Response;
-use crate::session::Assertion;
+use crate::session::{Assertion, Continuation};
 use crate::status::StatusCode;
 use crate::store::{self, Credential};
 
@@ -56,6 +56,7 @@ pub(crate) struct Located {
     /// At least one. Several only without an allowList; then the newest first.
     credentials: Vec<CredentialId>,
     has_allow_list: bool,
+    verified_by_token: bool,
 }
 
 impl Request {
@@ -96,7 +97,7 @@ impl Authenticator {
         let checked = Checked {
             rp_id,
             client_data_hash,
-            allow_list,
+            allow_list: allow_list.within_limit()?,
             extensions,
             presence,
         };
@@ -143,6 +144,7 @@ impl Authenticator {
             evidence,
             credentials,
             has_allow_list: !request.allow_list.is_empty(),
+            verified_by_token,
         };
         let prompt = self.with_accounts(prompt, &located)?;
         if located.evidence.is_present() && !prompt.accounts.is_empty() {
@@ -202,6 +204,7 @@ impl Authenticator {
             evidence,
             mut credentials,
             has_allow_list,
+            verified_by_token,
         } = located;
         if evidence.is_present() {
             self.token.spend(); // step 9
@@ -224,7 +227,8 @@ impl Authenticator {
         let mut members = self.sign_assertion(&assertion, &first)?;
         members.user_selected = user_selected;
         if count > 1 {
-            self.session.keep(now, assertion, credentials);
+            let continuation = Continuation::new(now, verified_by_token);
+            self.session.keep(continuation, assertion, credentials);
             members.number_of_credentials = u64::try_from(count).ok();
         }
         Ok(members.into_response())
@@ -257,7 +261,7 @@ impl Authenticator {
         allow_list: &Descriptors,
         evidence: &Evidence,
     ) -> Result<Option<CredentialId>, StatusCode> {
-        for id in allow_list.ids()? {
+        for id in allow_list.ids() {
             let found = store::find(&self.vault, rp, id)?;
             if found.is_some_and(|found| {
                 evidence.is_verified() || found.traits.cred_protect != CredProtect::Required
@@ -307,27 +311,26 @@ impl Authenticator {
         } = assertion;
         let credential = store::find(&self.vault, rp_id_hash, id)?.ok_or(StatusCode::NO_CREDENTIALS)?;
         let outputs = self.get_outputs(wanted, &credential, evidence);
-        let unsigned_outputs = self.access_large_blob(wanted, &credential, *has_allow_list)?;
-        let Credential {
-            id,
-            profile,
-            key,
-            user,
-            large_blob_key,
-            ..
-        } = credential;
-        let signing_key = key.load().ok_or(StatusCode::OTHER)?;
-        let signature_count = self.signature_count(profile)?;
+        let signing_key = credential.key.load().ok_or(StatusCode::OTHER)?;
+        let signature_count = self.signature_count(credential.profile)?;
         let auth_data = AuthData {
             rp_id_hash,
             evidence,
-            profile,
+            profile: credential.profile,
             signature_count,
             outputs: &outputs,
         }
         .encode();
         let message = [&auth_data[..], &client_data_hash.0].concat();
         let signature = signing_key.sign(&mut *self.rng, &message); // step 13
+        // Order: writing comes last, so that a command that fails has written nothing.
+        let unsigned_outputs = self.access_large_blob(wanted, &credential, *has_allow_list)?;
+        let Credential {
+            id,
+            user,
+            large_blob_key,
+            ..
+        } = credential;
         Ok(Members {
             id,
             auth_data,

@@ -10,16 +10,19 @@ use crate::status::StatusCode;
 
 impl Authenticator {
     pub(crate) fn get_next_assertion(&mut self, now: Instant) -> Result<Response, StatusCode> {
-        // Out of the session while it is used, because signing needs the rest of the authenticator.
-        let mut session = core::mem::take(&mut self.session);
-        let result = self.next_of(&mut session, now);
-        self.session = session;
-        result
-    }
-
-    fn next_of(&mut self, session: &mut Session, now: Instant) -> Result<Response, StatusCode> {
-        let (assertion, credential) = session.next_assertion(now)?; // steps 1 to 4, 7 and 8
-        self.sign_assertion(assertion, &credential)
-            .map(|members| members.into_response()) // steps 5 and 6
+        // Out of the session while it is used, because signing needs the rest of the authenticator. What fails is over.
+        let Session::Assertions(mut assertions) = core::mem::take(&mut self.session) else {
+            return Err(StatusCode::NOT_ALLOWED); // step 1
+        };
+        let members = loop {
+            let (assertion, credential) = assertions.next(now, &mut self.token)?; // steps 2 to 4, 7 and 8
+            match self.sign_assertion(assertion, &credential) {
+                // The owner of the key has deleted it meanwhile.
+                Err(StatusCode::NO_CREDENTIALS) => {}
+                signed => break signed?, // steps 5 and 6
+            }
+        };
+        self.session = Session::Assertions(assertions);
+        Ok(members.into_response())
     }
 }

@@ -141,7 +141,7 @@ impl Authenticator {
             rp,
             user,
             algorithm,
-            exclude_list,
+            exclude_list: exclude_list.within_limit()?,
             extensions,
             residence,
             format,
@@ -349,7 +349,10 @@ impl Authenticator {
     }
 
     fn keep(&mut self, credential: NewCredential, new: Minted) -> Result<(), StatusCode> {
-        if self.remaining_credentials() == 0 {
+        let replaces = self
+            .vault
+            .has_account(&credential.rp.id.hash(), &credential.user.id);
+        if self.remaining_credentials() == 0 && !replaces {
             return Err(StatusCode::KEY_STORE_FULL);
         }
         Ok(store::store(&mut self.vault, &mut *self.rng, credential, new)?)
@@ -408,7 +411,7 @@ impl Authenticator {
 
     /// Whether one of these credentials is ours, of this relying party, and may be known to whoever asks.
     fn has_any(&self, rp: &RpIdHash, list: &Descriptors, evidence: &Evidence) -> Result<bool, StatusCode> {
-        for id in list.ids()? {
+        for id in list.ids() {
             let found = store::find(&self.vault, rp, id)?;
             if found.is_some_and(|found| {
                 evidence.is_verified() || found.traits.cred_protect != CredProtect::Required

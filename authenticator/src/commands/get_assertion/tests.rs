@@ -6,18 +6,17 @@ use super::*;
 use crate::cbor::Value;
 use crate::command::MESSAGE_LEN_MAX;
 use crate::config::{Algorithms, KeyKind};
+use crate::gesture::Modality;
+use crate::pin::built_in::Verifier;
 use crate::testing::SeededRng;
+use crate::testing::platform::{GA, PIN};
 use crate::testing::{
-    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option, user,
-    verifies,
+    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option,
+    resident, user, verifies,
 };
 
 fn base() -> Members<'static> {
     Members::get_assertion()
-}
-
-fn resident() -> Members<'static> {
-    Members::make_credential().with(7, option("rk", true))
 }
 
 fn next(key: &mut Key) -> Answer {
@@ -408,5 +407,54 @@ fn without_a_first_assertion_there_is_no_next() {
     assert_eq!(
         next(&mut Key::new(KeyKind::Synced)).status(),
         StatusCode::NOT_ALLOWED
+    );
+}
+
+#[test]
+fn the_next_assertion_waits_no_longer_than_the_token_of_the_first_is_in_use() {
+    for (verified, status) in [(true, StatusCode::NOT_ALLOWED), (false, StatusCode::OK)] {
+        let (mut key, _) = key_with_three_accounts();
+        key.set_pin(PIN);
+        let ticket = key.token(GA, None);
+        let silent = ticket.get_assertion(base().with(5, option("up", false)));
+        assert_eq!(key.cbor(&silent).status(), StatusCode::OK);
+        key.wait(Duration::from_secs(590));
+        let request = if verified {
+            ticket.get_assertion(base())
+        } else {
+            base().encode(0x02)
+        };
+        assert_eq!(key.cbor(&request).status(), StatusCode::OK);
+        assert_eq!(next(&mut key).status(), StatusCode::OK);
+        key.wait(Duration::from_secs(10));
+        assert_eq!(next(&mut key).status(), status);
+    }
+}
+
+#[test]
+fn a_credential_deleted_meanwhile_is_passed_over() {
+    let (mut key, [one, two, _]) = key_with_three_accounts();
+    assert_eq!(key.cbor(&base().encode(0x02)).status(), StatusCode::OK);
+    let id = CredentialId::new(&two.id).unwrap();
+    let vault = key.authenticator.vault_mut();
+    assert!(vault.delete(&mut SeededRng::new(9), &id).unwrap());
+    assert_signed_by(&one, &next(&mut key));
+    assert_eq!(next(&mut key).status(), StatusCode::NOT_ALLOWED);
+}
+
+#[test]
+fn a_list_too_long_is_refused_before_anybody_is_verified() {
+    let mut key = Key::new(KeyKind::Synced);
+    key.authenticator.set_verifier(Some(Verifier {
+        modality: Modality::Fingerprint,
+        ready: true,
+    }));
+    let request = base()
+        .with(3, descriptors([&[9; 40][..]; 21]))
+        .with(5, option("uv", true));
+    let answer = key.cbor(&request.encode(0x02));
+    assert_eq!(
+        (answer.prompt, answer.bytes),
+        (None, vec![StatusCode::LIMIT_EXCEEDED.byte()])
     );
 }

@@ -5,9 +5,11 @@ use super::*;
 use crate::cbor::{self, Value};
 use crate::command::MESSAGE_LEN_MAX;
 use crate::config::{Aaguid, Algorithms, KeyKind};
+use crate::gesture::Modality;
+use crate::pin::built_in::Verifier;
 use crate::testing::{
-    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, bytes_in, descriptors, map, option, user,
-    verifies,
+    Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, bytes_in, descriptors, map, option, resident,
+    user, verifies,
 };
 
 fn answer_to(request: &Members<'_>) -> Answer {
@@ -16,10 +18,6 @@ fn answer_to(request: &Members<'_>) -> Answer {
 
 fn base() -> Members<'static> {
     Members::make_credential()
-}
-
-fn resident() -> Members<'static> {
-    base().with(7, option("rk", true))
 }
 
 mod faults;
@@ -331,6 +329,18 @@ fn no_two_credentials_have_the_same_id() {
     assert_eq!(ids.len(), 20);
 }
 
+#[test]
+fn a_full_key_still_replaces_the_credential_of_an_account() {
+    let mut key = Key::new(KeyKind::Synced);
+    key.authenticator.credentials_max = 1;
+    key.register(&resident());
+    let answer = key.cbor(&resident().with(3, user(b"zoe")).encode(0x01));
+    assert_eq!(answer.bytes, [StatusCode::KEY_STORE_FULL.byte()]);
+    key.register(&base().with(3, user(b"zoe")));
+    key.register(&resident());
+    assert_eq!(key.authenticator.vault().len(), 1);
+}
+
 // Excluded credentials
 
 #[test]
@@ -365,6 +375,23 @@ fn an_excluded_credential_counts_only_for_its_site_and_type() {
         let other_type = base().with(5, Value::Array(vec![other_type]));
         assert_eq!(key.cbor(&other_type.encode(0x01)).status(), StatusCode::OK);
     }
+}
+
+#[test]
+fn a_list_too_long_is_refused_before_anybody_is_verified() {
+    let mut key = Key::new(KeyKind::Synced);
+    key.authenticator.set_verifier(Some(Verifier {
+        modality: Modality::Fingerprint,
+        ready: true,
+    }));
+    let request = base()
+        .with(5, descriptors([&[9; 40][..]; 21]))
+        .with(7, option("uv", true));
+    let answer = key.cbor(&request.encode(0x01));
+    assert_eq!(
+        (answer.prompt, answer.bytes),
+        (None, vec![StatusCode::LIMIT_EXCEEDED.byte()])
+    );
 }
 
 #[test]
