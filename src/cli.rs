@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Describe the key and its state folder
     Info,
+    /// The authority that vouches for the passkeys of this installation
+    #[command(subcommand)]
+    Attestation(Attestation),
     /// Check what this computer needs for `wardkey up`, and say how to mend what is missing
     Doctor(Doctor),
     /// The part of `up` that runs as root: writes to vhci_hcd, holds no keys
@@ -135,6 +138,12 @@ fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
     }
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Attestation {
+    /// Print the authority's certificate (PEM), for sites that shall recognize this installation's passkeys
+    Export,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
     /// Print the file that lets polkit ask for your password (`--verify password`), and where it belongs
@@ -210,6 +219,16 @@ pub(crate) struct Model {
     /// names algorithms they do not know
     #[arg(long)]
     pub(crate) post_quantum: bool,
+    /// Who vouches for new passkeys
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = AttestationBy::Itself)]
+    pub(crate) attestation: AttestationBy,
+    /// Support enterprise attestation: once it is switched on, managed browsers may have the key's serial number told to
+    /// sites
+    #[arg(long)]
+    pub(crate) enterprise: bool,
+    /// A site that may ask for the serial number in any browser
+    #[arg(long, value_name = "RP_ID", requires = "enterprise")]
+    pub(crate) enterprise_site: Vec<String>,
     /// Do not list FIDO_2_3 among the versions, for programs that do not know it yet (Firefox until mid-2025)
     #[arg(long)]
     pub(crate) hide_fido_2_3: bool,
@@ -222,6 +241,9 @@ impl Default for Model {
             kind: Kind::Synced,
             large_blobs: LargeBlobs::Array,
             post_quantum: false,
+            attestation: AttestationBy::Itself,
+            enterprise: false,
+            enterprise_site: Vec::new(),
             hide_fido_2_3: false,
         }
     }
@@ -234,6 +256,16 @@ pub(crate) enum Kind {
     Synced,
     /// On this device only: not backup eligible, with a signature counter
     DeviceBound,
+}
+
+/// `--attestation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AttestationBy {
+    /// Each passkey for itself: no two can be linked by it
+    Itself,
+    /// This installation's authority: sites that have its certificate recognize the installation, and sites that compare
+    /// passkeys can, too
+    Authority,
 }
 
 /// `--large-blobs`.

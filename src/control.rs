@@ -8,7 +8,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 use wardkey_authenticator::{Authenticator, Facts, KeyKind, LargeBlobs as Kept};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
@@ -34,6 +34,8 @@ pub(crate) enum Request {
     Delete { id: String },
     /// What the key is.
     Info,
+    /// The certificate of the attestation authority; the authority is made where there is none.
+    AttestationRoot,
 }
 
 /// What the key says.
@@ -49,6 +51,10 @@ pub(crate) enum Answer {
         existed: bool,
     },
     Info(Info),
+    AttestationRoot {
+        /// DER in base64
+        certificate: String,
+    },
     /// The request was not understood, or the vault failed.
     Failed {
         reason: String,
@@ -140,6 +146,11 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
         Request::List { after_unix_ms } => list(*after_unix_ms, authenticator.vault()),
         Request::Delete { id } => delete(id, authenticator.vault_mut()),
         Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
+        Request::AttestationRoot => authenticator
+            .attestation_root()
+            .map(|root| Answer::AttestationRoot {
+                certificate: Base64::encode_string(&root),
+            }),
     };
     answer.unwrap_or_else(|error| Answer::Failed {
         reason: error.to_string(),

@@ -1,11 +1,13 @@
 //! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
 
-use wardkey_authenticator::{Algorithms, Attestation, Authenticator, Config, Device, KeyKind, LargeBlobs};
+use wardkey_authenticator::{
+    Algorithms, Attestation, Authenticator, Config, Device, Enterprise, KeyKind, LargeBlobs,
+};
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::Vault;
 
-use crate::cli::{self, Kind, Model};
+use crate::cli::{self, AttestationBy, Kind, Model};
 use crate::error::Failure;
 use crate::host;
 
@@ -23,6 +25,9 @@ pub(crate) fn config(model: &Model) -> Config {
         kind,
         large_blobs,
         post_quantum,
+        attestation,
+        enterprise,
+        ref enterprise_site,
         hide_fido_2_3,
     } = *model;
     Config {
@@ -35,8 +40,13 @@ pub(crate) fn config(model: &Model) -> Config {
         } else {
             Algorithms::Classical
         },
-        attestation: Attestation::OfItself,
-        enterprise: None,
+        attestation: match attestation {
+            AttestationBy::Itself => Attestation::OfItself,
+            AttestationBy::Authority => Attestation::Authority,
+        },
+        enterprise: enterprise.then(|| Enterprise {
+            rp_ids: enterprise_site.clone(),
+        }),
         firmware_version: FIRMWARE_VERSION,
         unix_ms_at_zero: host::unix_now_ms().saturating_sub(now),
         large_blobs: match large_blobs {

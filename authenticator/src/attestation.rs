@@ -4,7 +4,6 @@
 
 mod authority;
 
-pub use self::authority::attestation_root;
 use self::authority::{Authority, Disclosure};
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};

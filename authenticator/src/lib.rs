@@ -35,7 +35,6 @@ mod store;
 mod testing;
 mod u2f;
 
-pub use attestation::attestation_root;
 pub use authenticator::Authenticator;
 pub use config::{Aaguid, Algorithms, Attestation, Config, Enterprise, KeyKind, LargeBlobs};
 pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, PromptId};

@@ -67,6 +67,15 @@ impl Access {
         Ok(Some(answer))
     }
 
+    /// The certificate of the attestation authority, DER in base64; `None` where there is no key yet.
+    pub(super) fn attestation_root(&mut self) -> Result<Option<String>, Failure> {
+        match self.request(&Request::AttestationRoot)? {
+            Some(Answer::AttestationRoot { certificate }) => Ok(Some(certificate)),
+            Some(_) => Err(misunderstood()),
+            None => Ok(None),
+        }
+    }
+
     /// Every passkey, oldest first.
     pub(super) fn passkeys(&mut self) -> Result<Vec<Listed>, Failure> {
         let mut all: Vec<Listed> = Vec::new();

@@ -1,11 +1,14 @@
-//! `wardkey list`, `delete` and `info`: short commands about the passkeys, whether a key runs on the folder or not.
+//! `wardkey list`, `delete`, `info` and `attestation`: short commands about the key and its passkeys, whether a
+//! key runs on the folder or not.
 
 mod access;
+mod attestation;
 mod delete;
 mod info;
 mod list;
 mod show;
 
+pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
 pub(crate) use self::info::info;
 pub(crate) use self::list::list;

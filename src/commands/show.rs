@@ -28,6 +28,12 @@ pub(super) fn algorithm(identifier: i32) -> String {
     match identifier {
         -7 => "ES256".to_owned(),
         -8 => "EdDSA".to_owned(),
+        -9 => "ESP256".to_owned(),
+        -19 => "Ed25519".to_owned(),
+        -35 => "ES384".to_owned(),
+        -48 => "ML-DSA-44".to_owned(),
+        -49 => "ML-DSA-65".to_owned(),
+        -51 => "ESP384".to_owned(),
         other => format!("COSE {other}"),
     }
 }

@@ -10,6 +10,7 @@ use wardkey_vault::{Document, Error, SecretBytes, Vault};
 use zeroize::Zeroizing;
 
 use super::Statement;
+use crate::authenticator::Authenticator;
 use crate::cbor::{self, Map, Value};
 use crate::certificate::{self, SerialNumberOfKey};
 use crate::config::Aaguid;
@@ -26,12 +27,6 @@ pub(crate) struct Authority {
     key: PrivateKey,
     certificate: Vec<u8>,
     serial: SerialNumberOfKey,
-}
-
-/// The certificate of this installation's attestation authority, in DER: what a relying party must be given to verify the
-/// attestation of [`crate::Attestation::Authority`]. The authority is made where there is none yet.
-pub fn attestation_root(vault: &mut Vault, rng: &mut dyn CryptoRng) -> Result<Vec<u8>, Error> {
-    Ok(Authority::of(vault, rng)?.certificate)
 }
 
 impl Authority {
@@ -109,6 +104,14 @@ impl Authority {
             certificate: bytes(CERTIFICATE)?.to_vec(),
             serial: bytes(SERIAL)?.try_into().ok()?,
         })
+    }
+}
+
+impl Authenticator {
+    /// The certificate of this installation's attestation authority, in DER: what a relying party must be given to
+    /// recognize the attestation of [`crate::Attestation::Authority`]. The authority is made where there is none yet.
+    pub fn attestation_root(&mut self) -> Result<Vec<u8>, Error> {
+        Ok(Authority::of(&mut self.vault, &mut *self.rng)?.certificate)
     }
 }
 

@@ -1,10 +1,10 @@
-use wardkey_vault::Vault;
+use wardkey_vault::Document;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::*;
 use crate::command::MESSAGE_LEN_MAX;
 use crate::config::{Algorithms, Enterprise, KeyKind};
-use crate::testing::{Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, SeededRng, algorithm, verifies_p256};
+use crate::testing::{Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, algorithm, verifies_p256};
 
 const SERIAL: &str = "1.3.6.1.4.1.45724.1.1.2";
 const AAGUID: &str = "1.3.6.1.4.1.45724.1.1.4";
@@ -15,8 +15,8 @@ fn base() -> Members<'static> {
     Members::make_credential()
 }
 
-fn root_of(vault: &mut Vault) -> Vec<u8> {
-    attestation_root(vault, &mut SeededRng::new(99)).unwrap()
+fn root_of(key: &mut Key) -> Vec<u8> {
+    key.authenticator.attestation_root().unwrap()
 }
 
 fn certifying_key() -> Key {
@@ -103,7 +103,7 @@ fn a_certified_statement_leads_to_the_authority_and_names_the_model() {
         let request = base().with(4, Value::Array(vec![algorithm(identifier)]));
         let answer = register(&mut key, &request);
         let certificate = certificate_in(&answer).unwrap();
-        assert!(is_issued_by(&certificate, &root_of(&mut key.authenticator.vault)));
+        assert!(is_issued_by(&certificate, &root_of(&mut key)));
         let aaguid = answer.bytes_of(2)[37..53].to_vec();
         assert_eq!(extension_in(&certificate, AAGUID), Some(aaguid));
         assert_eq!(extension_in(&certificate, SERIAL), None);
@@ -123,12 +123,7 @@ fn without_an_authority_a_passkey_attests_itself_and_none_is_made() {
     let mut key = Key::new(KeyKind::DeviceBound);
     assert_eq!(certificate_in(&register(&mut key, &base())), None);
     let vault = &key.authenticator.vault;
-    assert!(
-        vault
-            .document(wardkey_vault::Document::Attestation)
-            .unwrap()
-            .is_none()
-    );
+    assert!(vault.document(Document::Attestation).unwrap().is_none());
 }
 
 #[test]
@@ -145,16 +140,13 @@ fn a_client_that_wants_no_attestation_gets_none_from_an_authority_either() {
 #[test]
 fn an_authority_outlives_a_reset_and_is_one_for_each_installation() {
     let mut key = certifying_key();
-    let root = root_of(&mut key.authenticator.vault);
+    let root = root_of(&mut key);
     assert_eq!(key.cbor(&RESET).status(), StatusCode::OK);
-    assert_eq!(root_of(&mut key.authenticator.vault), root);
+    assert_eq!(root_of(&mut key), root);
     let certificate = certificate_in(&register(&mut key, &base())).unwrap();
     assert!(is_issued_by(&certificate, &root));
     let mut other = Key::seeded(KeyKind::DeviceBound, 2);
-    assert_ne!(
-        attestation_root(&mut other.authenticator.vault, &mut SeededRng::new(2)).unwrap(),
-        root
-    );
+    assert_ne!(root_of(&mut other), root);
 }
 
 #[test]
@@ -235,7 +227,7 @@ fn who_may_ask_learns_which_key_it_is() {
         let answer = register(&mut key, &asking_for_enterprise(kind));
         assert_eq!(answer.members().get(4_u64), Some(&Value::Bool(true)));
         let certificate = certificate_in(&answer).unwrap();
-        assert!(is_issued_by(&certificate, &root_of(&mut key.authenticator.vault)));
+        assert!(is_issued_by(&certificate, &root_of(&mut key)));
         assert_eq!(
             extension_in(&certificate, AAGUID),
             Some(answer.bytes_of(2)[37..53].to_vec())
