@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Describe the key and its state folder
     Info,
+    /// Print the FIDO metadata statement of the key with these options, as JSON
+    Metadata(Metadata),
     /// The authority that vouches for the passkeys of this installation
     #[command(subcommand)]
     Attestation(Attestation),
@@ -136,6 +138,15 @@ fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
             .map(RawAddress::Tcp)
             .map_err(|_| "expected unix:PATH or an address such as 127.0.0.1:7311".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Metadata {
+    #[command(flatten)]
+    pub(crate) model: Model,
+    /// Built-in user verification (the option `uv`) that the key offers
+    #[arg(long, value_enum, value_name = "MEANS", help_heading = "User verification")]
+    pub(crate) verify: Option<VerifyBy>,
 }
 
 #[derive(Debug, Subcommand)]

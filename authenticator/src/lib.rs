@@ -20,6 +20,7 @@ mod entity;
 mod extensions;
 mod facts;
 mod gesture;
+mod metadata;
 mod options;
 mod parameters;
 mod pin;

@@ -1,4 +1,4 @@
-//! `wardkey list`, `delete`, `info` and `attestation`: short commands about the key and its passkeys, whether a
+//! `wardkey list`, `delete`, `info`, `metadata` and `attestation`: short commands about the key and its passkeys, whether a
 //! key runs on the folder or not.
 
 mod access;
@@ -6,12 +6,14 @@ mod attestation;
 mod delete;
 mod info;
 mod list;
+mod metadata;
 mod show;
 
 pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
 pub(crate) use self::info::info;
 pub(crate) use self::list::list;
+pub(crate) use self::metadata::metadata;
 
 use std::io::{self, Write};
 

@@ -30,6 +30,11 @@ const USER_VERIFY_PASSCODE_INTERNAL: u64 = 0x0000_0004;
 
 impl Authenticator {
     pub(crate) fn get_info(&mut self) -> Response {
+        self.describe(Response::with)
+    }
+
+    /// Hands all that getInfo says to `tell`.
+    pub(crate) fn describe<T>(&mut self, tell: impl FnOnce(Map<'_>) -> T) -> T {
         let aaguid = self.config.kind.aaguid();
         let (identifier, store_state) = (self.encrypted_identifier(), self.encrypted_store_state());
         let mut info = Map::new([
@@ -66,7 +71,7 @@ impl Authenticator {
         if let Some(state) = &store_state {
             info.insert(0x1E_u64, Value::Bytes(state));
         }
-        Response::with(info)
+        tell(info)
     }
 
     /// U2F cannot verify the user, so a key that always does does not speak it, `CTAP 2.3 §7.2.4`.

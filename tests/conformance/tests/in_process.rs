@@ -6,9 +6,9 @@ use wardkey_conformance::{RULES, SCRIPTS, Summary, run, table};
 #[test]
 fn every_official_case_passes() {
     let entries = run(SCRIPTS, &[&InProcessDriver], "");
-    let bad = entries.iter().filter(|entry| {
-        !matches!(entry.summary(), Summary::Passed | Summary::Skipped(_)) && !is_awaited(&entry.id)
-    });
+    let bad = entries
+        .iter()
+        .filter(|entry| !matches!(entry.summary(), Summary::Passed | Summary::Skipped(_)));
     assert_eq!(bad.count(), 0, "\n{}", table(&entries));
 }
 
@@ -35,15 +35,4 @@ fn all_295_official_cases_are_there_once() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len() - 2 + 8 + 10, 295);
-}
-
-/// Cases about what the key does not have yet.
-fn is_awaited(id: &str) -> bool {
-    const AWAITED: [&str; 4] = [
-        "Authr-Generic-1/P-1",
-        "Authr-Generic-1/P-2",
-        "Authr-Generic-1/P-3",
-        "Authr-MakeCred-Resp-1/P-04",
-    ];
-    AWAITED.contains(&id) || id.starts_with("Metadata-Stmt-1/")
 }

@@ -6,7 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64ct::{Base64, Encoding};
 use redb::StorageBackend;
+use serde_json::Value;
+use wardkey_authenticator::cbor::{self, Map};
 use wardkey_authenticator::{
     Algorithms, Attestation, Authenticator, Config, Demand, Device, Enterprise, Event, Gesture, HostKind,
     KeyKind, LargeBlobs, Modality, Prompt, PromptId, Verifier,
@@ -90,6 +93,10 @@ impl InProcess {
         self.device
             .as_mut()
             .ok_or_else(|| Broken::Gone("it is unplugged".to_owned()))
+    }
+
+    fn authenticator(&mut self) -> Result<&mut Authenticator, Broken> {
+        self.device().map(Device::authenticator_mut)
     }
 
     /// Takes what the key has to say, and lets the user answer, until nothing moves.
@@ -198,8 +205,42 @@ impl Key for InProcess {
     }
 
     fn metadata(&mut self) -> Result<String, Broken> {
-        Err(Broken::CannotDo("this key has no metadata statement yet"))
+        let root = self
+            .authenticator()?
+            .attestation_root()
+            .map_err(|error| Broken::Gone(format!("the authority: {error}")))?;
+        // A statement is about keys that were never used.
+        let mut unused = Self::new(self.configuration, "metadata")?;
+        unused
+            .authenticator()?
+            .metadata_statement(&root, members)
+            .map(|members| members.to_string())
+            .ok_or(Broken::CannotDo(
+                "JSON has nothing like a member of the statement",
+            ))
     }
+}
+
+/// CBOR as a metadata statement has it.
+fn members(map: &Map<'_>) -> Option<Value> {
+    let members = map.entries().iter().map(|(key, value)| match key {
+        cbor::Key::Text(name) => Some(((*name).to_owned(), json(value)?)),
+        cbor::Key::Unsigned(_) | cbor::Key::Negative(_) | cbor::Key::Bytes(_) => None,
+    });
+    members.collect::<Option<_>>().map(Value::Object)
+}
+
+fn json(value: &cbor::Value<'_>) -> Option<Value> {
+    Some(match value {
+        cbor::Value::Unsigned(number) => (*number).into(),
+        cbor::Value::Negative(number) => (-1 - i64::try_from(*number).ok()?).into(),
+        cbor::Value::Bytes(bytes) => Base64::encode_string(bytes).into(),
+        cbor::Value::Text(text) => (*text).into(),
+        cbor::Value::Array(items) => Value::Array(items.iter().map(json).collect::<Option<_>>()?),
+        cbor::Value::Map(map) => members(map)?,
+        cbor::Value::Bool(flag) => (*flag).into(),
+        cbor::Value::Null | cbor::Value::Undefined => return None,
+    })
 }
 
 fn config(configuration: Configuration) -> Config {

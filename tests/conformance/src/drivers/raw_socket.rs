@@ -39,6 +39,8 @@ impl Driver for RawSocketDriver {
 
 /// A running key.
 struct Process {
+    wardkey: PathBuf,
+    configuration: Configuration,
     folder: TempDir,
     child: Child,
     /// Read no more, but not closed: the key may print.
@@ -83,6 +85,8 @@ impl Process {
             }
         };
         Ok(Self {
+            wardkey: wardkey.to_owned(),
+            configuration,
             folder,
             child,
             _printed: printed,
@@ -171,7 +175,20 @@ impl Key for Process {
     }
 
     fn metadata(&mut self) -> Result<String, Broken> {
-        Err(Broken::CannotDo("this key has no metadata statement yet"))
+        let output = Command::new(&self.wardkey)
+            .arg("--state")
+            .arg(self.folder.path().join("state"))
+            .arg("metadata")
+            .args(model(self.configuration))
+            // What --verification stands in for is a finger.
+            .args(self.configuration.built_in_uv.then_some("--verify=fingerprint"))
+            .output()
+            .map_err(|error| self.gone(error))?;
+        if output.status.success() {
+            String::from_utf8(output.stdout).map_err(|error| self.gone(error))
+        } else {
+            Err(self.gone(String::from_utf8_lossy(&output.stderr)))
+        }
     }
 }
 

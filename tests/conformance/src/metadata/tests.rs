@@ -24,7 +24,8 @@ fn logo() -> String {
 
 fn good() -> Statement {
     Statement::new(json!({
-        "legalHeader": "https://fidoalliance.org/metadata/metadata-statement-legal-header/",
+        "legalHeader": "Submission of this statement and retrieval and use of this statement indicates acceptance of \
+            the appropriate agreement located at https://fidoalliance.org/metadata/metadata-legal-terms/.",
         "aaguid": "9e326632-c098-4e72-b441-1e8a7ccdf57d",
         "description": "A key",
         "alternativeDescriptions": { "de-AT": "Ein Schlüssel", "ru": "Ключ" },
