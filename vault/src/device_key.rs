@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(here.expose_secret(), there.expose_secret());
     }
 
-    /// Mutation: the commitment and the tag of sealed keys not compared.
+    /// Mutation: the key that seals them not derived from the auth value.
     #[test]
     fn another_auth_value_uses_no_key() {
         let (mut keys, wrong) = (keys(), auth(2));

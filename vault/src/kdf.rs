@@ -244,8 +244,7 @@ mod tests {
         }
     }
 
-    /// C-07 kdf_downgrade, above the floor. Without [`KdfCost::at_least`] this does not compile; where its
-    /// comparison is taken out it fails.
+    /// C-07 kdf_downgrade, above the floor. Without the comparison of [`KdfCost::at_least`] this fails.
     #[test]
     fn kdf_downgrade_below_what_was_seen() {
         let seen = KdfCost::DESKTOP;

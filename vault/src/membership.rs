@@ -1,6 +1,8 @@
 //! What changes who can open a vault: making it, another Vault PIN, another root key, another recovery kit, and
 //! recovering from a kit. Each is a [`Change`]: writes in an order in which the power may go after any of them.
 //!
+//! Each change of an open vault uses up a [`RightPin`]: the Vault PIN is asked for again, every time.
+//!
 //! Everything that the new state needs is written first, under names that nothing uses yet. Then one entry of the
 //! trust log makes it the state in force. Only then is what the old state needed removed.
 
@@ -36,7 +38,7 @@ pub enum Name {
     DeviceKeys(u32),
 }
 
-/// Writes in order.
+/// Writes in order. After them the vault is opened again.
 pub struct Change {
     /// To be durable, in any order, before the commit.
     pub before: Vec<(Name, Vec<u8>)>,
@@ -151,6 +153,7 @@ impl Unlocked {
     pub fn change_pin(
         &self,
         here: &mut Here<'_>,
+        _: RightPin,
         pin: &NewPin,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {
@@ -162,6 +165,7 @@ impl Unlocked {
     pub fn rotate(
         &self,
         here: &mut Here<'_>,
+        _: RightPin,
         pin: Option<&NewPin>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {
@@ -172,6 +176,7 @@ impl Unlocked {
     pub fn renew_kit(
         &self,
         here: &mut Here<'_>,
+        _: RightPin,
         kit: &RecoveryKit,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {

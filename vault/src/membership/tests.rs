@@ -5,22 +5,27 @@ use crate::testing::TestRng;
 use crate::testing::home::{DEVICE, Home, NEXT_PIN, PIN, Step, kit, new_pin, steps};
 use crate::{NotTrusted, SoftwareKeys};
 
-type Make = fn(&Unlocked, &mut Here<'_>, &mut dyn CryptoRng) -> Change;
+type Make = fn(&Unlocked, &mut Here<'_>, RightPin, &mut dyn CryptoRng) -> Change;
 
-fn change_pin(unlocked: &Unlocked, here: &mut Here<'_>, rng: &mut dyn CryptoRng) -> Change {
-    unlocked.change_pin(here, &new_pin(NEXT_PIN), rng).unwrap()
+fn change_pin(unlocked: &Unlocked, here: &mut Here<'_>, pin: RightPin, rng: &mut dyn CryptoRng) -> Change {
+    unlocked.change_pin(here, pin, &new_pin(NEXT_PIN), rng).unwrap()
 }
 
-fn rotate(unlocked: &Unlocked, here: &mut Here<'_>, rng: &mut dyn CryptoRng) -> Change {
-    unlocked.rotate(here, None, rng).unwrap()
+fn rotate(unlocked: &Unlocked, here: &mut Here<'_>, pin: RightPin, rng: &mut dyn CryptoRng) -> Change {
+    unlocked.rotate(here, pin, None, rng).unwrap()
 }
 
-fn rotate_with_pin(unlocked: &Unlocked, here: &mut Here<'_>, rng: &mut dyn CryptoRng) -> Change {
-    unlocked.rotate(here, Some(&new_pin(NEXT_PIN)), rng).unwrap()
+fn rotate_with_pin(
+    unlocked: &Unlocked,
+    here: &mut Here<'_>,
+    pin: RightPin,
+    rng: &mut dyn CryptoRng,
+) -> Change {
+    unlocked.rotate(here, pin, Some(&new_pin(NEXT_PIN)), rng).unwrap()
 }
 
-fn renew_kit(unlocked: &Unlocked, here: &mut Here<'_>, rng: &mut dyn CryptoRng) -> Change {
-    unlocked.renew_kit(here, &kit(2), rng).unwrap()
+fn renew_kit(unlocked: &Unlocked, here: &mut Here<'_>, pin: RightPin, rng: &mut dyn CryptoRng) -> Change {
+    unlocked.renew_kit(here, pin, &kit(2), rng).unwrap()
 }
 
 /// Recovery on another device, with the files of this one.

@@ -117,7 +117,7 @@ fn what_was_sealed_and_signed_opens() {
     }
 }
 
-/// I-01 swap_header. Mutation: `object_key` derived from the prefix alone, and no associated data in `frame.rs`.
+/// I-01 swap_header. Mutation: in `frame.rs` the key derived from the prefix alone, and no associated data.
 #[test]
 fn swap_header() {
     let (one, other) = two_objects();
@@ -127,7 +127,7 @@ fn swap_header() {
     assert_eq!(open(&signed_again(swapped, ANN), Log), Err(Refused::Unopened));
 }
 
-/// I-02 swap_body. Mutation: the key of an object not derived from its header.
+/// I-02 swap_body. Mutation: the same.
 #[test]
 fn swap_body() {
     let (one, other) = two_objects();
@@ -146,7 +146,7 @@ fn two_objects() -> (Vec<u8>, Vec<u8>) {
     (one, other)
 }
 
-/// I-03 type_confusion. Mutation: the prefix neither signed nor in the key, and no kind compared in `Frame::split`.
+/// I-03 type_confusion. Mutation: only the first four bytes compared in `Frame::split`.
 #[test]
 fn type_confusion() {
     for (made, code) in [(Log, 2), (Snapshot, 3), (EarlierKeys, 15)] {
@@ -172,7 +172,7 @@ fn type_confusion() {
     );
 }
 
-/// I-04 cross_vault. Mutation: no comparison of the vault in `Authentic::read`, and no salt in `keys::extract`.
+/// I-04 cross_vault. Mutation: no comparison of the vault in `Authentic::read`.
 #[test]
 fn cross_vault() {
     let other = VaultId([0x12; 32]);
@@ -207,8 +207,7 @@ fn cross_epoch() {
     assert_eq!(of_epoch(&moved, &next), Some(Refused::Unopened));
 }
 
-/// I-06 bitflip. Mutation: `PublicPoint::verify` says yes (then the first assertion fails), the commitment left out of
-/// the comparison (then the second).
+/// I-06 bitflip. Mutation: `PublicPoint::verify` says yes; the commitment not compared in `Verified::open`.
 #[test]
 fn bitflip() {
     let object = object();
@@ -244,7 +243,7 @@ fn the_other_form_of_a_signature_is_no_second_object() {
     assert_eq!(read(&malleable, Log).err(), Some(Refused::Signature));
 }
 
-/// I-07 metadata. Mutation: the header left out of the hash that is signed, and of the key.
+/// I-07 metadata. Mutation: the header left out of the hash that is signed; the one of `swap_header`.
 #[test]
 fn metadata() {
     let object = object();
@@ -280,7 +279,7 @@ fn metadata() {
     }
 }
 
-/// I-08 drop, duplicate, reorder. Mutation: no comparison of `previous` in `LogHead::after`, or of the numbers.
+/// I-08 drop, duplicate, reorder. Mutation: no comparison of `previous` in `LogHead::after`; no `NotNext::Gap`.
 #[test]
 fn drop_duplicate_reorder() {
     let first = object();
@@ -349,8 +348,7 @@ fn unknown_suite_flags_or_format() {
     assert_eq!(read(&newer, Log).err(), Some(Refused::NewerFormat));
 }
 
-/// I-11 injected objects. Mutation: a device that is not in `Members` taken with the key from its own object, or the
-/// signature not checked.
+/// I-11 injected objects. Mutation: the signature not checked in `Frame::verify`.
 #[test]
 fn injected_without_a_members_signature() {
     let stranger = DeviceId([0xc3; 16]);

@@ -73,7 +73,7 @@ fn cloud_alone_no_oracle() {
     assert_ne!(slot[start..], other_slot[start..]);
 }
 
-/// C-02 slot_needs_both. Mutation: `open_pin_layer` without the PIN's key (the root key as it is); the envelope left out.
+/// C-02 slot_needs_both. Mutation: the root key as it is in the place of the PIN layer, and no commitment compared.
 #[test]
 fn slot_needs_both() {
     let home = Home::new();
@@ -112,8 +112,7 @@ fn slot_needs_both() {
 }
 
 /// K-01 slot substitution. The store puts slots with a root key of its own there. Mutation: the hash not compared with
-/// the list in `InForce::read` (then a slot that a member once signed is used); the signature not checked, too (then
-/// any).
+/// the list in `InForce::read`.
 #[test]
 fn slot_substitution() {
     let home = Home::new();
@@ -146,7 +145,7 @@ fn zero_signature() -> Signature {
 }
 
 /// C-07 kdf_downgrade, in a slot. Every parameter that is edited is refused before Argon2 runs: the answer does not
-/// depend on the PIN. Mutation: the hash not compared with the list and the signature not checked.
+/// depend on the PIN. Mutation: neither the hash nor the parameters compared in `InForce::read`.
 #[test]
 fn kdf_downgrade_in_a_slot() {
     let home = Home::new();
@@ -257,8 +256,8 @@ impl KeyStore for Watched<'_> {
 }
 
 /// C-03 pin_guess_counts_before_check. A program that is killed at any point of a wrong PIN has counted every PIN that
-/// it checked, and only a right PIN takes the count back. Mutation: `Attempts::count` calls `keep` after it has made the
-/// `Counted` (the test then finds more checks than counts).
+/// it checked, and only a right PIN takes the count back. Mutation: `Attempts::count` goes on when `keep` fails, or does
+/// not call it.
 #[test]
 fn pin_guess_counts_before_check() {
     let home = Home::new();
@@ -411,13 +410,13 @@ fn pin_budget_not_renewed_by_rollback() {
 }
 
 /// C-04: slots of an earlier PIN are no further chance either, not even with the keys as they were kept then. Mutation:
-/// the hash not compared with the list in `InForce::read`.
+/// neither the hash nor the generation of the PIN compared in `InForce::read`.
 #[test]
 fn old_slots_give_no_guesses() {
     let old = Home::new();
-    let new = old.clone().changed(PIN, |unlocked: &Unlocked, here, rng| {
+    let new = old.clone().changed(PIN, |unlocked: &Unlocked, here, pin, rng| {
         unlocked
-            .change_pin(here, &crate::testing::home::new_pin(NEXT_PIN), rng)
+            .change_pin(here, pin, &crate::testing::home::new_pin(NEXT_PIN), rng)
             .unwrap()
     });
     assert_eq!(

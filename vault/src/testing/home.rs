@@ -8,7 +8,7 @@ use super::TestRng;
 use crate::frame::ObjectHash;
 use crate::{
     Change, Counted, DeviceId, GuessLimit, Here, KdfCost, KeyAuth, Name, NewPin, NotOpened, NotTrusted,
-    RecoveryKit, SoftwareKeys, Trust, Unlocked, VaultPin, create, open_device_slot,
+    RecoveryKit, RightPin, SoftwareKeys, Trust, Unlocked, VaultPin, create, open_device_slot,
 };
 
 pub(crate) const DEVICE: DeviceId = DeviceId([0xa1; 16]);
@@ -109,6 +109,10 @@ impl Home {
 
     /// Opens the vault as it is.
     pub(crate) fn open(&self, pin: &str) -> Result<Unlocked, NotOpened> {
+        self.open_with_evidence(pin).map(|(unlocked, _)| unlocked)
+    }
+
+    fn open_with_evidence(&self, pin: &str) -> Result<(Unlocked, RightPin), NotOpened> {
         let mut keys = self.keys();
         let mut here = Here {
             device: DEVICE,
@@ -117,8 +121,7 @@ impl Home {
         };
         let pin = VaultPin::typed(pin).unwrap();
         let object = |hash| self.object(hash);
-        let opened = Unlocked::open(self.trust(), &mut here, &pin, Counted::for_test(), &object);
-        opened.map(|(unlocked, _)| unlocked)
+        Unlocked::open(self.trust(), &mut here, &pin, Counted::for_test(), &object)
     }
 
     /// Whether `slot` opens as the slot of [`DEVICE`].
@@ -132,22 +135,23 @@ impl Home {
     pub(crate) fn change(
         &self,
         pin: &str,
-        make: impl FnOnce(&Unlocked, &mut Here<'_>, &mut dyn CryptoRng) -> Change,
+        make: impl FnOnce(&Unlocked, &mut Here<'_>, RightPin, &mut dyn CryptoRng) -> Change,
     ) -> Change {
-        let (unlocked, mut keys) = (self.open(pin).unwrap(), self.keys());
+        let (unlocked, right_pin) = self.open_with_evidence(pin).unwrap();
+        let mut keys = self.keys();
         let mut here = Here {
             device: DEVICE,
             store: &mut keys,
             time: 3,
         };
         let seed = 1 << 40 | u64::from(unlocked.trust().remembered().seq) << 20;
-        make(&unlocked, &mut here, &mut TestRng(seed))
+        make(&unlocked, &mut here, right_pin, &mut TestRng(seed))
     }
 
     pub(crate) fn changed(
         mut self,
         pin: &str,
-        make: impl FnOnce(&Unlocked, &mut Here<'_>, &mut dyn CryptoRng) -> Change,
+        make: impl FnOnce(&Unlocked, &mut Here<'_>, RightPin, &mut dyn CryptoRng) -> Change,
     ) -> Self {
         for step in steps(self.change(pin, make)) {
             self.apply(step);

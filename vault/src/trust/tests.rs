@@ -135,8 +135,8 @@ fn a_beginning_with_another_name_place_or_signature_is_refused() {
     );
 }
 
-/// I-11 injected entries. Mutation: in `Trust::follow` no look-up of the actor (his own keys believed), or no signature
-/// checked.
+/// I-11 injected entries. Mutation: the signature not checked in `Frame::verify`; `recover` signed by a member instead of
+/// the kit, or the members kept after it.
 #[test]
 fn injected_entries_without_a_members_signature() {
     let trust = trust();
@@ -300,16 +300,17 @@ fn formats_never_go_back() {
     assert_eq!(trust().follow(&entry).err(), Some(Refused::NewerFormat));
 }
 
+/// Mutation: each of the two comparisons with what is remembered.
 #[test]
 fn a_log_that_shows_less_or_something_else_than_before_is_not_believed() {
     let rotated = |home: Home| {
-        home.changed(PIN, |unlocked, here, rng| {
-            unlocked.rotate(here, None, rng).unwrap()
+        home.changed(PIN, |unlocked, here, pin, rng| {
+            unlocked.rotate(here, pin, None, rng).unwrap()
         })
     };
     let with_pin = |home: Home| {
-        home.changed(PIN, |unlocked, here, rng| {
-            unlocked.change_pin(here, &new_pin(PIN), rng).unwrap()
+        home.changed(PIN, |unlocked, here, pin, rng| {
+            unlocked.change_pin(here, pin, &new_pin(PIN), rng).unwrap()
         })
     };
     let home = rotated(Home::new());
