@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from fido2.attestation import Attestation, AttestationType
 from fido2.client import DefaultClientDataCollector, Fido2Client, UserInteraction
-from fido2.cose import ES256, EdDSA
+from fido2.cose import ES256, ES384, ESP256, ESP384, Ed25519, EdDSA
 from fido2.ctap import CtapError
 from fido2.ctap1 import APDU, ApduError
 from fido2.ctap2.pin import ClientPin, PinProtocol
@@ -19,7 +19,7 @@ PIN = "271828"
 WRONG_PIN = "314159"
 ERR = CtapError.ERR
 PERMISSION = ClientPin.PERMISSION
-ALGORITHMS = {"ES256": ES256, "EdDSA": EdDSA}
+ALGORITHMS = {algorithm.__name__: algorithm for algorithm in [ES256, EdDSA, ES384, ESP256, ESP384, Ed25519]}
 
 
 def client_data_hash():

@@ -1,17 +1,20 @@
 """makeCredential and getAssertion, command by command."""
 
 import pytest
-from fido2.cose import ES256, RS256, EdDSA
+from fido2.cose import ES256, MLDSA44, MLDSA65, RS256, EdDSA
 from fido2.ctap import CtapError
 from fido2.ctap2 import Ctap2
 from parties import (
     ALGORITHMS,
+    ERR,
     RP,
     USER,
     client_data_hash,
     credential_of,
     descriptor,
+    log_in,
     parameters,
+    refused,
     register,
 )
 
@@ -40,6 +43,17 @@ def test_a_credential_signs_what_it_is_asked_to(ctap2, algorithm, resident):
     assert assertion.credential["id"] == credential.credential_id
     assert assertion.auth_data.rp_id_hash == attestation.auth_data.rp_id_hash
     assert assertion.auth_data.is_user_present()
+
+
+@pytest.mark.parametrize("algorithm", [MLDSA44, MLDSA65])
+def test_a_post_quantum_credential_signs_if_it_is_allowed_to_exist(new_key, algorithm, resident):
+    with refused(ERR.UNSUPPORTED_ALGORITHM):
+        register(Ctap2(new_key().connect()), algorithm)
+    key = new_key(arguments=["--post-quantum"])
+    credential = credential_of(register(Ctap2(key.connect()), algorithm, options={"rk": resident}))
+    assert isinstance(credential.public_key, algorithm)
+    key.crash()
+    log_in(Ctap2(key.connect()), credential, allow_list=[descriptor(credential.credential_id)])
 
 
 def test_a_resident_credential_is_found_without_a_list(ctap2, algorithm):
@@ -118,3 +132,22 @@ def test_what_is_answered_survives_kill(key, ctap2, algorithm, resident):
     again = Ctap2(key.connect())
     assertion = again.get_assertion(RP["id"], data_hash, [descriptor(credential.credential_id)])
     assertion.verify(data_hash, credential.public_key)
+
+
+def test_only_credentials_that_stay_on_the_device_count(new_key):
+    for kind, counts in [("synced", [0, 0, 0, 0]), ("device-bound", [1, 2, 3, 4])]:
+        key = new_key(arguments=["--kind", kind])
+        ctap2 = Ctap2(key.connect())
+        attestation = register(ctap2)
+        credential = credential_of(attestation)
+        answers = [attestation]
+        for _ in range(2):
+            answers.append(log_in(ctap2, credential, allow_list=[descriptor(credential.credential_id)]))
+        key.crash()
+        answers.append(
+            log_in(Ctap2(key.connect()), credential, allow_list=[descriptor(credential.credential_id)])
+        )
+        assert [answer.auth_data.counter for answer in answers] == counts
+        for answer in answers:
+            assert answer.auth_data.is_backup_eligible() == (kind == "synced")
+            assert not answer.auth_data.is_backed_up()

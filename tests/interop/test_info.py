@@ -1,21 +1,30 @@
 """authenticatorGetInfo: what is told is true, and nothing is told that is not there."""
 
-from fido2.cose import ES256, EdDSA
+from fido2.cose import ES256, ES384, MLDSA44, MLDSA65, EdDSA
 from fido2.ctap2 import Ctap2
 from fido2.webauthn import Aaguid
+from parties import parameters
 
 
-def test_versions_and_options(ctap2):
-    assert "FIDO_2_0" in ctap2.info.versions
-    assert "U2F_V2" in ctap2.info.versions
+def test_versions(new_key):
+    for arguments, versions in [
+        ([], ["U2F_V2", "FIDO_2_0", "FIDO_2_1", "FIDO_2_3"]),
+        (["--hide-fido-2-3"], ["U2F_V2", "FIDO_2_0", "FIDO_2_1"]),
+    ]:
+        assert Ctap2(new_key(arguments=arguments).connect()).info.versions == versions
+
+
+def test_options(ctap2):
     assert ctap2.info.options["rk"] is True
     assert ctap2.info.options["up"] is True
     assert ctap2.info.options.get("plat", False) is False
 
 
-def test_the_algorithms_in_their_order(ctap2):
-    algorithms = [algorithm["alg"] for algorithm in ctap2.info.algorithms]
-    assert algorithms[:2] == [ES256.ALGORITHM, EdDSA.ALGORITHM]
+def test_the_algorithms_in_their_order(new_key):
+    usual = [ES256, EdDSA, ES384]
+    for arguments, algorithms in [([], usual), (["--post-quantum"], [*usual, MLDSA65, MLDSA44])]:
+        info = Ctap2(new_key(arguments=arguments).connect()).info
+        assert info.algorithms == parameters(*algorithms)
 
 
 def test_the_limits_that_clients_need_for_long_lists(ctap2):
@@ -24,8 +33,10 @@ def test_the_limits_that_clients_need_for_long_lists(ctap2):
     assert ctap2.info.max_cred_id_length >= 1
 
 
-def test_the_key_has_a_model_number(ctap2):
-    assert ctap2.info.aaguid != Aaguid.NONE
+def test_the_two_kinds_of_key_have_a_model_number_each(new_key):
+    kinds = [new_key(arguments=["--kind", kind]) for kind in ["synced", "device-bound"]]
+    numbers = {Ctap2(key.connect()).info.aaguid for key in kinds}
+    assert len(numbers - {Aaguid.NONE}) == 2
 
 
 def test_it_says_the_same_each_time_and_after_a_restart(key, ctap2):
