@@ -4,6 +4,9 @@ use crate::cbor::Value;
 use crate::config::{Aaguid, Algorithms, KeyKind};
 use crate::testing::{Key, Members, algorithm};
 
+mod consistency;
+mod secrets;
+
 #[test]
 fn every_byte_is_as_expected() {
     for (kind, aaguid) in [
