@@ -16,3 +16,6 @@ pub(crate) fn read(value: &Value<'_>) -> Result<Vec<u8>, StatusCode> {
 pub(crate) fn kept(wanted: Option<Vec<u8>>, residence: Residence) -> Option<Vec<u8>> {
     wanted.filter(|blob| residence == Residence::Stored && blob.len() <= LEN_MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,3 +30,6 @@ pub(crate) fn is_wanted_for(input: Option<bool>, residence: Residence) -> Result
         (wanted, Residence::Stored | Residence::Wrapped) => Ok(wanted),
     }
 }
+
+#[cfg(test)]
+mod tests;

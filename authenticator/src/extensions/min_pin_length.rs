@@ -20,3 +20,6 @@ pub(crate) fn put_out(inputs: &MakeInputs, rp_id: &RpId, state: &State, outputs:
         outputs.push("pinComplexityPolicy", Output::Bool(state.pin_complexity_policy));
     }
 }
+
+#[cfg(test)]
+mod tests;

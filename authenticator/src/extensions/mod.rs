@@ -4,6 +4,7 @@
 //! Inputs are checked before the user is asked, so that nobody touches the key in vain.
 
 pub(crate) mod cred_blob;
+pub(crate) mod cred_protect;
 pub(crate) mod hmac_secret;
 pub(crate) mod large_blob;
 pub(crate) mod large_blob_key;
@@ -13,7 +14,7 @@ use wardkey_vault::CredProtect;
 
 use crate::cbor::{self, Map, Value};
 use crate::config::{Config, LargeBlobs};
-use crate::parameters::{boolean, map, unsigned};
+use crate::parameters::{boolean, map};
 use crate::status::StatusCode;
 use hmac_secret::{Input, Salts};
 
@@ -74,7 +75,7 @@ impl MakeInputs {
         let inputs = map(value)?;
         let flag = |name| Ok::<_, StatusCode>(inputs.get(name).map(boolean).transpose()?.unwrap_or(false));
         Ok(Self {
-            cred_protect: inputs.get("credProtect").map(read_cred_protect).transpose()?,
+            cred_protect: inputs.get("credProtect").map(cred_protect::read).transpose()?,
             hmac_secret: flag("hmac-secret")?,
             hmac_secret_mc: inputs.get("hmac-secret-mc").map(Input::read).transpose()?,
             cred_blob: inputs.get("credBlob").map(cred_blob::read).transpose()?,
@@ -99,14 +100,6 @@ impl GetInputs {
             third_party_payment: flag("thirdPartyPayment")?,
         })
     }
-}
-
-/// `CTAP 2.3 §12.1`.
-fn read_cred_protect(value: &Value<'_>) -> Result<CredProtect, StatusCode> {
-    u8::try_from(unsigned(value)?)
-        .ok()
-        .and_then(CredProtect::from_code)
-        .ok_or(StatusCode::INVALID_OPTION)
 }
 
 /// A value that an extension puts out.
@@ -153,3 +146,6 @@ impl UnsignedOutputs {
         Map::new([("largeBlob", Value::Map(Map::new(members)))])
     }
 }
+
+#[cfg(test)]
+mod tests;
