@@ -250,7 +250,8 @@ impl Unlocked {
     }
 }
 
-/// Makes a vault. `auth` is what the keys of the device were made under.
+/// Makes a vault. `auth` is what the keys of the device were made under. Before the commit there is none: a trust log
+/// whose epoch is 0 is what a power cut left, and may be thrown away.
 pub fn create(
     here: &mut Here<'_>,
     auth: &KeyAuth,

@@ -145,7 +145,8 @@ fn zero_signature() -> Signature {
 }
 
 /// C-07 kdf_downgrade, in a slot. Every parameter that is edited is refused before Argon2 runs: the answer does not
-/// depend on the PIN. Mutation: neither the hash nor the parameters compared in `InForce::read`.
+/// depend on the PIN. Mutation: neither the hash nor the parameters compared in `InForce::read`,
+/// and the signature not checked.
 #[test]
 fn kdf_downgrade_in_a_slot() {
     let home = Home::new();
