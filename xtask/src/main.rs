@@ -1,10 +1,11 @@
-//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|interop|vm|bench|fuzz`.
+//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|conformance|interop|vm|bench|fuzz`.
 //!
 //! Each chore is a list of named [`Steps`]; what ran, how long it took and what failed is printed at
 //! the end. Nothing here ships.
 
 mod check;
 mod clock;
+mod conformance;
 mod failure;
 mod fuzz;
 mod interop;
@@ -34,11 +35,17 @@ struct Arguments {
 enum Chore {
     /// Formatting, lints, documentation, licences and advisories
     Check,
-    /// Everything: check, tests, python-fido2, the virtual machine, a short fuzz; installs what is missing
+    /// Everything: check, tests, conformance, python-fido2, the virtual machine, a short fuzz; installs what is missing
     Test {
         /// Install what is missing without asking (CI=true does the same)
         #[arg(long, short)]
         yes: bool,
+    },
+    /// One test for each case of the FIDO conformance tool
+    Conformance {
+        /// Passed on: part of the ids of cases, or --json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
     /// The newest python-fido2 as a client over the raw socket
     Interop,
@@ -62,6 +69,10 @@ fn main() -> ExitCode {
             Ok(())
         }
         Chore::Test { yes } => test::test(&mut steps, yes),
+        Chore::Conformance { arguments } => {
+            conformance::conformance(&mut steps, &arguments);
+            Ok(())
+        }
         Chore::Interop => interop::interop(&mut steps),
         Chore::Vm(options) => vm::vm(&mut steps, &options),
         Chore::Bench { arguments } => bench(&mut steps, &arguments),

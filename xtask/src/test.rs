@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Write};
 use crate::failure::Failure;
 use crate::run::cargo;
 use crate::steps::Steps;
-use crate::{check, fuzz, interop, paths, tools, vm};
+use crate::{check, conformance, fuzz, interop, paths, tools, vm};
 
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
@@ -42,6 +42,7 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
     });
     check::check(steps);
     steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
+    conformance::conformance(steps, &[]);
     interop::interop(steps)?;
     vm::vm(steps, &vm::Options::default())?;
     fuzz::fuzz(
