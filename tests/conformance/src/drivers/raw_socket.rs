@@ -6,11 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{self, Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wardkey_sim::clock;
+use wardkey_sim::hid_client::{Command, Frame, frame_of};
 use wardkey_sim::raw_stream::RawStream;
 use wardkey_sim::report::{Report, ReportPipe};
 
@@ -59,14 +60,14 @@ impl Process {
         let folder = TempDir::new().map_err(|error| gone("no temporary folder", &error))?;
         let log = File::create(log_of(&folder)).map_err(|error| gone("no log", &error))?;
         let socket = socket_of(&folder);
-        let mut child = Command::new(wardkey)
+        let mut child = process::Command::new(wardkey)
             .arg("--state")
             .arg(folder.path().join("state"))
             .args(["serve", "--raw"])
             .arg(format!("unix:{}", socket.display()))
             .args(["--presence", "ask", "--control", "127.0.0.1:0"])
             .args(model(configuration))
-            .args(configuration.built_in_uv.then_some("--verification=always"))
+            .args(configuration.built_in_uv.then_some("--verification=control"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -119,13 +120,21 @@ impl Process {
 
     /// Puts the finger down again before the program forgets it.
     fn keep_touching(&mut self) -> Result<(), Broken> {
-        let touches = matches!(self.user, User::Agrees);
         let is_held = self.touched.is_some_and(|touched| clock::now() < touched + HOLD);
-        if touches && !is_held {
+        if self.user != User::Absent && !is_held {
             self.order("GET", "/usb0/touch/on")?;
             self.touched = Some(clock::now());
         }
         Ok(())
+    }
+
+    /// Decides the next verification; the program forgets it when none comes at once.
+    fn let_verify(&self) -> Result<(), Broken> {
+        match self.user {
+            User::Agrees if self.configuration.built_in_uv => self.order("POST", "/verify/ok"),
+            User::IsStranger if self.configuration.built_in_uv => self.order("POST", "/verify/fail"),
+            User::Agrees | User::IsStranger | User::Absent | User::Refuses | User::Chooses(_) => Ok(()),
+        }
     }
 
     fn gone(&self, error: impl std::fmt::Display) -> Broken {
@@ -137,13 +146,20 @@ impl Process {
 impl Key for Process {
     fn send(&mut self, report: &Report) -> Result<(), Broken> {
         self.keep_touching()?;
+        if is_command(report) {
+            self.let_verify()?;
+        }
         self.stream.send_report(report).map_err(|error| self.gone(error))
     }
 
     fn receive(&mut self, within: Duration) -> Result<Option<Report>, Broken> {
-        self.stream
-            .receive_report(within)
-            .map_err(|error| self.gone(error))
+        let report = self.stream.receive_report(within);
+        let report = report.map_err(|error| self.gone(error))?;
+        if report.as_ref().is_some_and(asks_the_user) {
+            // It may have asked before, and ask again.
+            self.let_verify()?;
+        }
+        Ok(report)
     }
 
     fn power_cycle(&mut self) -> Result<(), Broken> {
@@ -154,10 +170,9 @@ impl Key for Process {
 
     fn user(&mut self, user: User) -> Result<(), Broken> {
         match user {
-            User::Agrees => {}
+            User::Agrees | User::IsStranger => {}
             User::Absent => self.order("GET", "/usb0/touch/off")?,
             User::Refuses => return Err(Broken::CannotDo("the control port cannot refuse")),
-            User::IsStranger => return Err(Broken::CannotDo("the control port knows everybody")),
             User::Chooses(_) => return Err(Broken::CannotDo("the control port cannot choose an account")),
         }
         self.user = user;
@@ -175,7 +190,7 @@ impl Key for Process {
     }
 
     fn metadata(&mut self) -> Result<String, Broken> {
-        let output = Command::new(&self.wardkey)
+        let output = process::Command::new(&self.wardkey)
             .arg("--state")
             .arg(self.folder.path().join("state"))
             .arg("metadata")
@@ -196,6 +211,36 @@ impl Drop for Process {
     fn drop(&mut self) {
         end(&mut self.child);
     }
+}
+
+/// Whether a CTAP2 message begins.
+fn is_command(report: &Report) -> bool {
+    matches!(
+        frame_of(report),
+        (
+            _,
+            Frame::Initial {
+                command: Command::CBOR,
+                ..
+            }
+        )
+    )
+}
+
+/// Whether the key says that it waits for its user.
+fn asks_the_user(report: &Report) -> bool {
+    const UP_NEEDED: u8 = 2;
+    matches!(
+        frame_of(report),
+        (
+            _,
+            Frame::Initial {
+                command: Command::KEEPALIVE,
+                data: [UP_NEEDED, ..],
+                ..
+            }
+        )
+    )
 }
 
 /// It has nothing to save, and may be gone already.

@@ -7,6 +7,7 @@ use crate::bench::{Bench, MAKE_CREDENTIAL};
 use crate::case::{Case, Outcome, Script, Stop, ensure, ensure_eq, present};
 use crate::certificate;
 use crate::configuration::ENTERPRISE_RP_ID;
+use crate::metadata::Statement;
 use crate::parameters::{Kind, Parameters, member_of, numbered, values_of_other_types};
 use crate::signature;
 
@@ -98,7 +99,7 @@ fn offers(bench: &mut Bench) -> Outcome {
 fn vendor_facilitated(bench: &mut Bench) -> Outcome {
     enable(bench)?;
     let (attestation, hash) = register(bench, ENTERPRISE_RP_ID, 1)?;
-    serial_number(&attestation, &hash).map(drop)
+    serial_number(bench, &attestation, &hash).map(drop)
 }
 
 /// Also to others; it is the same key for all of them.
@@ -107,14 +108,18 @@ fn platform_managed(bench: &mut Bench) -> Outcome {
     let mut serial_numbers = Vec::new();
     for rp_id in [ENTERPRISE_RP_ID, "any.example"] {
         let (attestation, hash) = register(bench, rp_id, 2)?;
-        serial_numbers.push(serial_number(&attestation, &hash)?);
+        serial_numbers.push(serial_number(bench, &attestation, &hash)?);
     }
     ensure_eq!(serial_numbers.first(), serial_numbers.get(1), "the serial number");
     Ok(())
 }
 
 /// What the certificate of an enterprise attestation says of the key, after everything about it was checked.
-fn serial_number(attestation: &Attestation, client_data_hash: &[u8; 32]) -> Result<Vec<u8>, Stop> {
+fn serial_number(
+    bench: &mut Bench,
+    attestation: &Attestation,
+    client_data_hash: &[u8; 32],
+) -> Result<Vec<u8>, Stop> {
     ensure_eq!(attestation.format, "packed", "the format");
     let members = Value::Map(attestation.more.clone());
     ensure_eq!(numbered(&members, EP_ATT), Some(&Value::from(true)), "epAtt");
@@ -137,6 +142,11 @@ fn serial_number(attestation: &Attestation, client_data_hash: &[u8; 32]) -> Resu
     ensure!(
         signature::verifies_p256(&key, &signed, sig),
         "the signature is not by the certificate's key"
+    );
+    let statement = Statement::new(bench.metadata()?);
+    ensure!(
+        certificate::is_vouched_for(der, &statement.attestation_roots()?),
+        "the metadata statement does not vouch for the certificate"
     );
     present(
         certificate::serial_number_of_key(der),
