@@ -264,3 +264,6 @@ fn expand<const N: usize>(key: &Secret<32>, info: &[&[u8]]) -> Secret<N> {
     })
     .expect("at most 64 bytes are asked for")
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,8 @@ use super::*;
 use crate::testing::prf_vectors as vectors;
 use crate::testing::{SeededRng, VectorRng, hex};
 
+mod published;
+
 /// What the platform of the vectors shares with the key.
 fn shared(protocol: Protocol) -> SharedSecret {
     let point = [vec![4], hex(vectors::KEY_X), hex(vectors::KEY_Y)].concat();
