@@ -3,7 +3,7 @@
 use wardkey_sim::fido_client::PinProtocol;
 
 use crate::bench::Bench;
-use crate::case::{Case, Outcome, Script, ensure, ensure_eq};
+use crate::case::{Case, Outcome, Script, ensure, ensure_eq, present};
 use crate::encrypted_state::{CRED_STORE_STATE, EncryptedState, IDENTIFIER, Member};
 use crate::info_rules::Info;
 use crate::metadata::{self, Statement};
@@ -68,6 +68,13 @@ fn options(bench: &mut Bench) -> Outcome {
 }
 
 fn pin(bench: &mut Bench) -> Outcome {
+    const PIN_UV_AUTH_PROTOCOLS: u8 = 0x06;
+    let protocols = bench.info()?.member(PIN_UV_AUTH_PROTOCOLS).cloned();
+    let protocols = present(protocols, "pinUvAuthProtocols")?;
+    ensure!(
+        protocols.as_array().is_some_and(|list| !list.is_empty()),
+        "pinUvAuthProtocols is empty"
+    );
     let statement = Statement::new(bench.metadata()?);
     let methods = statement.verification_methods();
     ensure!(
