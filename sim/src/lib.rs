@@ -19,5 +19,6 @@ pub mod raw_stream;
 #[cfg(feature = "reference")]
 pub mod reference;
 pub mod report;
+pub mod scenario;
 pub mod usb_host;
 pub mod webauthn;

@@ -11,10 +11,12 @@ use crate::{check, conformance, fuzz, interop, paths, tools, vm};
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
 
-/// A C and a C++ compiler, python-fido2's environment, and the virtual machine.
-const PACKAGES: [&str; 9] = [
+/// A C and a C++ compiler, what the reference authenticator is built with, python-fido2's environment, and the virtual
+/// machine.
+const PACKAGES: [&str; 10] = [
     "gcc",
     "g++",
+    "libclang-dev",
     "dbus-daemon",
     "python3-venv",
     "util-linux",
@@ -43,6 +45,7 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
     check::check(steps);
     steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
     conformance::conformance(steps, &[]);
+    reference(steps);
     interop::interop(steps)?;
     vm::vm(steps, &vm::Options::default())?;
     fuzz::fuzz(
@@ -52,6 +55,18 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
             targets: Vec::new(),
         },
     )
+}
+
+/// What needs the reference authenticator: our answers are compared with its own.
+fn reference(steps: &mut Steps) {
+    let of_sim = ["--locked", "--package", "wardkey-sim", "--features", "reference"];
+    steps.run("lints, with the reference authenticator", || {
+        let all_targets = ["--all-targets", "--", "--deny", "warnings"];
+        cargo(["clippy"]).args(of_sim).args(all_targets).finish()
+    });
+    steps.run("tests, with the reference authenticator", || {
+        cargo(["test"]).args(of_sim).finish()
+    });
 }
 
 fn announce(missing: &[&str]) -> Result<(), Failure> {

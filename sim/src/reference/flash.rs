@@ -1,5 +1,7 @@
 //! Memory that looks like the flash of a hardware key: Trussed's own has room for 60 credentials only.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use littlefs2::consts::{U1, U512};
 use littlefs2::driver::Storage;
 use littlefs2::io::{Error, Result};
@@ -8,19 +10,25 @@ const BLOCK_LEN: usize = 512;
 const BLOCKS: usize = 4096;
 const ERASED: u8 = 0xFF;
 
-/// Two MiB of flash.
-pub(super) struct Flash(Vec<u8>);
+/// Two MiB of flash. A clone is the same flash.
+#[derive(Clone)]
+pub(super) struct Flash(Arc<Mutex<Vec<u8>>>);
 
 impl Flash {
     /// Erased flash.
     pub(super) fn new() -> Self {
-        Self(vec![ERASED; BLOCK_LEN * BLOCKS])
+        Self(Arc::new(Mutex::new(vec![ERASED; BLOCK_LEN * BLOCKS])))
     }
 
-    fn part(&mut self, offset: usize, length: usize) -> Result<&mut [u8]> {
-        let part = self.0.get_mut(offset..).and_then(|rest| rest.get_mut(..length));
-        part.ok_or(Error::INVALID)
+    fn cells(&self) -> MutexGuard<'_, Vec<u8>> {
+        // A panic elsewhere leaves the flash as it was, like a loss of power.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn part(cells: &mut [u8], offset: usize, length: usize) -> Result<&mut [u8]> {
+    let part = cells.get_mut(offset..).and_then(|rest| rest.get_mut(..length));
+    part.ok_or(Error::INVALID)
 }
 
 impl Storage for Flash {
@@ -33,17 +41,17 @@ impl Storage for Flash {
     const BLOCK_COUNT: usize = BLOCKS;
 
     fn read(&mut self, offset: usize, to: &mut [u8]) -> Result<usize> {
-        to.copy_from_slice(self.part(offset, to.len())?);
+        to.copy_from_slice(part(&mut self.cells(), offset, to.len())?);
         Ok(to.len())
     }
 
     fn write(&mut self, offset: usize, from: &[u8]) -> Result<usize> {
-        self.part(offset, from.len())?.copy_from_slice(from);
+        part(&mut self.cells(), offset, from.len())?.copy_from_slice(from);
         Ok(from.len())
     }
 
     fn erase(&mut self, offset: usize, length: usize) -> Result<usize> {
-        self.part(offset, length)?.fill(ERASED);
+        part(&mut self.cells(), offset, length)?.fill(ERASED);
         Ok(length)
     }
 }
