@@ -195,20 +195,31 @@ impl Key {
         request: &[u8],
         gestures: impl IntoIterator<Item = Gesture>,
     ) -> (Vec<Prompt>, Answer) {
+        let mut gestures = gestures.into_iter();
+        let outcome = self.cbor_with(request, |prompt| {
+            gestures.next().unwrap_or_else(|| panic!("asked also {prompt:?}"))
+        });
+        assert!(gestures.next().is_none(), "asked only {:?}", outcome.0);
+        outcome
+    }
+
+    /// Sends a CTAP2 request to a user who answers each question in this way; the answer, and all that was asked.
+    pub(crate) fn cbor_with(
+        &mut self,
+        request: &[u8],
+        mut answer: impl FnMut(&Prompt) -> Gesture,
+    ) -> (Vec<Prompt>, Answer) {
         let mut outcome = self.authenticator.handle_cbor(self.now, request);
-        let (mut prompts, mut gestures) = (Vec::new(), gestures.into_iter());
+        let mut prompts = Vec::new();
         loop {
             match outcome {
                 Outcome::Done(bytes) => {
-                    assert!(gestures.next().is_none(), "asked only {prompts:?}");
                     let prompt = prompts.last().cloned();
                     return (prompts, Answer { prompt, bytes });
                 }
                 Outcome::NeedsGesture(pending) => {
                     prompts.push(pending.prompt().clone());
-                    let gesture = gestures
-                        .next()
-                        .unwrap_or_else(|| panic!("asked also {prompts:?}"));
+                    let gesture = answer(pending.prompt());
                     outcome = self.authenticator.resume(self.now, pending, gesture);
                 }
             }

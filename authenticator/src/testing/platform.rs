@@ -7,8 +7,9 @@ use wardkey_vault::Secret;
 
 use super::{CLIENT_DATA_HASH, Key, Members, SeededRng, bytes_in};
 use crate::cbor::{self, Map, Value};
+use crate::pin::built_in::Verifier;
 use crate::pin::protocol::{Protocol, SharedSecret};
-use crate::{Gesture, StatusCode};
+use crate::{Demand, Gesture, Modality, Prompt, StatusCode};
 
 /// The PIN of a key that has one, unless a test says otherwise.
 pub(crate) const PIN: &str = "1234";
@@ -418,6 +419,107 @@ impl Key {
             Some(Value::Unsigned(retries)) => *retries,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// What protects a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Protection {
+    pub(crate) pin: bool,
+    pub(crate) fingerprint: bool,
+    pub(crate) always_uv: bool,
+}
+
+impl Protection {
+    /// Every one there is.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..8_u8).map(|bits| Self {
+            pin: bits & 1 != 0,
+            fingerprint: bits & 2 != 0,
+            always_uv: bits & 4 != 0,
+        })
+    }
+
+    pub(crate) fn protects(self) -> bool {
+        self.pin || self.fingerprint
+    }
+
+    /// Protects a key that nothing protects yet.
+    pub(crate) fn set(self, key: &mut Key) {
+        if self.always_uv {
+            let toggle = [0x0D, 0xA1, 0x01, 0x02];
+            assert_eq!(key.cbor(&toggle).status(), StatusCode::OK);
+        }
+        if self.pin {
+            key.set_pin(PIN);
+        }
+        key.authenticator
+            .set_verifier(self.fingerprint.then_some(Verifier {
+                modality: Modality::Fingerprint,
+                ready: true,
+            }));
+    }
+}
+
+/// What a request proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Absent,
+    /// Of zero bytes.
+    Empty,
+    /// Not by any token.
+    Garbage,
+    /// By a token that the PIN gave.
+    ByPin,
+    /// By a token that built-in verification gave.
+    ByFinger,
+}
+
+impl Proof {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Absent,
+        Self::Empty,
+        Self::Garbage,
+        Self::ByPin,
+        Self::ByFinger,
+    ];
+
+    /// Whether a key with this protection gives such a proof.
+    pub(crate) fn is_possible(self, protection: Protection) -> bool {
+        match self {
+            Self::Absent | Self::Empty | Self::Garbage => true,
+            Self::ByPin => protection.pin,
+            Self::ByFinger => protection.fingerprint,
+        }
+    }
+
+    /// The request with this proof of the client data; `members` are the numbers of param and protocol.
+    pub(crate) fn encode(
+        self,
+        key: &mut Key,
+        request: Members<'_>,
+        members: [u64; 2],
+        command: u8,
+    ) -> Vec<u8> {
+        let ticket = match self {
+            Self::Absent => return request.encode(command),
+            Self::Empty => return request.with(members[0], Value::Bytes(&[])).encode(command),
+            Self::Garbage => Ticket {
+                protocol: Protocol::Two,
+                secret: vec![0; 32],
+            },
+            Self::ByPin => key.token(MC | GA, None),
+            Self::ByFinger => key.token_by_uv(MC | GA, [Gesture::Verified]).unwrap(),
+        };
+        ticket.prove(request, members, &CLIENT_DATA_HASH, command)
+    }
+}
+
+/// What a user does who agrees to everything that is asked of them.
+pub(crate) fn agree_to(prompt: &Prompt) -> Gesture {
+    match prompt.demand {
+        Demand::Presence => Gesture::Approved,
+        Demand::Verification { .. } => Gesture::Verified,
     }
 }
 

@@ -62,7 +62,9 @@ fn assert_signed_by(registration: &Registration, answer: &Answer) {
     ));
 }
 
+mod accounts;
 mod faults;
+mod verification;
 
 // Signatures and authenticator data
 

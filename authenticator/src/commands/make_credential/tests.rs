@@ -21,6 +21,7 @@ fn base() -> Members<'static> {
 }
 
 mod faults;
+mod verification;
 
 // Attestation and authenticator data
 
