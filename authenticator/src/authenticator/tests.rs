@@ -1,16 +1,13 @@
 //! What holds for every request: bytes from anywhere are answered, and a broken disk never gives half an answer.
 
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use proptest::prelude::*;
-use redb::StorageBackend;
-use redb::backends::InMemoryBackend;
 
 use crate::config::KeyKind;
 use crate::status::StatusCode;
+use crate::testing::disk::Disk;
 use crate::testing::{Key, Members, option};
+
+mod power_cut;
 
 fn requests() -> impl Strategy<Value = Vec<u8>> {
     let valid = prop_oneof![
@@ -50,89 +47,12 @@ proptest! {
     }
 }
 
-/// A disk that can be broken.
-#[derive(Debug)]
-struct Disk {
-    content: InMemoryBackend,
-    is_broken: Arc<AtomicBool>,
-}
-
-impl Disk {
-    fn check(&self) -> io::Result<&InMemoryBackend> {
-        if self.is_broken.load(Ordering::Relaxed) {
-            Err(io::Error::other("broken"))
-        } else {
-            Ok(&self.content)
-        }
-    }
-}
-
-impl StorageBackend for Disk {
-    fn len(&self) -> io::Result<u64> {
-        self.content.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.content.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.check()?.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.check()?.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check()?.write(offset, data)
-    }
-}
-
-fn key_on_disk(kind: KeyKind) -> (Key, Arc<AtomicBool>) {
-    let is_broken = Arc::new(AtomicBool::new(false));
-    let disk = Disk {
-        content: InMemoryBackend::new(),
-        is_broken: Arc::clone(&is_broken),
-    };
-    (Key::on(kind, disk, 1), is_broken)
-}
-
-#[test]
-fn a_credential_that_cannot_be_stored_is_not_made() {
-    let (mut key, is_broken) = key_on_disk(KeyKind::Synced);
-    is_broken.store(true, Ordering::Relaxed);
-    let request = Members::make_credential()
-        .with(7, option("rk", true))
-        .encode(0x01);
-    assert_eq!(key.cbor(&request).bytes, [StatusCode::OTHER.byte()]);
-    assert!(key.authenticator.vault().is_empty());
-}
-
-#[test]
-fn a_signature_whose_count_cannot_be_kept_is_not_given() {
-    let (mut key, is_broken) = key_on_disk(KeyKind::DeviceBound);
-    key.register(&Members::make_credential().with(7, option("rk", true)));
-    is_broken.store(true, Ordering::Relaxed);
-    assert_eq!(
-        key.cbor(&Members::get_assertion().encode(0x02)).bytes,
-        [StatusCode::OTHER.byte()]
-    );
-}
-
-#[test]
-fn a_reset_that_cannot_be_kept_is_not_reported() {
-    let (mut key, is_broken) = key_on_disk(KeyKind::Synced);
-    key.register(&Members::make_credential().with(7, option("rk", true)));
-    is_broken.store(true, Ordering::Relaxed);
-    assert_eq!(key.cbor(&[0x07]).bytes, [StatusCode::OTHER.byte()]);
-}
-
 #[test]
 fn over_u2f_a_broken_disk_is_6f00() {
-    let (mut key, is_broken) = key_on_disk(KeyKind::DeviceBound);
+    let disk = Disk::default();
+    let mut key = Key::on(KeyKind::DeviceBound, disk.clone(), 1);
     let id = key.register(&Members::make_credential()).id;
-    is_broken.store(true, Ordering::Relaxed);
+    disk.break_after(0);
     let application = crate::entity::RpId(crate::testing::RP_ID.to_owned()).hash().0;
     let data = [
         &[7; 32][..],
