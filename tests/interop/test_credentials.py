@@ -151,3 +151,21 @@ def test_only_credentials_that_stay_on_the_device_count(new_key):
         for answer in answers:
             assert answer.auth_data.is_backup_eligible() == (kind == "synced")
             assert not answer.auth_data.is_backed_up()
+
+
+def test_a_credential_stays_what_it_is_when_the_key_becomes_another(new_key):
+    key = new_key(arguments=["--kind", "device-bound", "--post-quantum"])
+    made = [
+        credential_of(register(Ctap2(key.connect()), algorithm, options={"rk": True}, user={"id": user}))
+        for algorithm, user in [(ES256, b"alice"), (MLDSA65, b"bob")]
+    ]
+    key.arguments = ["--kind", "synced"]
+    key.crash()
+    ctap2 = Ctap2(key.connect())
+    with refused(ERR.UNSUPPORTED_ALGORITHM):
+        register(ctap2, MLDSA65)
+    assert register(ctap2, user={"id": b"carol"}).auth_data.is_backup_eligible()
+    for count, credential in enumerate(made, 3):
+        assertion = log_in(ctap2, credential, allow_list=[descriptor(credential.credential_id)])
+        assert not assertion.auth_data.is_backup_eligible()
+        assert assertion.auth_data.counter == count
