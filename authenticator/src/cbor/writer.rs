@@ -4,11 +4,57 @@
 use super::value::length;
 use super::{Key, Value};
 
-/// The canonical encoding of `value`.
+/// The canonical encoding of `value`. It is written to where it stays: a value may hold secrets, and memory that was too
+/// small for it would keep a copy of them.
 pub fn encode(value: &Value<'_>) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(encoded_len(value));
     write_value(&mut out, value);
     out
+}
+
+/// How many bytes the encoding has.
+fn encoded_len(value: &Value<'_>) -> usize {
+    match value {
+        Value::Unsigned(n) | Value::Negative(n) => head_len(*n),
+        Value::Bytes(bytes) => string_len(bytes),
+        Value::Text(text) => string_len(text.as_bytes()),
+        Value::Array(items) => {
+            let items_len: usize = items.iter().map(encoded_len).sum();
+            head_len(count(items)) + items_len
+        }
+        Value::Map(map) => {
+            let entry_len = |(key, value): &(Key<'_>, Value<'_>)| key_len(key) + encoded_len(value);
+            let entries_len: usize = map.entries().iter().map(entry_len).sum();
+            head_len(count(map.entries())) + entries_len
+        }
+        Value::Bool(_) | Value::Null | Value::Undefined => 1,
+    }
+}
+
+fn key_len(key: &Key<'_>) -> usize {
+    match key {
+        Key::Unsigned(n) | Key::Negative(n) => head_len(*n),
+        Key::Bytes(bytes) => string_len(bytes),
+        Key::Text(text) => string_len(text.as_bytes()),
+    }
+}
+
+fn string_len(bytes: &[u8]) -> usize {
+    head_len(length(bytes)) + bytes.len()
+}
+
+fn head_len(argument: u64) -> usize {
+    match argument {
+        0..24 => 1,
+        24..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        0x1_0000_0000.. => 9,
+    }
+}
+
+fn count<T>(items: &[T]) -> u64 {
+    u64::try_from(items.len()).expect("no address space exceeds 64 bits")
 }
 
 fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
@@ -18,21 +64,13 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bytes(bytes) => write_string(out, 2, bytes),
         Value::Text(text) => write_string(out, 3, text.as_bytes()),
         Value::Array(items) => {
-            write_head(
-                out,
-                4,
-                u64::try_from(items.len()).expect("no address space exceeds 64 bits"),
-            );
+            write_head(out, 4, count(items));
             for item in items {
                 write_value(out, item);
             }
         }
         Value::Map(map) => {
-            write_head(
-                out,
-                5,
-                u64::try_from(map.entries().len()).expect("no address space exceeds 64 bits"),
-            );
+            write_head(out, 5, count(map.entries()));
             for (key, value) in map.entries() {
                 write_key(out, key);
                 write_value(out, value);

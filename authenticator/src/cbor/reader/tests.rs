@@ -79,6 +79,7 @@ proptest! {
     fn what_is_written_is_read_back(tree in trees()) {
         let value = borrow(&tree);
         let bytes = encode(&value);
+        prop_assert_eq!(bytes.capacity(), bytes.len(), "no copy in memory that was too small");
         prop_assert_eq!(decode(&bytes), Ok(value));
     }
 
