@@ -9,6 +9,7 @@ use crate::config::{Algorithms, KeyKind};
 use crate::gesture::Modality;
 use crate::pin::built_in::Verifier;
 use crate::testing::SeededRng;
+use crate::testing::disk::Disk;
 use crate::testing::platform::{GA, PIN};
 use crate::testing::{
     Answer, CLIENT_DATA_HASH, Key, Members, RP_ID, Registration, algorithm, descriptors, map, option,
@@ -441,6 +442,19 @@ fn a_credential_deleted_meanwhile_is_passed_over() {
     let vault = key.authenticator.vault_mut();
     assert!(vault.delete(&mut SeededRng::new(9), &id).unwrap());
     assert_signed_by(&one, &next(&mut key));
+    assert_eq!(next(&mut key).status(), StatusCode::NOT_ALLOWED);
+}
+
+#[test]
+fn a_further_assertion_that_cannot_be_counted_is_the_last() {
+    let disk = Disk::default();
+    let mut key = Key::on(KeyKind::DeviceBound, disk.clone(), 1);
+    for id in [&b"one"[..], b"two", b"three"] {
+        key.register(&resident().with(3, user(id)));
+    }
+    assert_eq!(key.cbor(&base().encode(0x02)).status(), StatusCode::OK);
+    disk.break_after(0);
+    assert_eq!(next(&mut key).bytes, [StatusCode::OTHER.byte()]);
     assert_eq!(next(&mut key).status(), StatusCode::NOT_ALLOWED);
 }
 
