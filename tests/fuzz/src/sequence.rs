@@ -47,7 +47,7 @@ struct Seen {
     tokens: usize,
     /// A token was given out after a verification, which shows presence, too.
     token_with_presence: bool,
-    /// The flags of the assertion that getNextAssertion goes on from.
+    /// The flags of the last assertion.
     last_flags: Option<Flags>,
     /// The last number of retries, until something may have changed it for the better.
     retries: Option<u8>,
@@ -186,8 +186,9 @@ impl<'a> Sequence<'a> {
                 );
             }
         }
-        if command.request != Request::Info {
-            self.seen.last_flags = flags.filter(|_| is_assertion);
+        // A request that cannot be read leaves what was left for getNextAssertion, so nothing but an assertion is told here.
+        if is_assertion && flags.is_some() {
+            self.seen.last_flags = flags;
         }
     }
 
