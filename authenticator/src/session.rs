@@ -8,6 +8,8 @@
 //! | getInfo, and all of U2F              | stays                             | stays                   |
 //! | every other CTAP2 command, power cycle | forgotten                       | forgotten               |
 //!
+//! A request that does not decode is no command: it leaves everything as it was.
+//!
 //! Nothing is bound to a channel: some clients open a new one for every command.
 
 use core::time::Duration;
