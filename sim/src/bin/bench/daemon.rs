@@ -85,6 +85,24 @@ fn on_state(wardkey: &Path, state: &Path) -> Result<Command, Failure> {
     Ok(command)
 }
 
+/// Another state folder with the same in it. The key of the first has ended.
+pub(crate) fn copy_state(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let copy = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_state(&entry.path(), &copy)?;
+        } else {
+            fs::copy(entry.path(), &copy)?;
+        }
+        if geteuid().is_root() {
+            chown(&copy, Some(NOBODY), Some(NOBODY))?;
+        }
+    }
+    Ok(())
+}
+
 /// The address in the line that says where USB/IP clients can connect.
 fn listening(line: &str) -> Option<SocketAddr> {
     let event: Value = serde_json::from_str(line).ok()?;

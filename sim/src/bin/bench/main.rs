@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     wardkey: Option<PathBuf>,
     /// How many credentials are stored when many are
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 100_000)]
     credentials: u32,
     /// A tenth of the samples
     #[arg(long)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::machine::Machine;
 use crate::operations::Operation;
 use crate::schedule::IDLE;
-use crate::table::{Cell, Idle, Subject, Table};
+use crate::table::{Cell, Ended, Idle, Start, Subject, Table};
 
 const NOTES: &str = "
 The client is the same everywhere: one report at a time, as Linux sends them. wardkey answers a registration when the
@@ -49,6 +49,17 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
             usage.runs
         );
     }
+    text += "\nStarted on a state folder, until the host had enumerated the key, and memory in use then:\n\n";
+    for start in &table.starts {
+        text += &format!("- {}\n", show_start(start));
+    }
+    text += "\nWith many credentials stored, beside one, at the median on the socket pair:\n\n";
+    for operation in Operation::ON_MANY {
+        if let Some((stored, factor)) = table.growth(operation) {
+            let name = operation.name();
+            text += &format!("- {name}: with {} {factor:.2} times as long\n", thousands(stored));
+        }
+    }
     for Cell {
         subject,
         operation,
@@ -63,8 +74,32 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
     text
 }
 
+fn show_start(start: &Start) -> String {
+    let Start {
+        stored,
+        ended,
+        duration,
+        resident_bytes,
+    } = start;
+    let ended = match ended {
+        Ended::Asked => "after it had ended",
+        Ended::Killed => "after it was killed",
+    };
+    format!(
+        "{} stored, {ended}: {:.0} ms, {:.1} MB",
+        thousands(*stored),
+        duration.as_secs_f64() * 1e3,
+        mega(*resident_bytes)
+    )
+}
+
+fn mega(bytes: u64) -> f64 {
+    let kilobytes = u32::try_from(bytes / 1000).unwrap_or(u32::MAX);
+    f64::from(kilobytes) / 1000.0
+}
+
 fn row_name(operation: Operation, stored: u32) -> String {
-    if Operation::ON_CREDENTIALS.contains(&operation) {
+    if Operation::ON_MANY.contains(&operation) {
         format!("{}, {}", operation.name(), thousands(stored))
     } else {
         operation.name()
@@ -126,11 +161,20 @@ pub(crate) fn json(machine: &Machine, table: &Table) -> Value {
             "runs": idle.usage.runs,
         })
     });
+    let starts = table.starts.iter().map(|start| {
+        json!({
+            "stored": start.stored,
+            "after": format!("{:?}", start.ended),
+            "ms": start.duration.as_secs_f64() * 1e3,
+            "resident_bytes": start.resident_bytes,
+        })
+    });
     json!({
         "date": date,
         "machine": { "processor": processor, "cores": cores, "kernel": kernel, "file_system": file_system },
         "measurements": cells.collect::<Vec<_>>(),
         "idle": idle.collect::<Vec<_>>(),
+        "starts": starts.collect::<Vec<_>>(),
     })
 }
 

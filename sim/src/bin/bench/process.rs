@@ -2,9 +2,11 @@
 
 use std::env;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::failure::Failure;
 use crate::helper::Helper;
@@ -51,6 +53,15 @@ impl Process {
     /// Keeps the helper that the process talks to.
     pub(crate) fn keep(&mut self, helper: Helper) {
         self.helper = Some(helper);
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        if let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(id, Signal::TERM).map_err(io::Error::from)?;
+        }
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Its process id.

@@ -5,16 +5,17 @@ use std::ops::RangeFrom;
 use std::path::Path;
 use std::time::Duration;
 
+use wardkey_sim::clock;
 use wardkey_sim::fido_client::FidoClient;
 use wardkey_sim::reference::with_reference;
 
 use crate::daemon;
 use crate::failure::Failure;
-use crate::machine::Usage;
+use crate::machine::{Usage, resident_bytes};
 use crate::operations::{self, Operation};
 use crate::samples::Samples;
-use crate::subjects::{self, Client, Opened, Running};
-use crate::table::{Cell, Idle, Subject, Table};
+use crate::subjects::{self, Client, Opened};
+use crate::table::{Cell, Ended, Idle, Start, Subject, Table};
 
 const ROUNDS: usize = 5;
 /// How long an idle process is watched.
@@ -31,7 +32,7 @@ pub(crate) struct Plan<'a> {
 /// Measures everything. What fails is told in its cells.
 pub(crate) fn measure(plan: &Plan<'_>) -> Table {
     let mut table = Table::default();
-    let mut turns = open(plan);
+    let mut turns = open(plan, &mut table);
     for operation in Operation::ALL {
         eprintln!("{}", operation.name());
         measure_in_turns(plan, &mut table, operation, &mut turns);
@@ -73,7 +74,7 @@ impl Turn {
     /// Measures a round; after a failure there are no more.
     fn measure(&mut self, operation: Operation, count: usize) -> Result<Samples, Failure> {
         let Opened { client, .. } = self.opened.as_mut().map_err(|failure| failure.clone())?;
-        let samples = measure_round(client, operation, count, &mut self.users);
+        let samples = measure_round(client, operation, count, &mut self.users, self.stored);
         if let Err(failure) = &samples {
             self.opened = Err(failure.clone());
         }
@@ -86,23 +87,27 @@ fn measure_round(
     operation: Operation,
     count: usize,
     users: &mut RangeFrom<u32>,
+    stored: u32,
 ) -> Result<Samples, Failure> {
     match operation {
         Operation::Ping(length) => operations::ping(client.pipe_mut(), length, count),
         Operation::GetInfo
         | Operation::AssertAllowed
         | Operation::AssertDiscovered
+        | Operation::AssertHmacSecret
         | Operation::MakeNonResident
-        | Operation::MakeResident => operations::command(client, operation, count, users),
+        | Operation::MakeResident
+        | Operation::Token(_)
+        | Operation::List => operations::command(client, operation, count, users, stored),
     }
 }
 
-fn open(plan: &Plan<'_>) -> Vec<Turn> {
-    vec![
-        wardkey(plan, Subject::WardkeyPair, daemon::up, 1),
-        wardkey(plan, Subject::WardkeyTcp, daemon::serve, 1),
-        wardkey(plan, Subject::WardkeyPair, daemon::up, plan.many),
-        wardkey(plan, Subject::WardkeyTcp, daemon::serve, plan.many),
+fn open(plan: &Plan<'_>, table: &mut Table) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    for stored in [1, plan.many] {
+        turns.extend(wardkey(plan, stored, table));
+    }
+    turns.extend([
         Turn::new(
             Subject::EchoPair,
             1,
@@ -110,24 +115,58 @@ fn open(plan: &Plan<'_>) -> Vec<Turn> {
             subjects::echo_on_socketpair(),
         ),
         Turn::new(Subject::EchoTcp, 1, &Operation::PINGS, subjects::echo_on_tcp()),
+    ]);
+    turns
+}
+
+/// Two keys with the same credentials, on a socket pair and behind TCP.
+fn wardkey(plan: &Plan<'_>, stored: u32, table: &mut Table) -> [Turn; 2] {
+    let [pair, tcp] = [Subject::WardkeyPair, Subject::WardkeyTcp];
+    let folder = |subject: Subject| plan.folder.join(format!("{subject:?}-{stored}"));
+    let opened_pair = fill(plan, &folder(pair), stored)
+        .and_then(|()| daemon::copy_state(&folder(pair), &folder(tcp)))
+        .and_then(|()| start_twice(plan, &folder(pair), stored, table));
+    let opened_tcp = match &opened_pair {
+        Ok(_) => daemon::serve(plan.wardkey, &folder(tcp)).and_then(subjects::authenticator),
+        Err(failure) => Err(failure.clone()),
+    };
+    let operations = if stored == 1 {
+        &Operation::ON_ONE[..]
+    } else {
+        &Operation::ON_MANY
+    };
+    [
+        Turn::new(pair, stored, operations, opened_pair),
+        Turn::new(tcp, stored, operations, opened_tcp),
     ]
 }
 
-fn wardkey(
-    plan: &Plan<'_>,
-    subject: Subject,
-    start: fn(&Path, &Path) -> Result<Running, Failure>,
-    stored: u32,
-) -> Turn {
-    let folder = plan.folder.join(format!("{subject:?}-{stored}"));
-    let running = start(plan.wardkey, &folder);
-    let opened = running.and_then(|running| subjects::authenticator(running, stored));
-    let operations = if stored == 1 {
-        &Operation::ALL[..]
-    } else {
-        &Operation::ON_CREDENTIALS
+/// Makes a state folder with so many credentials.
+fn fill(plan: &Plan<'_>, folder: &Path, stored: u32) -> Result<(), Failure> {
+    let running = daemon::up(plan.wardkey, folder)?;
+    let Opened { client, process } = subjects::seeded(running, stored)?;
+    drop(client);
+    process.end()
+}
+
+/// Starts a key on a state folder, kills it, and starts it again.
+fn start_twice(plan: &Plan<'_>, folder: &Path, stored: u32, table: &mut Table) -> Result<Opened, Failure> {
+    let mut start = |ended| {
+        let began = clock::now();
+        let running = daemon::up(plan.wardkey, folder)?;
+        let duration = began.elapsed();
+        let opened = subjects::authenticator(running)?;
+        table.starts.push(Start {
+            stored,
+            ended,
+            duration,
+            resident_bytes: resident_bytes(opened.process.id()),
+        });
+        Ok::<_, Failure>(opened)
     };
-    Turn::new(subject, stored, operations, opened)
+    // The owner of a process that goes kills it.
+    drop(start(Ended::Asked)?);
+    start(Ended::Killed)
 }
 
 fn measure_in_turns(plan: &Plan<'_>, table: &mut Table, operation: Operation, turns: &mut [Turn]) {
@@ -173,9 +212,9 @@ fn watch_idle(table: &mut Table, turns: &[Turn]) {
 
 /// Every operation with a process of its own: it does not survive whatever it is sent.
 fn measure_reference(plan: &Plan<'_>, table: &mut Table) {
-    for operation in Operation::ALL {
+    for operation in Operation::ON_ONE {
         let subject = Subject::ReferenceTcp;
-        let mut turns = [Turn::new(subject, 1, &Operation::ALL, subjects::reference())];
+        let mut turns = [Turn::new(subject, 1, &Operation::ON_ONE, subjects::reference())];
         measure_in_turns(plan, table, operation, &mut turns);
         if operation == Operation::GetInfo {
             watch_idle(table, &turns);
@@ -191,9 +230,10 @@ fn measure_reference_directly(plan: &Plan<'_>, table: &mut Table) {
         let mut client = FidoClient::new(reference);
         let seeded = operations::seed(&mut client, 1);
         let mut users = 1..;
-        for operation in [Operation::GetInfo].into_iter().chain(Operation::ON_CREDENTIALS) {
+        let commands = Operation::ON_ONE.into_iter();
+        for operation in commands.filter(|operation| !Operation::PINGS.contains(operation)) {
             let count = operation.samples(plan.quick);
-            let mut measure = || operations::command(&mut client, operation, count, &mut users);
+            let mut measure = || operations::command(&mut client, operation, count, &mut users, 1);
             let result = seeded.clone().and_then(|()| measure());
             table.cells.push(Cell {
                 subject,

@@ -58,16 +58,24 @@ fn connect(address: SocketAddr) -> Result<Stream, Failure> {
 }
 
 /// Opens a channel to an authenticator and stores `stored` credentials.
-pub(crate) fn authenticator(running: Running, stored: u32) -> Result<Opened, Failure> {
+pub(crate) fn seeded(running: Running, stored: u32) -> Result<Opened, Failure> {
+    let mut opened = authenticator(running)?;
+    operations::seed(&mut opened.client, stored)?;
+    Ok(opened)
+}
+
+/// Opens a channel to an authenticator.
+pub(crate) fn authenticator(running: Running) -> Result<Opened, Failure> {
     let Running { host, process } = running;
     let mut client = HidClient::open(host, *b"measured")?;
     client.set_patience(Patience {
         whole_answer: Duration::from_secs(5),
         ..Patience::default()
     });
-    let mut client = FidoClient::new(client);
-    operations::seed(&mut client, stored)?;
-    Ok(Opened { client, process })
+    Ok(Opened {
+        client: FidoClient::new(client),
+        process,
+    })
 }
 
 /// An echo knows no channels: any is as good.
@@ -105,5 +113,5 @@ pub(crate) fn reference() -> Result<Opened, Failure> {
         bus_id: usbip::BUS_ID.to_owned(),
     };
     let host = UsbConnection::open(connect(address)?, start, OPEN_TIMEOUT)?;
-    authenticator(Running { host, process }, 1)
+    seeded(Running { host, process }, 1)
 }

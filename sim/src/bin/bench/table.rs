@@ -1,5 +1,7 @@
 //! What was measured.
 
+use std::time::Duration;
+
 use crate::failure::Failure;
 use crate::machine::Usage;
 use crate::operations::Operation;
@@ -62,11 +64,27 @@ pub(crate) struct Idle {
     pub(crate) usage: Usage,
 }
 
+/// What it took to start a key, until the host had enumerated it.
+pub(crate) struct Start {
+    pub(crate) stored: u32,
+    pub(crate) ended: Ended,
+    pub(crate) duration: Duration,
+    pub(crate) resident_bytes: u64,
+}
+
+/// How the key had ended before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Asked,
+    Killed,
+}
+
 /// All that was measured.
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) cells: Vec<Cell>,
     pub(crate) idle: Vec<Idle>,
+    pub(crate) starts: Vec<Start>,
 }
 
 impl Table {
@@ -87,6 +105,23 @@ impl Table {
             }
         }
         rows
+    }
+
+    /// How many times as long an operation takes with many credentials stored as with one, at its median.
+    pub(crate) fn growth(&self, operation: Operation) -> Option<(u32, f64)> {
+        let of_pair = self
+            .cells
+            .iter()
+            .filter(|cell| cell.subject == Subject::WardkeyPair);
+        let mut medians = of_pair
+            .filter(|cell| cell.operation == operation)
+            .filter_map(|cell| {
+                let samples = cell.result.as_ref().ok()?;
+                Some((cell.stored, samples.percentile_ms(50)))
+            });
+        let (_, one) = medians.find(|(stored, _)| *stored == 1)?;
+        let (stored, many) = medians.find(|(stored, _)| *stored != 1)?;
+        Some((stored, many / one))
     }
 
     /// The cell of a row and a column.
