@@ -6,7 +6,6 @@
 //! has the clock, and drops the question when its time is over.
 
 mod asked;
-mod bus;
 pub(crate) mod chain;
 mod child;
 pub(crate) mod command;
@@ -14,6 +13,7 @@ mod entered_pin;
 pub(crate) mod fixed;
 pub(crate) mod notification;
 pub(crate) mod pinentry;
+mod probe;
 pub(crate) mod terminal;
 pub(crate) mod text;
 pub(crate) mod verify;

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use self::desktop::{Desktop, Event, Visible};
 use self::page::{Action, Page};
-use super::bus::{Bus, probe_within};
+use super::probe::probe_within;
 use super::withdrawal::Withdrawal;
 use super::worker::Workers;
 use super::{AnswerHandle, Asker, Decision, Question, Shown, Unavailable};
+use crate::bus::Bus;
 
 /// How long the bus and the daemon together may take to say what they can do.
 const PROBE_PATIENCE: Duration = Duration::from_secs(8);

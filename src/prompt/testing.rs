@@ -11,8 +11,6 @@ use super::{
     Account, Answer, AnswerHandle, Asker, Decision, Demand, Modality, Purpose, Question, Shown, Unavailable,
 };
 
-pub(super) mod bus;
-
 /// How long a test waits for something that should come at once.
 pub(super) const SOON: Duration = Duration::from_secs(20);
 /// How long a test waits to see that nothing comes.

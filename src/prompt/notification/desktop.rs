@@ -9,9 +9,9 @@ use futures_core::Stream as _;
 use zbus::{Connection, Message, MessageStream, Variant};
 
 use super::super::Unavailable;
-use super::super::bus::{Bus, CALL_PATIENCE, end_of, signals_of};
 use super::super::text::{escape_markup, visible};
 use super::page::Page;
+use crate::bus::{Bus, CALL_PATIENCE, end_of, signals_of};
 
 const SERVICE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";

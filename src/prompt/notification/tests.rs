@@ -4,10 +4,10 @@ use std::sync::mpsc::{Receiver, channel};
 
 use zbus::{Connection, Message, OwnedVariant};
 
-use super::super::testing::bus::{TestBus, reply};
 use super::super::testing::{A_WHILE, SOON, accounts, answers, decided, reason, sign_in, sign_in_verified};
 use super::super::{Answer, Modality};
 use super::*;
+use crate::bus::testing::{TestBus, reply};
 
 const INTERFACE: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";

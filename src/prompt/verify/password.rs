@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use self::polkit::{Authority, Outcome};
 use super::super::asked::Asked;
-use super::super::bus::{Bus, probe_within};
+use super::super::probe::probe_within;
 use super::super::withdrawal::Withdrawal;
 use super::super::worker::Workers;
 use super::super::{Answer, AnswerHandle, Asker, Decision, Modality, Question, Shown, Unavailable};
 use super::Verifier;
+use crate::bus::Bus;
 
 /// How long the bus and polkit together may take to say what the policy is.
 const PROBE_PATIENCE: Duration = Duration::from_secs(8);

@@ -8,8 +8,8 @@ use futures_core::Stream as _;
 use zbus::{Connection, Message, MessageStream, OwnedObjectPath, OwnedVariant};
 
 use super::super::super::Unavailable;
-use super::super::super::bus::{Bus, CALL_PATIENCE, end_of, error_name, signals_of};
 use super::super::super::text::visible;
+use crate::bus::{Bus, CALL_PATIENCE, end_of, error_name, signals_of};
 
 const SERVICE: &str = "net.reactivated.Fprint";
 const MANAGER_PATH: &str = "/net/reactivated/Fprint/Manager";

@@ -4,11 +4,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use zbus::{Connection, Message, ObjectPath, Variant};
 
-use super::super::super::testing::bus::{TestBus, refuse, reply};
 use super::super::super::testing::{
     A_WHILE, SOON, Seen, answers, decided, observed, reason, seen_question, sees_it_gone, sign_in_verified,
 };
 use super::*;
+use crate::bus::testing::{TestBus, refuse, reply};
 
 const SERVICE: &str = "net.reactivated.Fprint";
 const DEVICE: &str = "net.reactivated.Fprint.Device";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use zbus::{Connection, Variant};
 
 use super::super::super::Unavailable;
-use super::super::super::bus::{Bus, error_name};
+use crate::bus::{Bus, error_name};
 
 const SERVICE: &str = "org.freedesktop.PolicyKit1";
 const PATH: &str = "/org/freedesktop/PolicyKit1/Authority";

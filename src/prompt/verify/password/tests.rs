@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, channel};
 
 use zbus::{Connection, Message, OwnedVariant};
 
-use super::super::super::testing::bus::{TestBus, refuse, reply};
 use super::super::super::testing::{
     A_WHILE, SOON, Seen, answers, decided, observed, reason, seen_question, sees_it_gone, sign_in_verified,
 };
 use super::*;
+use crate::bus::testing::{TestBus, refuse, reply};
 
 const SERVICE: &str = "org.freedesktop.PolicyKit1";
 const FAILED: &str = "org.freedesktop.PolicyKit1.Error.Failed";

@@ -1,23 +1,17 @@
-//! What every way that goes over D-Bus needs: the bus, the signals of one program on it, and word of its end.
+//! What everything that goes over D-Bus needs: the bus, the signals of one program on it, and word of its end.
 
-use std::future::Future;
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
 use zbus::DBusError as _;
 use zbus::connection::Builder;
 use zbus::{Connection, MatchRule, MessageStream, message};
 
-use super::Unavailable;
-use super::withdrawal;
-
 /// How long a program may take to answer a call. The bus may have to start it first.
-pub(super) const CALL_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const CALL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A message bus.
 #[derive(Debug, Clone)]
-pub(super) enum Bus {
+pub(crate) enum Bus {
     /// The one of this login session.
     Session,
     /// The one of this computer.
@@ -29,7 +23,7 @@ pub(super) enum Bus {
 
 impl Bus {
     /// Connects. Calls fail after `call_patience`.
-    pub(super) async fn connect(&self, call_patience: Duration) -> zbus::Result<Connection> {
+    pub(crate) async fn connect(&self, call_patience: Duration) -> zbus::Result<Connection> {
         let builder = match self {
             Self::Session => Builder::session(),
             Self::System => Builder::system(),
@@ -41,7 +35,7 @@ impl Bus {
 }
 
 /// The signals of one interface that come from the program with the unique name `sender`.
-pub(super) async fn signals_of(
+pub(crate) async fn signals_of(
     connection: &Connection,
     sender: &str,
     path: &str,
@@ -58,7 +52,7 @@ pub(super) async fn signals_of(
 
 /// Has something to say when the program with the unique name `name` has left the bus: such a name changes its owner
 /// only once.
-pub(super) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<MessageStream> {
+pub(crate) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<MessageStream> {
     let rule = MatchRule::builder()
         .msg_type(message::Type::Signal)
         .sender("org.freedesktop.DBus")
@@ -70,7 +64,7 @@ pub(super) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<
 }
 
 /// The name of the error that a call was answered with.
-pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
+pub(crate) fn error_name(error: &zbus::Error) -> Option<String> {
     if let zbus::Error::MethodError(name, ..) = error {
         Some(name.to_string())
     } else if let zbus::Error::FDO(error) = error {
@@ -80,24 +74,5 @@ pub(super) fn error_name(error: &zbus::Error) -> Option<String> {
     }
 }
 
-/// What `work` finds out; it is given up, and said to be `silent`, when it takes longer than `patience`.
-pub(super) fn probe_within(
-    patience: Duration,
-    silent: &'static str,
-    work: impl Future<Output = Result<String, Unavailable>> + Send + 'static,
-) -> Result<String, Unavailable> {
-    let (withdraw, withdrawal) = withdrawal::pair();
-    let (sender, receiver) = channel();
-    let probe = move || {
-        // Nobody listens any more when it took too long.
-        let _late = sender.send(zbus::block_on(withdrawal.unless_withdrawn(work)));
-    };
-    let started = thread::Builder::new().name("probe".to_owned()).spawn(probe);
-    started.map_err(|error| Unavailable::new(format!("no thread could be started: {error}"), "try again"))?;
-    let found = receiver.recv_timeout(patience);
-    drop(withdraw);
-    found
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| Err(Unavailable::new(silent, "log in again, or restart the computer")))
-}
+#[cfg(test)]
+pub(crate) mod testing;

@@ -11,17 +11,17 @@ use tempfile::TempDir;
 use zbus::connection::Builder;
 use zbus::{Connection, Message, MessageStream, message};
 
-use super::super::bus::Bus;
+use super::Bus;
 
 /// A message bus without any services.
-pub(in super::super) struct TestBus {
+pub(crate) struct TestBus {
     daemon: Child,
     address: String,
     _folder: TempDir,
 }
 
 impl TestBus {
-    pub(in super::super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("bus.conf");
         let socket = folder.path().join("bus");
@@ -51,16 +51,16 @@ impl TestBus {
     }
 
     /// What the code under test connects to.
-    pub(in super::super) fn bus(&self) -> Bus {
+    pub(crate) fn bus(&self) -> Bus {
         Bus::At(self.address.clone())
     }
 
-    pub(in super::super) fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         zbus::block_on(Builder::address(self.address.as_str()).build()).unwrap()
     }
 
     /// A program that owns `name` and gives each call to `answer`, on a thread of its own.
-    pub(in super::super) fn serve(
+    pub(crate) fn serve(
         &self,
         name: &'static str,
         mut answer: impl FnMut(&Connection, &Message) + Send + 'static,
@@ -92,7 +92,7 @@ async fn next(stream: &mut MessageStream) -> Option<zbus::Result<Message>> {
 }
 
 /// Answers `call` with `body`.
-pub(in super::super) fn reply<B>(connection: &Connection, call: &Message, body: &B)
+pub(crate) fn reply<B>(connection: &Connection, call: &Message, body: &B)
 where
     B: serde::Serialize + zbus::DynamicType,
 {
@@ -100,6 +100,6 @@ where
 }
 
 /// Answers `call` with an error.
-pub(in super::super) fn refuse(connection: &Connection, call: &Message, error: &str, text: &str) {
+pub(crate) fn refuse(connection: &Connection, call: &Message, error: &str, text: &str) {
     zbus::block_on(connection.reply_error(&call.header(), error, &text)).unwrap();
 }
