@@ -15,6 +15,7 @@ use ciborium::Value;
 use wardkey_sim::fido_client::{Status, canonical, from_bytes, to_bytes};
 
 use crate::compare::{Difference, Found};
+use crate::decoding;
 
 /// What happens after a difference. Where only one of the keys did as it was asked, the comparison ends in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +52,15 @@ pub(crate) const PARTS: [(&str, &[Accepted]); 7] = [
     ("Other commands", others::ENTRIES),
 ];
 
+/// The same for how ctap-types reads messages.
+pub(crate) const DECODING: [(&str, &[Accepted]); 2] = [
+    ("Requests, as ctap-types reads them", decoding::requests::ENTRIES),
+    (
+        "Our answers, as ctap-types reads them",
+        decoding::answers::ENTRIES,
+    ),
+];
+
 /// The entry that accepts a difference.
 pub(crate) fn find(found: &Found) -> Option<&'static Accepted> {
     let mut entries = PARTS.iter().flat_map(|(_, entries)| *entries);
@@ -59,42 +69,50 @@ pub(crate) fn find(found: &Found) -> Option<&'static Accepted> {
 
 impl Found {
     /// Whether these are the two statuses.
-    fn is(&self, ours: Status, theirs: Status) -> bool {
+    pub(crate) fn is(&self, ours: Status, theirs: Status) -> bool {
         self.ours_is(ours) && self.theirs_is(theirs)
     }
 
-    fn ours_is(&self, status: Status) -> bool {
+    pub(crate) fn ours_is(&self, status: Status) -> bool {
         matches!(self.difference, Difference::Status { ours, .. } if ours == status.0)
     }
 
-    fn theirs_is(&self, status: Status) -> bool {
+    pub(crate) fn theirs_is(&self, status: Status) -> bool {
         matches!(self.difference, Difference::Status { theirs, .. } if theirs == status.0)
     }
 
     /// Whether our status is one of these.
-    fn ours_is_among(&self, among: &[Status]) -> bool {
+    pub(crate) fn ours_is_among(&self, among: &[Status]) -> bool {
         among.iter().any(|status| self.ours_is(*status))
     }
 
     /// The parameters as they were sent.
-    fn parameters(&self) -> &[u8] {
+    pub(crate) fn parameters(&self) -> &[u8] {
         self.sent.get(1..).unwrap_or_default()
     }
 
     /// Whether the parameters are canonical CBOR, as far as CTAP2 has it.
-    fn is_canonical(&self) -> bool {
+    pub(crate) fn is_canonical(&self) -> bool {
         let value = from_bytes(self.parameters());
         value
             .is_ok_and(|value| has_ctap2_types(&value, 4) && to_bytes(&canonical(value)) == self.parameters())
     }
 
+    /// The place at which the facts differ; empty where it is the status.
+    pub(crate) fn path(&self) -> &str {
+        match &self.difference {
+            Difference::Status { .. } => "",
+            Difference::Fact { path, .. } => path,
+        }
+    }
+
     /// Whether the facts at a place differ.
-    fn is_at(&self, place: &str) -> bool {
+    pub(crate) fn is_at(&self, place: &str) -> bool {
         matches!(&self.difference, Difference::Fact { path, .. } if path == place)
     }
 
     /// Whether the facts at a place or anywhere inside it differ.
-    fn is_within(&self, place: &str) -> bool {
+    pub(crate) fn is_within(&self, place: &str) -> bool {
         let Difference::Fact { path, .. } = &self.difference else {
             return false;
         };
@@ -103,7 +121,7 @@ impl Found {
     }
 
     /// Whether only ours has something there.
-    fn only_ours_has_it(&self) -> bool {
+    pub(crate) fn only_ours_has_it(&self) -> bool {
         matches!(&self.difference, Difference::Fact { theirs: None, .. })
     }
 }

@@ -1,11 +1,13 @@
 //! Our authenticator beside the reference: sequences of commands, drawn from a seed, are run by both, and what they
-//! answer is compared. They may differ only where [`accepted`] says so.
+//! answer is compared. They may differ only where [`accepted`] says so. What the messages of our key say is compared with
+//! what the reference's decoder reads in them, in [`decoding`].
 //!
 //! `WARDKEY_DIFFERENTIAL_SEEDS=FROM..TO` compares other seeds, or more. What fails prints its seed and the steps that are
 //! left after everything that does not matter was left out.
 
 mod accepted;
 mod compare;
+mod decoding;
 mod ours;
 mod shorten;
 
@@ -17,12 +19,15 @@ use std::thread;
 
 use wardkey_sim::scenario::{Draw, Step, plan};
 
-use crate::accepted::{Accepted, PARTS};
-use crate::compare::Outcome;
+use crate::accepted::{Accepted, DECODING, PARTS};
+use crate::compare::{Found, Outcome};
+use crate::decoding::Message;
 
 const SEEDS: Range<u64> = 0..250;
 /// Seeds that need the entries that no seed of those needs.
 const RARE_SEEDS: [u64; 6] = [288, 353, 361, 545, 589, 604];
+/// The same for the entries of [`DECODING`].
+const RARE_READINGS: [u64; 1] = [1373];
 const STEPS: usize = 30;
 /// How many failures are told in full.
 const TOLD_MAX: usize = 8;
@@ -124,6 +129,69 @@ fn listing(steps: &[Step]) -> String {
     steps.iter().map(|step| format!("  {step:?}\n")).collect()
 }
 
+#[test]
+fn messages_are_read_differently_only_where_the_list_says_so() {
+    let (mut seeds, is_usual) = seeds();
+    if is_usual {
+        seeds.extend(RARE_READINGS);
+    }
+    let mut used = HashSet::new();
+    let mut failed = BTreeMap::new();
+    let mut compared = BTreeMap::new();
+    for seed in &seeds {
+        let outcome = decoding::run(*seed, &plan(&mut Draw::from_seed(*seed), STEPS));
+        used.extend(outcome.used.iter().map(|entry| entry.reference));
+        for kind in outcome.compared {
+            *compared.entry(kind).or_insert(0) += 1;
+        }
+        for found in outcome.unlisted {
+            failed
+                .entry(found.difference.to_string())
+                .or_insert((*seed, found));
+        }
+    }
+    println!(
+        "{} seeds, messages by kind and command: {compared:02x?}",
+        seeds.len()
+    );
+    let told: String = failed
+        .values()
+        .take(TOLD_MAX)
+        .map(
+            |(
+                seed,
+                Found {
+                    difference,
+                    command,
+                    sent,
+                    ..
+                },
+            )| {
+                format!(
+                    "\nseed {seed}: {difference}\n  {command:?}\n  {}\n",
+                    decoding::hex(sent)
+                )
+            },
+        )
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} differences are not listed\n{told}",
+        failed.len()
+    );
+    if is_usual {
+        for command in [0x01, 0x02, 0x04, 0x06, 0x08, 0x0A, 0x0C] {
+            assert!(compared.contains_key(&Message::Answer(command)), "{command:02x}");
+        }
+        let entries = DECODING.iter().flat_map(|(_, entries)| *entries);
+        let unused: Vec<_> = entries
+            .map(|entry| entry.reference)
+            .filter(|name| !used.contains(name))
+            .collect();
+        assert_eq!(unused, [""; 0], "accepted, but does not occur");
+    }
+}
+
 fn entries() -> impl Iterator<Item = &'static Accepted> {
     PARTS.iter().flat_map(|(_, entries)| *entries)
 }
@@ -131,7 +199,8 @@ fn entries() -> impl Iterator<Item = &'static Accepted> {
 #[test]
 fn no_two_entries_have_one_name() {
     let mut names = HashSet::new();
-    for entry in entries() {
+    let of_decoding = DECODING.iter().flat_map(|(_, entries)| *entries);
+    for entry in entries().chain(of_decoding) {
         assert!(names.insert(entry.reference), "{}", entry.reference);
     }
 }
@@ -155,10 +224,12 @@ fn document() -> String {
         "# Where we and the reference differ\n\n\
          `tests/differential` runs random sequences of commands with our authenticator and with the reference \
          (Trussed's fido-authenticator 0.4.0-rc.4) and compares what they answer. This is every difference that is \
-         accepted; any other fails the test. The list is `tests/differential/accepted`, from which this document is \
-         made.\n",
+         accepted; any other fails the test. Beside that, every request and every answer is decoded by ctap-types \
+         0.6.0-rc.5, which the reference is built on: the last two parts are every difference in what can be read, \
+         and in what is read. The lists are `tests/differential/accepted` and `tests/differential/decoding`, from \
+         which this document is made.\n",
     );
-    for (heading, entries) in PARTS {
+    for (heading, entries) in PARTS.into_iter().chain(DECODING) {
         text += &format!(
             "\n## {heading}\n\n| the reference | clause | why ours is right |\n| --- | --- | --- |\n"
         );
