@@ -50,6 +50,15 @@ pub(crate) async fn signals_of(
     MessageStream::for_match_rule(rule, connection, None).await
 }
 
+/// All signals that come from the program with the unique name `sender`.
+pub(crate) async fn all_signals_of(connection: &Connection, sender: &str) -> zbus::Result<MessageStream> {
+    let rule = MatchRule::builder()
+        .msg_type(message::Type::Signal)
+        .sender(sender)
+        .build()?;
+    MessageStream::for_match_rule(rule, connection, None).await
+}
+
 /// Has something to say when the program with the unique name `name` has left the bus: such a name changes its owner
 /// only once.
 pub(crate) async fn end_of(connection: &Connection, name: &str) -> zbus::Result<MessageStream> {

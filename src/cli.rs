@@ -1,5 +1,7 @@
 //! The command line: flags in, one command out.
 
+pub(crate) mod locking;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::locking::Locking;
 use crate::prompt::chain::Way;
 
 /// The exit code of a command line that is not understood.
@@ -181,6 +184,8 @@ pub(crate) struct Key {
     pub(crate) model: Model,
     #[command(flatten)]
     pub(crate) usb_id: UsbId,
+    #[command(flatten)]
+    pub(crate) locking: Locking,
     /// Offer built-in user verification (the option `uv`), by this means
     #[arg(long, value_enum, value_name = "MEANS", help_heading = "User verification")]
     pub(crate) verify: Option<VerifyBy>,

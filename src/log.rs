@@ -5,6 +5,7 @@ use std::io::{Write, stderr, stdout};
 use serde_json::{Value, json};
 use wardkey_transport::usbip::Identity;
 
+use crate::autolock::LockReason;
 use crate::prompt::Modality;
 use crate::sockets::{Address, Purpose};
 
@@ -96,6 +97,14 @@ impl Log {
                 &format!("A connection ended: {reason}."),
                 &json!({ "event": "disconnected", "reason": reason }),
             );
+        }
+    }
+
+    /// Something happened that locks the vault.
+    pub(crate) fn lock_due(&self, reason: LockReason) {
+        if self.verbose {
+            let event = json!({ "event": "lock_due", "reason": reason.name() });
+            self.line(&format!("A reason to lock the vault: {reason}."), &event);
         }
     }
 

@@ -2,6 +2,7 @@
 //! `serve.rs` assembles the key, `run.rs` is the event loop.
 
 mod attach;
+mod autolock;
 mod bus;
 mod cli;
 mod commands;

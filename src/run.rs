@@ -12,6 +12,8 @@ use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
 
+use crate::autolock::idle::IdleLock;
+use crate::autolock::{LockOrder, LockReason};
 use crate::commands_socket::Commands;
 use crate::error::Failure;
 use crate::host;
@@ -37,6 +39,7 @@ pub(crate) struct Daemon {
     pub(crate) kernel: Option<Kernel>,
     pub(crate) questions: Questions,
     pub(crate) mailbox: Mailbox,
+    pub(crate) idle: IdleLock,
     /// Becomes readable when the process is asked to stop.
     pub(crate) stop: UnixStream,
     pub(crate) log: Log,
@@ -80,6 +83,10 @@ impl Daemon {
             self.write_all(now);
             let ready = self.wait(now)?;
             let now = host::now();
+            // Before the sockets: what comes after the time has passed, as when the computer wakes up, finds it locked.
+            if self.idle.is_due(now) {
+                self.lock(LockReason::Idle);
+            }
             // Backwards, because a connection that ends makes room by moving a later one.
             for source in ready.into_iter().rev() {
                 match source {
@@ -137,7 +144,8 @@ impl Daemon {
             .as_ref()
             .and_then(Kernel::retry_at)
             .filter(|_| self.powered);
-        let next = [self.device.poll_timeout(), kernel].into_iter().flatten().min()?;
+        let timeouts = [self.device.poll_timeout(), self.idle.poll_timeout(), kernel];
+        let next = timeouts.into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
     }
 
@@ -311,6 +319,11 @@ impl Daemon {
                     self.questions.answered(id, &answer);
                     self.device.handle_gesture(now, id, self.gesture(answer));
                 }
+                Wakeup::Lock(LockOrder { reason, sleep_delay }) => {
+                    self.lock(reason);
+                    drop(sleep_delay);
+                }
+                Wakeup::Problem(text) => self.log.problem(&text),
                 Wakeup::Order(order) => self.obey(now, order),
             }
             self.handle_events(now);
@@ -335,6 +348,12 @@ impl Daemon {
                 Gesture::Declined
             }
         }
+    }
+
+    /// Locks the vault.
+    fn lock(&mut self, reason: LockReason) {
+        self.idle.locked();
+        self.log.lock_due(reason);
     }
 
     /// A test plugs and unplugs the key.

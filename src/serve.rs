@@ -9,6 +9,8 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use wardkey_authenticator::{Device, Verifier};
 
 use crate::attach::{self, Helper, Start};
+use crate::autolock;
+use crate::autolock::idle::IdleLock;
 use crate::cli::{Key, Serve};
 use crate::error::Failure;
 use crate::host;
@@ -108,6 +110,8 @@ fn run(
     }
     let mut device = key::device(vault, key::config(&options.model))?;
     offer_verification(&mut device, &user, &log)?;
+    autolock::watch_this_computer(options.locking.events(), waker.clone())
+        .map_err(|error| unexpected("thread", &error))?;
     let daemon = Daemon {
         device,
         identity: key::identity(options.usb_id.pair),
@@ -115,6 +119,7 @@ fn run(
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(user, waker),
         mailbox,
+        idle: IdleLock::new(options.locking.lock_after.0),
         stop,
         log,
         connections: Vec::new(),

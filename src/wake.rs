@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use rustix::event::{EventfdFlags, eventfd};
 use wardkey_authenticator::PromptId;
 
+use crate::autolock::LockOrder;
 use crate::prompt::Answer;
 use crate::test_control::Order;
 
@@ -15,6 +16,10 @@ use crate::test_control::Order;
 pub(crate) enum Wakeup {
     /// A prompt was answered, or cannot be.
     Answer(PromptId, Answer),
+    /// The vault is to be locked.
+    Lock(LockOrder),
+    /// The user has to know of this.
+    Problem(String),
     /// A test acts on the key.
     Order(Order),
 }

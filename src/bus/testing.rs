@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -17,7 +18,7 @@ use super::Bus;
 pub(crate) struct TestBus {
     daemon: Child,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestBus {
@@ -32,31 +33,39 @@ impl TestBus {
             socket.display()
         );
         fs::write(&config, rules).unwrap();
-        let mut daemon = Command::new("dbus-daemon")
-            .arg(format!("--config-file={}", config.display()))
-            .args(["--nofork", "--print-address"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon is installed (Debian package dbus-daemon)");
-        let mut address = String::new();
-        BufReader::new(daemon.stdout.take().unwrap())
-            .read_line(&mut address)
-            .unwrap();
+        let (daemon, address) = start_daemon(&config);
         Self {
             daemon,
-            address: address.trim().to_owned(),
-            _folder: folder,
+            address,
+            folder,
         }
+    }
+
+    /// Ends the bus, so that everybody on it is disconnected.
+    pub(crate) fn stop(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+
+    /// Starts it again, at the same address.
+    pub(crate) fn start_again(&mut self) {
+        let (daemon, address) = start_daemon(&self.folder.path().join("bus.conf"));
+        assert!(address.starts_with(self.path()), "{address}");
+        self.daemon = daemon;
+    }
+
+    /// The address, without the bus's own id, which is another after each start.
+    fn path(&self) -> &str {
+        self.address.split(',').next().unwrap()
     }
 
     /// What the code under test connects to.
     pub(crate) fn bus(&self) -> Bus {
-        Bus::At(self.address.clone())
+        Bus::At(self.path().to_owned())
     }
 
     pub(crate) fn connect(&self) -> Connection {
-        zbus::block_on(Builder::address(self.address.as_str()).build()).unwrap()
+        zbus::block_on(Builder::address(self.path()).build()).unwrap()
     }
 
     /// A program that owns `name` and gives each call to `answer`, on a thread of its own.
@@ -82,9 +91,23 @@ impl TestBus {
 
 impl Drop for TestBus {
     fn drop(&mut self) {
-        self.daemon.kill().unwrap();
-        self.daemon.wait().unwrap();
+        self.stop();
     }
+}
+
+fn start_daemon(config: &Path) -> (Child, String) {
+    let mut daemon = Command::new("dbus-daemon")
+        .arg(format!("--config-file={}", config.display()))
+        .args(["--nofork", "--print-address"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("dbus-daemon is installed (Debian package dbus-daemon)");
+    let mut address = String::new();
+    BufReader::new(daemon.stdout.take().unwrap())
+        .read_line(&mut address)
+        .unwrap();
+    (daemon, address.trim().to_owned())
 }
 
 async fn next(stream: &mut MessageStream) -> Option<zbus::Result<Message>> {

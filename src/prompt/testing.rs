@@ -12,9 +12,9 @@ use super::{
 };
 
 /// How long a test waits for something that should come at once.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// How long a test waits to see that nothing comes.
-pub(super) const A_WHILE: Duration = Duration::from_millis(300);
+pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
 
 pub(crate) fn sign_in() -> Question {
     Question {
