@@ -5,6 +5,8 @@
 
 mod asking;
 mod browsers;
+#[cfg(feature = "tpm")]
+mod chip;
 mod hidraw;
 mod kernel;
 mod rights;
@@ -121,6 +123,8 @@ pub(crate) fn examine(machine: &Machine, chain: &Chain, verifiers: &[Box<dyn Ver
         .map(|verifier| (verifier.modality(), verifier.probe()))
         .collect();
     checks.extend(verifying::check(&means));
+    #[cfg(feature = "tpm")]
+    checks.push(chip::check(machine));
     checks.push(state::check(machine));
     Report::of(checks)
 }

@@ -10,6 +10,7 @@ mod commands_socket;
 mod control;
 #[cfg(feature = "demo")]
 mod demo;
+mod device_keys;
 mod doctor;
 mod error;
 mod host;

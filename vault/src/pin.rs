@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 pub enum GuessLimit {
     /// A chip counts wrong guesses and refuses after some.
     Hardware,
-    /// Only the operating system's protection of the files.
+    /// Only the operating system: its protection of the files, or a chip that forgets the wrong guesses when whoever
+    /// starts another system tells it to.
     OperatingSystem,
     /// Nothing: whoever has the files guesses as fast as his computers allow.
     None,
