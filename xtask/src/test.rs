@@ -6,13 +6,13 @@ use std::io::{self, BufRead, Write};
 use crate::failure::Failure;
 use crate::run::cargo;
 use crate::steps::Steps;
-use crate::{check, conformance, fuzz, interop, paths, tools, vm};
+use crate::{check, conformance, fuzz, interop, paths, tools, tpm, vm};
 
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
 
 /// A C and a C++ compiler, what the reference authenticator is built with, python-fido2's environment, and the virtual
-/// machine.
+/// machine; `tpm::PACKAGES` come to it.
 const PACKAGES: [&str; 10] = [
     "gcc",
     "g++",
@@ -27,7 +27,7 @@ const PACKAGES: [&str; 10] = [
 ];
 
 pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
-    let missing = tools::missing_packages(&PACKAGES);
+    let missing = tools::missing_packages(&[&PACKAGES[..], &tpm::PACKAGES].concat());
     announce(&missing)?;
     if !yes && env::var("CI").as_deref() != Ok("true") && !agreed()? {
         return Err(Failure::new("nothing was installed and nothing was tested")
@@ -46,6 +46,7 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
     steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
     conformance::conformance(steps, &[]);
     reference(steps);
+    tpm::tpm(steps);
     interop::interop(steps)?;
     vm::vm(steps, &vm::Options::default())?;
     fuzz::fuzz(
