@@ -176,7 +176,7 @@ fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
         .ok()
         .and_then(|id| CredentialId::new(&id));
     let existed = id
-        .map(|id| vault.delete(&mut host::rng(), &id))
+        .map(|id| vault.delete(&mut host::rng(), &id, None))
         .transpose()?
         .unwrap_or(false);
     Ok(Answer::Deleted { existed })

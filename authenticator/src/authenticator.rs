@@ -3,7 +3,7 @@
 
 use rand_core::CryptoRng;
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Document, Error, Profile, Vault};
+use wardkey_vault::{Document, Error, Event, Profile, Record, Vault};
 
 use crate::command::Command;
 use crate::commands::Step;
@@ -116,7 +116,7 @@ impl Authenticator {
             Next::GetAssertion(located) => answer(self.assert_present(now, *located, gesture)),
             Next::Verify(verifying) => self.verified(now, *verifying, gesture),
             Next::Selection => answer(Self::selected(gesture)),
-            Next::Reset(confirmations) => self.erase(gesture, confirmations),
+            Next::Reset(confirmations) => self.erase(now, gesture, confirmations),
         })
     }
 
@@ -172,12 +172,18 @@ impl Authenticator {
         &mut self.vault
     }
 
+    /// What happens now, for the log.
+    pub(crate) fn record(&self, now: Instant, event: Event) -> Record {
+        let unix_ms = self.config.unix_ms(now);
+        Record { unix_ms, event }
+    }
+
     /// The signature counter for a new signature, durable before it is shown. `WebAuthn L3 §6.1.1`: a credential that
     /// lives on several devices cannot count.
     pub(crate) fn signature_count(&mut self, profile: Profile) -> Result<u32, Error> {
         match profile {
             Profile::Synced => Ok(0),
-            Profile::DeviceBound | Profile::U2f => self.vault.next_signature_count(),
+            Profile::DeviceBound | Profile::U2f => self.vault.next_signature_count(&mut *self.rng, None),
         }
     }
 }

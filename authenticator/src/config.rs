@@ -1,5 +1,6 @@
 //! What a key is: fixed when it is made, shown in getInfo and in authenticator data.
 
+use wardkey_transport::time::Instant;
 use wardkey_vault::Profile;
 
 use crate::cose::Algorithm;
@@ -24,6 +25,13 @@ pub struct Config {
     pub large_blobs: LargeBlobs,
     /// Leaves `FIDO_2_3` out of `versions`, for clients that take the key for a U2F key when they see it.
     pub hide_fido_2_3: bool,
+}
+
+impl Config {
+    /// What the wall clock shows.
+    pub(crate) fn unix_ms(&self, now: Instant) -> u64 {
+        self.unix_ms_at_zero.saturating_add(now.as_millis())
+    }
 }
 
 /// How relying parties can keep data with a credential. The two ways exclude each other, `CTAP 2.3 §12.4`.

@@ -190,7 +190,7 @@ impl Authenticator {
         let document = self.state.encode();
         let kept = self
             .vault
-            .put_document(&mut *self.rng, Document::AuthenticatorState, document);
+            .put_document(&mut *self.rng, Document::AuthenticatorState, document, None);
         if kept.is_err() {
             self.state = State::decode(&before).expect("it was encoded just now");
         }

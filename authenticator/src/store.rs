@@ -138,7 +138,7 @@ pub(crate) fn store(
         large_blob: None,
         third_party_payment: traits.third_party_payment,
     };
-    vault.store(rng, passkey)
+    vault.store(rng, passkey, None)
 }
 
 /// Writes the large blob of a stored credential durably; `false` when it is not stored.
@@ -152,7 +152,7 @@ pub(crate) fn write_large_blob(
         return Ok(false);
     };
     passkey.large_blob = Some(blob);
-    vault.update(rng, &passkey)
+    vault.update(rng, &passkey, None)
 }
 
 /// A new credential that will be stored: a random id, and secrets of its own.

@@ -56,7 +56,10 @@ fn folder() -> TempDir {
             large_blob: None,
             third_party_payment: false,
         };
-        state.vault_mut().store(&mut crate::host::rng(), passkey).unwrap();
+        state
+            .vault_mut()
+            .store(&mut crate::host::rng(), passkey, None)
+            .unwrap();
     }
     folder
 }

@@ -9,7 +9,7 @@ fn key(users: &[&str]) -> Authenticator {
     let mut rng = host::rng();
     let mut vault = Vault::open(InMemoryBackend::new(), &RootKey::random(&mut rng), &mut rng).unwrap();
     for user in users {
-        vault.store(&mut rng, passkey(user)).unwrap();
+        vault.store(&mut rng, passkey(user), None).unwrap();
     }
     key::authenticator(vault, key::config(&Model::default())).unwrap()
 }

@@ -14,7 +14,11 @@ fn error(folder: &TempDir) -> Error {
 }
 
 fn count(folder: &TempDir) -> u32 {
-    open(folder).unwrap().vault_mut().next_signature_count().unwrap()
+    open(folder)
+        .unwrap()
+        .vault_mut()
+        .next_signature_count(&mut host::rng(), None)
+        .unwrap()
 }
 
 #[test]

@@ -142,6 +142,67 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads a map whose keys ascend, key by key.
+pub(crate) struct Fields<'a> {
+    input: Reader<'a>,
+    left: u64,
+    next: Option<u64>,
+}
+
+impl<'a> Fields<'a> {
+    /// `None` when `map` does not begin with a map.
+    pub(crate) fn begin(map: &'a [u8]) -> Option<Self> {
+        let mut input = Reader(map);
+        let left = input.map()?;
+        let mut fields = Self {
+            input,
+            left,
+            next: None,
+        };
+        fields.advance()?;
+        Some(fields)
+    }
+
+    /// The value of a key that has to be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        key: u64,
+        read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+    ) -> Option<T> {
+        self.optional(key, read)?
+    }
+
+    /// The value of a key, if it is there. The outer option is `None` when the value is not of the type that `read` takes.
+    pub(crate) fn optional<T>(
+        &mut self,
+        key: u64,
+        read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+    ) -> Option<Option<T>> {
+        if self.next != Some(key) {
+            return Some(None);
+        }
+        let value = read(&mut self.input)?;
+        self.advance()?;
+        Some(Some(value))
+    }
+
+    fn advance(&mut self) -> Option<()> {
+        self.next = match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Some(self.input.unsigned()?)
+            }
+            None => None,
+        };
+        Some(())
+    }
+
+    /// Everything was read.
+    pub(crate) fn end(self) -> Option<()> {
+        self.input.end().filter(|()| self.next.is_none())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -1,17 +1,24 @@
-//! The disk: two redb tables and one way to change them. `FORMAT.md` §1. Nothing here knows what the values mean.
+//! The disk: three redb tables and one way to change them. `FORMAT.md` §1. Nothing here knows what the values mean.
 //!
-//! A change is one transaction, and durable when [`Database::apply`] returns.
+//! A change is one transaction, and durable when [`Database::apply`] returns. One that was made with
+//! [`Database::apply_later`] is so no later than the next that is, or when [`Database::flush`] returns: never without
+//! those before it.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
+use redb::{
+    Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
+    WriteTransaction,
+};
 
 use crate::Error;
 use crate::seal::RowId;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("passkeys");
+const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 
 /// redb's page cache; what is read often is in the vault's own index.
 const CACHE_BYTES: usize = 4 << 20;
@@ -27,6 +34,7 @@ pub(crate) enum Meta {
     AuthenticatorState,
     LargeBlobs,
     Attestation,
+    LogHead,
 }
 
 impl Meta {
@@ -40,6 +48,7 @@ impl Meta {
             Self::AuthenticatorState => "authenticator",
             Self::LargeBlobs => "large-blobs",
             Self::Attestation => "attestation",
+            Self::LogHead => "log",
         }
     }
 }
@@ -52,6 +61,26 @@ pub(crate) struct Change {
     pub(crate) remove_passkeys: Vec<RowId>,
     pub(crate) put_passkeys: Vec<(RowId, Vec<u8>)>,
     pub(crate) put_meta: Vec<(Meta, Vec<u8>)>,
+    pub(crate) remove_all_log: bool,
+    pub(crate) remove_log: Range<u64>,
+    pub(crate) put_log: Option<(u64, Vec<u8>)>,
+}
+
+impl Change {
+    fn apply_to_log(&self, transaction: &WriteTransaction) -> Result<(), Error> {
+        if self.remove_all_log {
+            transaction.delete_table(LOG).map_err(failed)?;
+        }
+        let Some((number, sealed)) = &self.put_log else {
+            return Ok(());
+        };
+        let mut log = transaction.open_table(LOG).map_err(failed)?;
+        for dropped in self.remove_log.clone() {
+            log.remove(dropped).map_err(failed)?;
+        }
+        log.insert(number, sealed.as_slice()).map_err(failed)?;
+        Ok(())
+    }
 }
 
 /// An open database.
@@ -125,13 +154,56 @@ impl Database {
         })
     }
 
-    /// Makes `change` durable, all of it or nothing.
+    /// An entry of the log.
+    pub(crate) fn log_entry(&self, number: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = match transaction.open_table(LOG) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let value = table.get(number).map_err(failed)?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// The greatest number before `number` that an entry of the log has.
+    pub(crate) fn last_log_entry_before(&self, number: u64) -> Result<Option<u64>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = match transaction.open_table(LOG) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let last = table.range(..number).map_err(failed)?.next_back();
+            Ok(last
+                .transpose()
+                .map_err(failed)?
+                .map(|(number, _)| number.value()))
+        })
+    }
+
+    /// Makes `change` durable, all of it or nothing, and all that was made before.
     pub(crate) fn apply(&self, change: &Change) -> Result<(), Error> {
+        self.commit(change, Durability::Immediate)
+    }
+
+    /// Makes `change`, all of it or nothing; after a power cut it may be as if it had not been made.
+    pub(crate) fn apply_later(&self, change: &Change) -> Result<(), Error> {
+        self.commit(change, Durability::None)
+    }
+
+    /// Makes all that was changed durable.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        self.guarded(|redb| redb.begin_write().map_err(failed)?.commit().map_err(failed))
+    }
+
+    fn commit(&self, change: &Change, durability: Durability) -> Result<(), Error> {
         self.guarded(|redb| {
             let mut transaction = redb.begin_write().map_err(failed)?;
-            transaction
-                .set_durability(Durability::Immediate)
-                .map_err(failed)?;
+            transaction.set_durability(durability).map_err(failed)?;
             if change.remove_all_passkeys {
                 transaction.delete_table(PASSKEYS).map_err(failed)?;
             }
@@ -151,6 +223,7 @@ impl Database {
                     facts.insert(meta.name(), value.as_slice()).map_err(failed)?;
                 }
             }
+            change.apply_to_log(&transaction)?;
             transaction.commit().map_err(failed)
         })
     }
@@ -171,7 +244,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // Closing writes, too. Nothing is lost when it fails: every change was durable when it was made.
+        // Closing writes, too, and makes durable what is not yet. When it fails, no more is lost than by a power cut.
         let redb = self.redb.take();
         let _ = guard(|| {
             drop(redb);

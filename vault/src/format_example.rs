@@ -4,11 +4,12 @@ use zeroize::Zeroizing;
 
 use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey, WrappingKey};
+use crate::log::LogHead;
 use crate::seal::{Place, RowId, Unique, open, seal};
 use crate::testing::root_key;
 use crate::{
-    CredProtect, CredentialId, KdfParameters, Passkey, Profile, RpIdHash, Secret, SecretBytes, VaultPin,
-    payload, wrap,
+    Consent, CredProtect, CredentialId, Event, KdfParameters, LogOrigin, Passkey, Profile, Record, RpIdHash,
+    Secret, SecretBytes, Site, Subject, VaultPin, payload, wrap,
 };
 
 const FORMAT: &str = include_str!("../FORMAT.md");
@@ -98,6 +99,30 @@ fn the_sealed_record_opens() {
         (found.rp_id.as_str(), found.user_name.as_deref()),
         ("example.org", Some("ann"))
     );
+}
+
+#[test]
+fn the_entry_of_the_log_and_the_head_are_as_shown_and_open() {
+    let event = Event::SignedIn {
+        credential: Subject::new(
+            Site::named("example.org"),
+            CredentialId::new(&[0xc1; 16]).unwrap(),
+            Some("ann"),
+        ),
+        consent: Consent::Present,
+    };
+    let unix_ms = 1_700_000_000_000;
+    let record = Record { unix_ms, event };
+    let appended = LogHead::begin(LogOrigin::New)
+        .append(&vault_key(), &record, &mut Constant(0x5a))
+        .unwrap();
+    let entry = open(&vault_key(), Place::LogEntry(1), &appended.sealed).unwrap();
+    assert_shown("log-entry", &entry);
+    let start = block("log-entry-start");
+    assert_shown("log-entry-start", &appended.sealed[..start.len()]);
+    let sealed = appended.head.seal(&vault_key(), &mut Constant(0x5a));
+    assert_shown("log-head", &open(&vault_key(), Place::LogHead, &sealed).unwrap());
+    assert_eq!(LogHead::open(&vault_key(), &sealed).unwrap(), appended.head);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: `record.rs` (what is kept), `keys.rs` (which key does what), `seal.rs` (one sealed object),
 //! `payload.rs` (what is inside), `wrap.rs` (credential ids that carry their own key), `database.rs` (the disk),
-//! `index.rs` (the memory), `vault.rs` (all of it together). `FORMAT.md` gives every byte, `DESIGN.md` the reasons.
+//! `index.rs` (the memory), `log.rs` (what was done), `vault.rs` (all of it together). `FORMAT.md` gives every byte, `DESIGN.md` the reasons.
 //!
 //! The key hierarchy, which the program does not use yet: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
 //! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
@@ -27,6 +27,7 @@ mod index;
 mod kdf;
 mod keyring;
 mod keys;
+mod log;
 mod membership;
 mod object;
 mod padding;
@@ -54,6 +55,10 @@ pub use error::Error;
 pub use frame::{ObjectHash, Refused, SealedKind, Unsigned};
 pub use kdf::{KdfCost, KdfParameters, KdfRefused, OutOfMemory};
 pub use keys::{DeviceId, KeyAuth, PinSecret, VaultId, VaultKey};
+pub use log::{
+    Consent, Event, Frequent, LOG_ENTRIES_MAX, LockCause, Log, LogOrigin, Logged, Record, Setting, Site,
+    Subject, Wanted,
+};
 pub use membership::{Change, Here, Name, NewPin, NotChanged, NotChosen, Unlocked, create, recover};
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,

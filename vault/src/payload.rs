@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::cbor::{Reader, Writer};
+use crate::cbor::{Fields, Reader, Writer};
 use crate::padding;
 use crate::{CredProtect, CredentialId, Error, LargeBlob, Passkey, Profile, Secret, SecretBytes};
 
@@ -129,13 +129,7 @@ fn optional_text(out: &mut Writer<'_>, key: u64, text: &Option<String>) {
 
 /// The passkey; `None` for everything that [`encode`] does not make.
 pub(crate) fn decode(payload: &[u8]) -> Option<Passkey> {
-    let mut fields = Fields {
-        input: Reader(payload),
-        left: 0,
-        next: None,
-    };
-    fields.left = fields.input.map()?;
-    fields.advance()?;
+    let mut fields = Fields::begin(payload)?;
     let passkey = Passkey {
         id: CredentialId::new(fields.required(ID, Reader::bytes)?)?,
         rp_id: fields.required(RP_ID, Reader::text)?.to_owned(),
@@ -184,48 +178,6 @@ fn read_large_blob(input: &mut Reader<'_>) -> Option<LargeBlob> {
 /// A flag that is not set is not written.
 fn read_flag(input: &mut Reader<'_>) -> Option<()> {
     (input.unsigned()? == 1).then_some(())
-}
-
-/// Reads a map whose keys ascend, key by key.
-struct Fields<'a> {
-    input: Reader<'a>,
-    left: u64,
-    next: Option<u64>,
-}
-
-impl<'a> Fields<'a> {
-    fn required<T>(&mut self, key: u64, read: impl FnOnce(&mut Reader<'a>) -> Option<T>) -> Option<T> {
-        self.optional(key, read)?
-    }
-
-    /// The outer option is `None` when the value is not of the type that `read` takes.
-    fn optional<T>(
-        &mut self,
-        key: u64,
-        read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
-    ) -> Option<Option<T>> {
-        if self.next != Some(key) {
-            return Some(None);
-        }
-        let value = read(&mut self.input)?;
-        self.advance()?;
-        Some(Some(value))
-    }
-
-    fn advance(&mut self) -> Option<()> {
-        self.next = match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Some(self.input.unsigned()?)
-            }
-            None => None,
-        };
-        Some(())
-    }
-
-    fn end(self) -> Option<()> {
-        self.input.end().filter(|()| self.next.is_none())
-    }
 }
 
 #[cfg(test)]

@@ -31,11 +31,14 @@ const TYPE_STORE_STATE: u8 = 11;
 const TYPE_AUTHENTICATOR_STATE: u8 = 12;
 const TYPE_LARGE_BLOBS: u8 = 13;
 const TYPE_ATTESTATION: u8 = 14;
+const TYPE_LOG_ENTRY: u8 = 17;
+const TYPE_LOG_HEAD: u8 = 18;
 
 const HEADER_VAULT: u64 = 1;
 const HEADER_EPOCH: u64 = 2;
 const HEADER_RANDOM: u64 = 11;
 const HEADER_ROW: u64 = 13;
+const HEADER_NUMBER: u64 = 14;
 
 /// Names a row of the table of passkeys; random, says nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,8 @@ pub(crate) enum Place {
     StoreState,
     Document(Document),
     Passkey(RowId),
+    LogHead,
+    LogEntry(u64),
 }
 
 impl Place {
@@ -61,15 +66,26 @@ impl Place {
             Self::Document(Document::LargeBlobs) => TYPE_LARGE_BLOBS,
             Self::Document(Document::Attestation) => TYPE_ATTESTATION,
             Self::Passkey(_) => TYPE_PASSKEY,
+            Self::LogHead => TYPE_LOG_HEAD,
+            Self::LogEntry(_) => TYPE_LOG_ENTRY,
         }
     }
 
-    fn row(self) -> Option<RowId> {
+    /// Which of several objects of its type it is; nothing where there is only one.
+    fn which(self) -> Option<Which> {
         match self {
-            Self::Keyring | Self::Counter | Self::StoreState | Self::Document(_) => None,
-            Self::Passkey(row) => Some(row),
+            Self::Keyring | Self::Counter | Self::StoreState | Self::LogHead | Self::Document(_) => None,
+            Self::Passkey(row) => Some(Which::Row(row)),
+            Self::LogEntry(number) => Some(Which::Number(number)),
         }
     }
+}
+
+/// Tells the objects of one type apart.
+#[derive(Clone, Copy)]
+enum Which {
+    Row(RowId),
+    Number(u64),
 }
 
 /// Why an object does not open.
@@ -183,13 +199,19 @@ fn write_prefix(place: Place, header: &[u8]) -> Vec<u8> {
 fn write_header(key: &VaultKey, place: Place, unique: &Unique) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER_LEN_MAX);
     let mut out = Writer(&mut header);
-    let row = place.row();
-    out.map(if row.is_some() { 4 } else { 3 });
+    let which = place.which();
+    out.map(if which.is_some() { 4 } else { 3 });
     out.unsigned(HEADER_VAULT).bytes(&key.vault.0);
     out.unsigned(HEADER_EPOCH).unsigned(u64::from(key.epoch));
     out.unsigned(HEADER_RANDOM).bytes(&unique.0);
-    if let Some(RowId(row)) = row {
-        out.unsigned(HEADER_ROW).bytes(&row);
+    match which {
+        None => {}
+        Some(Which::Row(RowId(row))) => {
+            out.unsigned(HEADER_ROW).bytes(&row);
+        }
+        Some(Which::Number(number)) => {
+            out.unsigned(HEADER_NUMBER).unsigned(number);
+        }
     }
     header
 }
@@ -197,17 +219,24 @@ fn write_header(key: &VaultKey, place: Place, unique: &Unique) -> Vec<u8> {
 /// The header is what [`write_header`] makes for this key and place.
 fn check_header(header: &[u8], key: &VaultKey, place: Place) -> Option<()> {
     let mut input = Reader(header);
-    let row = place.row();
-    same(input.map()?, if row.is_some() { 4 } else { 3 })?;
+    let which = place.which();
+    same(input.map()?, if which.is_some() { 4 } else { 3 })?;
     same(input.unsigned()?, HEADER_VAULT)?;
     same(VaultId(input.bytes()?.try_into().ok()?), key.vault)?;
     same(input.unsigned()?, HEADER_EPOCH)?;
     same(input.unsigned()?, u64::from(key.epoch))?;
     same(input.unsigned()?, HEADER_RANDOM)?;
     same(input.bytes()?.len(), RANDOM_LEN)?;
-    if let Some(row) = row {
-        same(input.unsigned()?, HEADER_ROW)?;
-        same(input.bytes()?, &row.0)?;
+    match which {
+        None => {}
+        Some(Which::Row(RowId(row))) => {
+            same(input.unsigned()?, HEADER_ROW)?;
+            same(input.bytes()?, &row)?;
+        }
+        Some(Which::Number(number)) => {
+            same(input.unsigned()?, HEADER_NUMBER)?;
+            same(input.unsigned()?, number)?;
+        }
     }
     input.end()
 }

@@ -104,6 +104,8 @@ struct Sectors {
     unsynced: Vec<Unsynced>,
     /// Writes and syncs until the power goes.
     fuse: Option<usize>,
+    /// How often everything was made durable.
+    syncs: usize,
 }
 
 impl Debug for Sectors {
@@ -153,6 +155,11 @@ impl Disk {
 
     pub(crate) fn content(&self) -> Vec<u8> {
         self.0.lock().unwrap().seen.clone()
+    }
+
+    /// How often everything was made durable.
+    pub(crate) fn syncs(&self) -> usize {
+        self.0.lock().unwrap().syncs
     }
 
     /// After this many more writes and syncs the power goes: everything fails.
@@ -215,6 +222,7 @@ impl StorageBackend for Disk {
         let mut sectors = self.step()?;
         sectors.synced = sectors.seen.clone();
         sectors.unsynced.clear();
+        sectors.syncs += 1;
         Ok(())
     }
 

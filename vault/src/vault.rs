@@ -11,14 +11,15 @@ use crate::database::{Change, Database, Meta};
 use crate::index::Index;
 use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey};
+use crate::log::{Appended, LogHead};
 use crate::seal::{self, Place, RowId, Unopened};
 use crate::{
-    CredProtect, CredentialId, Document, Error, Passkey, Profile, RootKey, RpIdHash, Secret, StoreState,
-    payload, wrap,
+    CredProtect, CredentialId, Document, Error, Log, LogOrigin, Passkey, Profile, Record, RootKey, RpIdHash,
+    Secret, StoreState, payload, wrap,
 };
 
 /// The format of the database that this program writes, and the newest it reads.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// The oldest format this program reads; it is brought up to date at once.
 const FORMAT_OLDEST: u64 = 1;
 /// The only field of the sealed signature counter.
@@ -44,6 +45,7 @@ pub struct Vault {
     index: Index,
     signature_count: u32,
     store_state: StoreState,
+    log: LogHead,
 }
 
 impl Vault {
@@ -72,8 +74,11 @@ impl Vault {
         let (key, keyring) = new_keys(&root, rng);
         let signature_count = 0;
         let store_state = StoreState::random(rng);
+        let log = LogHead::begin(LogOrigin::New);
+        let mut put_meta = describe(&key, &keyring, signature_count, store_state, rng);
+        put_meta.push((Meta::LogHead, log.seal(&key, rng)));
         database.apply(&Change {
-            put_meta: describe(&key, &keyring, signature_count, store_state, rng),
+            put_meta,
             ..Change::default()
         })?;
         Ok(Self {
@@ -84,6 +89,7 @@ impl Vault {
             index: Index::default(),
             signature_count,
             store_state,
+            log,
         })
     }
 
@@ -96,9 +102,10 @@ impl Vault {
         let signature_count = read_signature_count(&database, &key)?;
         let index = read_index(&database, &key)?;
         if format < FORMAT {
-            bring_up_to_date(&database, &key, rng)?;
+            bring_up_to_date(&database, &key, format, rng)?;
         }
         let store_state = read_store_state(&database, &key)?;
+        let log = LogHead::open(&key, &require(&database, Meta::LogHead)?)?;
         Ok(Self {
             database,
             root,
@@ -107,6 +114,7 @@ impl Vault {
             index,
             signature_count,
             store_state,
+            log,
         })
     }
 
@@ -153,34 +161,50 @@ impl Vault {
     }
 
     /// Stores `passkey` durably; one with the same relying party id and user handle is replaced in the same
-    /// transaction. When this returns, a power cut loses nothing.
-    pub fn store(&mut self, rng: &mut dyn CryptoRng, mut passkey: Passkey) -> Result<(), Error> {
+    /// transaction, which also writes `record` into the log. When this returns, a power cut loses nothing.
+    pub fn store(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        mut passkey: Passkey,
+        record: Option<&Record>,
+    ) -> Result<(), Error> {
         passkey.created_unix_ms = passkey
             .created_unix_ms
             .max(self.index.newest_unix_ms().saturating_add(1));
-        self.put(rng, &passkey)
+        self.put(rng, &passkey, record)
     }
 
-    /// Stores `passkey` durably in the place of the one with its id, whose time of creation it keeps; `false`, and
-    /// nothing changes, when there is none.
-    pub fn update(&mut self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<bool, Error> {
+    /// Stores `passkey` durably in the place of the one with its id, whose time of creation it keeps, and writes `record`
+    /// into the log; `false`, and nothing changes, when there is none.
+    pub fn update(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        passkey: &Passkey,
+        record: Option<&Record>,
+    ) -> Result<bool, Error> {
         if self.index.row(&passkey.id).is_none() {
             return Ok(false);
         }
-        self.put(rng, passkey)?;
+        self.put(rng, passkey, record)?;
         Ok(true)
     }
 
-    fn put(&mut self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<(), Error> {
+    fn put(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        passkey: &Passkey,
+        record: Option<&Record>,
+    ) -> Result<(), Error> {
         let (row, sealed) = self.seal_passkey(rng, passkey)?;
         let replaced = self.index.replaced_by(passkey);
         let store_state = StoreState::random(rng);
-        self.database.apply(&Change {
+        let change = Change {
             remove_passkeys: replaced.iter().filter_map(|id| self.index.row(id)).collect(),
             put_passkeys: vec![(row, sealed)],
             put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
-        })?;
+        };
+        self.apply(rng, change, record)?;
         self.store_state = store_state;
         for id in &replaced {
             self.index.remove(id);
@@ -199,9 +223,66 @@ impl Vault {
         Ok((row, sealed.ok_or(Error::TooLarge)?))
     }
 
+    /// Makes `change` durable, with one more entry of the log where there is something to write into it.
+    fn apply(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        mut change: Change,
+        record: Option<&Record>,
+    ) -> Result<(), Error> {
+        let log = self.log_in(rng, &mut change, record)?;
+        self.database.apply(&change)?;
+        self.log = log;
+        Ok(())
+    }
+
+    /// Adds an entry of the log to `change`: where the log stands after it.
+    fn log_in(
+        &self,
+        rng: &mut dyn CryptoRng,
+        change: &mut Change,
+        record: Option<&Record>,
+    ) -> Result<LogHead, Error> {
+        match record {
+            None => Ok(self.log),
+            Some(record) => append(self.log, &self.key, change, record, rng),
+        }
+    }
+
+    /// Writes `record` into the log. A power cut may take it away, with all that was written after it, until something
+    /// else is made durable, or [`Self::flush`] returns, or the vault is dropped.
+    pub fn record_later(&mut self, rng: &mut dyn CryptoRng, record: &Record) -> Result<(), Error> {
+        let mut change = Change::default();
+        let log = self.log_in(rng, &mut change, Some(record))?;
+        self.database.apply_later(&change)?;
+        self.log = log;
+        Ok(())
+    }
+
+    /// Writes `record` into the log durably.
+    pub fn record(&mut self, rng: &mut dyn CryptoRng, record: &Record) -> Result<(), Error> {
+        self.apply(rng, Change::default(), Some(record))
+    }
+
+    /// Makes durable what [`Self::record_later`] wrote.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.database.flush()
+    }
+
+    /// The log, the newest entry first; where `before` is given, only the entries before that one.
+    pub fn log(&self, before: Option<u64>) -> Result<Log<'_>, Error> {
+        Log::read(&self.database, &self.key, self.log, before)
+    }
+
     /// Adds passkeys that came from elsewhere, all in one transaction, and says how many. Nothing that is there is
-    /// replaced: a passkey whose id or whose account is stored already is passed over.
-    pub fn add(&mut self, rng: &mut dyn CryptoRng, passkeys: &[Passkey]) -> Result<usize, Error> {
+    /// replaced: a passkey whose id or whose account is stored already is passed over. `record` makes of the number what
+    /// is written into the log, also where it is 0.
+    pub fn add(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        passkeys: &[Passkey],
+        record: impl FnOnce(usize) -> Option<Record>,
+    ) -> Result<usize, Error> {
         let mut added = Index::default();
         let mut put_passkeys = Vec::new();
         for passkey in passkeys {
@@ -215,15 +296,17 @@ impl Vault {
                 .expect("neither id nor account is there");
             put_passkeys.push((row, sealed));
         }
-        if put_passkeys.is_empty() {
+        let record = record(added.len());
+        if put_passkeys.is_empty() && record.is_none() {
             return Ok(0);
         }
         let store_state = StoreState::random(rng);
-        self.database.apply(&Change {
+        let change = Change {
             put_passkeys,
             put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
-        })?;
+        };
+        self.apply(rng, change, record.as_ref())?;
         self.store_state = store_state;
         for passkey in passkeys {
             if let Some(row) = added.row(&passkey.id) {
@@ -233,17 +316,24 @@ impl Vault {
         Ok(added.len())
     }
 
-    /// Deletes a stored credential durably; `false` when there was none.
-    pub fn delete(&mut self, rng: &mut dyn CryptoRng, id: &CredentialId) -> Result<bool, Error> {
+    /// Deletes a stored credential durably, and writes `record` into the log; `false`, and nothing changes, when there was
+    /// none.
+    pub fn delete(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        id: &CredentialId,
+        record: Option<&Record>,
+    ) -> Result<bool, Error> {
         let Some(row) = self.index.row(id) else {
             return Ok(false);
         };
         let store_state = StoreState::random(rng);
-        self.database.apply(&Change {
+        let change = Change {
             remove_passkeys: vec![row],
             put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
             ..Change::default()
-        })?;
+        };
+        self.apply(rng, change, record)?;
         self.store_state = store_state;
         self.index.remove(id);
         Ok(true)
@@ -284,14 +374,20 @@ impl Vault {
         wrap::unwrap(&self.keyring, rp, id)
     }
 
-    /// The next value of the signature counter for credentials that are not synced; durable before it returns.
-    pub fn next_signature_count(&mut self) -> Result<u32, Error> {
+    /// The next value of the signature counter for credentials that are not synced; durable before it returns, and
+    /// `record` with it.
+    pub fn next_signature_count(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        record: Option<&Record>,
+    ) -> Result<u32, Error> {
         let next = self.signature_count.saturating_add(1);
         let sealed = seal_signature_count(&self.key, next);
-        self.database.apply(&Change {
+        let change = Change {
             put_meta: vec![(Meta::Counter, sealed)],
             ..Change::default()
-        })?;
+        };
+        self.apply(rng, change, record)?;
         self.signature_count = next;
         Ok(next)
     }
@@ -304,23 +400,25 @@ impl Vault {
         Ok(Some(seal::open(&self.key, Place::Document(document), &sealed)?))
     }
 
-    /// Writes a document durably. When this returns, a power cut loses nothing.
+    /// Writes a document durably, and `record` into the log. When this returns, a power cut loses nothing.
     pub fn put_document(
         &mut self,
         rng: &mut dyn CryptoRng,
         document: Document,
         content: Zeroizing<Vec<u8>>,
+        record: Option<&Record>,
     ) -> Result<(), Error> {
         let sealed = seal_document(&self.key, document, content, rng)?;
-        self.database.apply(&Change {
+        let change = Change {
             put_meta: vec![(document.meta(), sealed)],
             ..Change::default()
-        })
+        };
+        self.apply(rng, change, record)
     }
 
     /// Removes every credential and every document but the attestation authority, and makes every wrapped credential
-    /// id unusable, in one transaction. The signature counter goes on.
-    pub fn reset(&mut self, rng: &mut dyn CryptoRng) -> Result<(), Error> {
+    /// id unusable, in one transaction. The signature counter goes on. The log begins anew, with `record`.
+    pub fn reset(&mut self, rng: &mut dyn CryptoRng, record: &Record) -> Result<(), Error> {
         let (key, keyring) = new_keys(&self.root, rng);
         let store_state = StoreState::random(rng);
         let mut put_meta = describe(&key, &keyring, self.signature_count, store_state, rng);
@@ -332,12 +430,16 @@ impl Vault {
                 put_meta.push((document.meta(), seal_document(&key, document, content, rng)?));
             }
         }
-        self.database.apply(&Change {
+        let mut change = Change {
             remove_all_passkeys: true,
             remove_meta: removed.into_iter().map(Document::meta).collect(),
             put_meta,
+            remove_all_log: true,
             ..Change::default()
-        })?;
+        };
+        let log = append(LogHead::begin(LogOrigin::Reset), &key, &mut change, record, rng)?;
+        self.database.apply(&change)?;
+        self.log = log;
         self.key = key;
         self.keyring = keyring;
         self.index = Index::default();
@@ -383,14 +485,44 @@ fn describe(
     ]
 }
 
-/// A database of format 1 has no store state; the rest of it is the same.
-fn bring_up_to_date(database: &Database, key: &VaultKey, rng: &mut dyn CryptoRng) -> Result<(), Error> {
-    let store_state = StoreState::random(rng);
+/// Adds one entry to the log that `change` leaves: where the log stands then.
+fn append(
+    log: LogHead,
+    key: &VaultKey,
+    change: &mut Change,
+    record: &Record,
+    rng: &mut dyn CryptoRng,
+) -> Result<LogHead, Error> {
+    let Appended {
+        head,
+        number,
+        sealed,
+        dropped,
+    } = log.append(key, record, rng)?;
+    change.put_log = Some((number, sealed));
+    change.remove_log = dropped;
+    change.put_meta.push((Meta::LogHead, head.seal(key, rng)));
+    Ok(head)
+}
+
+/// A database of format 1 has no store state, and one of format 1 or 2 no log; the rest of it is the same.
+fn bring_up_to_date(
+    database: &Database,
+    key: &VaultKey,
+    format: u64,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), Error> {
+    let log = LogHead::begin(LogOrigin::Upgrade);
+    let mut put_meta = vec![
+        (Meta::Format, FORMAT.to_be_bytes().to_vec()),
+        (Meta::LogHead, log.seal(key, rng)),
+    ];
+    if format == FORMAT_OLDEST {
+        let store_state = StoreState::random(rng);
+        put_meta.push((Meta::StoreState, seal_store_state(key, store_state, rng)));
+    }
     database.apply(&Change {
-        put_meta: vec![
-            (Meta::Format, FORMAT.to_be_bytes().to_vec()),
-            (Meta::StoreState, seal_store_state(key, store_state, rng)),
-        ],
+        put_meta,
         ..Change::default()
     })
 }

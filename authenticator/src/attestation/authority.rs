@@ -36,7 +36,7 @@ impl Authority {
             return Self::decode(&document).ok_or(Error::Tampered);
         }
         let new = Self::generate(rng);
-        vault.put_document(rng, Document::Attestation, new.encode())?;
+        vault.put_document(rng, Document::Attestation, new.encode(), None)?;
         Ok(new)
     }
 

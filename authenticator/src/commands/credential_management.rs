@@ -142,7 +142,7 @@ impl Authenticator {
                 let proof = proof(credential.is_some())?;
                 let id = required(credential)?;
                 let passkey = self.authorize_change(now, &proof, &message, id.as_ref())?;
-                self.vault.delete(&mut *self.rng, &passkey.id)?;
+                self.vault.delete(&mut *self.rng, &passkey.id, None)?;
                 Ok(Response::empty())
             }
             Subcommand::UpdateUserInformation => {
@@ -297,7 +297,7 @@ impl Authenticator {
         }
         passkey.user_name = user.name.filter(|name| !name.is_empty());
         passkey.user_display_name = user.display_name.filter(|name| !name.is_empty());
-        self.vault.update(&mut *self.rng, &passkey)?;
+        self.vault.update(&mut *self.rng, &passkey, None)?;
         Ok(Response::empty())
     }
 }

@@ -148,7 +148,7 @@ impl Authenticator {
         }
         Ok(self
             .vault
-            .put_document(&mut *self.rng, Document::LargeBlobs, Zeroizing::new(array))?)
+            .put_document(&mut *self.rng, Document::LargeBlobs, Zeroizing::new(array), None)?)
     }
 }
 

@@ -341,7 +341,7 @@ impl Authenticator {
             rp: request.rp.clone(),
             user: request.user.clone(),
             profile: new.profile,
-            created_unix_ms: self.config.unix_ms_at_zero.saturating_add(now.as_millis()),
+            created_unix_ms: self.config.unix_ms(now),
             traits: request.traits(),
             cred_blob: cred_blob::kept(inputs.cred_blob.clone(), request.residence),
             large_blob_key: inputs.large_blob_key.map(|_| Secret::random(&mut *self.rng)),

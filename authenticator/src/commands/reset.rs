@@ -4,6 +4,7 @@
 use core::time::Duration;
 
 use wardkey_transport::time::Instant;
+use wardkey_vault::Event;
 
 use super::Step;
 use crate::authenticator::Authenticator;
@@ -40,7 +41,12 @@ impl Authenticator {
     }
 
     /// After the gesture.
-    pub(crate) fn erase(&mut self, gesture: Gesture, wanted: Confirmations) -> Result<Step, StatusCode> {
+    pub(crate) fn erase(
+        &mut self,
+        now: Instant,
+        gesture: Gesture,
+        wanted: Confirmations,
+    ) -> Result<Step, StatusCode> {
         gesture.evidence().map_err(Refusal::of_selection)?;
         match wanted {
             Confirmations::Two => Ok(Step::ask(
@@ -48,7 +54,8 @@ impl Authenticator {
                 Next::Reset(Confirmations::One),
             )),
             Confirmations::One => {
-                self.vault.reset(&mut *self.rng)?;
+                let record = self.record(now, Event::Reset);
+                self.vault.reset(&mut *self.rng, &record)?;
                 self.state = State::new(&mut *self.rng);
                 self.forget_volatile();
                 Ok(Step::Answer(Response::empty()))

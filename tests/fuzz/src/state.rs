@@ -27,7 +27,7 @@ pub fn start_with(state: &[u8]) {
     let mut vault = Vault::open(disk.clone(), &root_key(), &mut rng).expect("an empty disk is sound");
     let document = Zeroizing::new(state.to_vec());
     if vault
-        .put_document(&mut rng, Document::AuthenticatorState, document)
+        .put_document(&mut rng, Document::AuthenticatorState, document, None)
         .is_err()
     {
         return;

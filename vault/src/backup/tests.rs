@@ -41,10 +41,10 @@ fn with_passkeys(rng: &mut TestRng) -> Vault {
     let mut vault = vault(1, rng);
     for user in ["ann", "ben", "cleo"] {
         let passkey = full_passkey(rng, "example.org", user);
-        vault.store(rng, passkey).unwrap();
+        vault.store(rng, passkey, None).unwrap();
     }
     let other = passkey(rng, "example.com", "ann");
-    vault.store(rng, other).unwrap();
+    vault.store(rng, other, None).unwrap();
     vault
 }
 
@@ -64,7 +64,7 @@ fn every_passkey_comes_back_with_everything_in_it() {
     }
 
     let mut target = vault(2, rng);
-    assert_eq!(target.add(rng, &passkeys).unwrap(), 4);
+    assert_eq!(target.add(rng, &passkeys, |_| None).unwrap(), 4);
     assert_eq!(target.entries(), source.entries());
     assert_eq!(target.relying_parties(), 2);
 }
@@ -76,7 +76,7 @@ fn what_was_added_is_there_after_reopening() {
     let disk = Disk::default();
     let mut target = Vault::open(disk.clone(), &root_key(2), rng).unwrap();
     let before = target.store_state();
-    target.add(rng, &passkeys).unwrap();
+    target.add(rng, &passkeys, |_| None).unwrap();
     assert_ne!(target.store_state(), before);
     let entries = target.entries();
     drop(target);
@@ -90,11 +90,11 @@ fn nothing_that_is_there_is_replaced_and_a_second_time_adds_nothing() {
     let mut target = vault(2, rng);
     let newer = passkey(rng, "example.org", "ann");
     let newer_id = newer.id.clone();
-    target.store(rng, newer).unwrap();
-    assert_eq!(target.add(rng, &passkeys).unwrap(), 3);
+    target.store(rng, newer, None).unwrap();
+    assert_eq!(target.add(rng, &passkeys, |_| None).unwrap(), 3);
     assert!(target.load(&newer_id).unwrap().is_some());
     let state = target.store_state();
-    assert_eq!(target.add(rng, &passkeys).unwrap(), 0);
+    assert_eq!(target.add(rng, &passkeys, |_| None).unwrap(), 0);
     assert_eq!((target.len(), target.store_state()), (4, state));
 }
 
@@ -106,7 +106,7 @@ fn the_same_account_twice_in_what_is_added_is_taken_once() {
         passkey(rng, "example.org", "ann"),
     ];
     let mut target = vault(2, rng);
-    assert_eq!(target.add(rng, &twice).unwrap(), 1);
+    assert_eq!(target.add(rng, &twice, |_| None).unwrap(), 1);
     assert!(target.load(&twice[0].id).unwrap().is_some());
 }
 
@@ -120,7 +120,7 @@ fn a_power_cut_while_adding_leaves_all_or_nothing() {
         let disk = Disk::default();
         let mut target = Vault::open(disk.clone(), &root_key(2), rng).unwrap();
         disk.cut_power_after(writes);
-        let added = target.add(rng, &passkeys);
+        let added = target.add(rng, &passkeys, |_| None);
         drop(target);
         for keep in [false, true] {
             let left = Vault::open(disk.after_power_cut(|| keep), &root_key(2), rng).unwrap();
@@ -146,7 +146,7 @@ fn rpid_binding() {
     let rng = &mut TestRng(0);
     let passkeys = open_backup(&export_from(&with_passkeys(rng)).bytes, PASSPHRASE).unwrap();
     let mut target = vault(2, rng);
-    target.add(rng, &passkeys).unwrap();
+    target.add(rng, &passkeys, |_| None).unwrap();
     let found = |rp_id: &str| target.find_by_rp(&RpIdHash::of(rp_id), CredProtect::Required);
     for rp_id in ["example.org", "example.com"] {
         let ids = found(rp_id);
@@ -175,7 +175,7 @@ fn credentials_with_a_counter_stay_and_none_come_in() {
             ..passkey(rng, "example.org", &user)
         };
         bound.push(passkey.id.clone());
-        source.store(rng, passkey).unwrap();
+        source.store(rng, passkey, None).unwrap();
     }
     let backup = export_from(&source);
     assert_eq!(backup.left_out, bound);
@@ -211,7 +211,7 @@ fn another_passphrase_and_every_changed_byte_are_refused() {
     let rng = &mut TestRng(0);
     let mut source = vault(1, rng);
     let only = passkey(rng, "example.org", "ann");
-    source.store(rng, only).unwrap();
+    source.store(rng, only, None).unwrap();
     let backup = export_from(&source).bytes;
     let refused = |bytes: &[u8], passphrase| open_backup(bytes, passphrase).err();
     assert_eq!(
@@ -270,7 +270,7 @@ fn sizes_and_bytes_tell_little() {
             user_name: Some("n".repeat(name_len)),
             ..passkey(rng, "example.org", "ann")
         };
-        vault.store(rng, passkey).unwrap();
+        vault.store(rng, passkey, None).unwrap();
         export_from(&vault).bytes
     };
     for len in 1..=40 {
@@ -288,8 +288,8 @@ fn the_backup_is_as_shown_and_opens() {
     assert!(example.contains(&format!("`{PASSPHRASE}`")));
     let rng = &mut TestRng(0);
     let mut source = vault(1, rng);
-    let only = passkey(rng, "example.org", "ann");
-    source.store(rng, only).unwrap();
+    let only = passkey(&mut TestRng(5), "example.org", "ann");
+    source.store(rng, only, None).unwrap();
     format_example::assert_shown_in(example, "backup", &export_from(&source).bytes);
     let passkeys = open_backup(&format_example::block_in(example, "backup"), PASSPHRASE).unwrap();
     let names: Vec<_> = passkeys.iter().map(|passkey| passkey.rp_id.as_str()).collect();

@@ -19,7 +19,13 @@ fn sealed(place: Place) -> Vec<u8> {
 
 #[test]
 fn what_was_sealed_opens_in_its_place() {
-    for place in [Place::Keyring, Place::Counter, Place::Passkey(ROW)] {
+    for place in [
+        Place::Keyring,
+        Place::Counter,
+        Place::Passkey(ROW),
+        Place::LogHead,
+        Place::LogEntry(1),
+    ] {
         assert_eq!(
             open(&key(), place, &sealed(place)).unwrap().as_slice(),
             b"payload"
@@ -34,6 +40,10 @@ fn it_opens_in_no_other_place() {
         Place::Counter,
         Place::Passkey(ROW),
         Place::Passkey(RowId([0x0b; 16])),
+        Place::LogHead,
+        Place::LogEntry(1),
+        Place::LogEntry(2),
+        Place::LogEntry(u64::MAX),
     ];
     for made_for in places {
         for put_at in places.into_iter().filter(|place| *place != made_for) {

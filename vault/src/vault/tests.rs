@@ -1,12 +1,20 @@
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::*;
+use crate::Event;
 use crate::testing::{Disk, TestRng, passkey, root_key};
 
 mod power_cut;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("passkeys");
+
+fn reset() -> Record {
+    Record {
+        unix_ms: 1_700_000_000_000,
+        event: Event::Reset,
+    }
+}
 
 fn open(disk: &Disk) -> Vault {
     Vault::open(disk.clone(), &root_key(1), &mut TestRng(1_000_000)).unwrap()
@@ -20,7 +28,7 @@ fn open_error(disk: &Disk) -> Error {
 
 fn store(vault: &mut Vault, rng: &mut TestRng, rp_id: &str, user: &str) {
     let passkey = passkey(rng, rp_id, user);
-    vault.store(rng, passkey).unwrap();
+    vault.store(rng, passkey, None).unwrap();
 }
 
 /// A disk with a vault and a passkey for each of `users` at example.org.
@@ -68,7 +76,7 @@ fn a_stored_passkey_is_there_after_reopening() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));
     let stored = passkey(&mut rng, "example.org", "ann");
     let (id, private_key) = (stored.id.clone(), stored.private_key.expose_secret().to_vec());
-    open(&disk).store(&mut rng, stored).unwrap();
+    open(&disk).store(&mut rng, stored, None).unwrap();
 
     let vault = open(&disk);
     assert_eq!(
@@ -115,8 +123,8 @@ fn a_repeated_credential_id_replaces_too() {
         passkey(&mut rng, "example.org", "bob"),
     );
     other.id = one.id.clone();
-    vault.store(&mut rng, one).unwrap();
-    vault.store(&mut rng, other).unwrap();
+    vault.store(&mut rng, one, None).unwrap();
+    vault.store(&mut rng, other, None).unwrap();
     assert_eq!(users(&vault), [b"bob"]);
     assert_eq!(users(&open(&disk)), [b"bob"]);
 }
@@ -129,7 +137,7 @@ fn newest_comes_first_even_when_the_clock_stands_still_or_goes_back() {
         let mut passkey = passkey(&mut rng, "example.org", user);
         passkey.created_unix_ms = clock;
         stored.insert(0, passkey.id.clone());
-        open(&disk).store(&mut rng, passkey).unwrap();
+        open(&disk).store(&mut rng, passkey, None).unwrap();
     }
     let vault = open(&disk);
     assert_eq!(vault.find_by_rp(&rp(), CredProtect::Required), stored);
@@ -146,8 +154,8 @@ fn a_deleted_passkey_is_gone_for_good() {
     let disk = disk_with(&["ann", "bob"]);
     let mut vault = open(&disk);
     let id = vault.find_by_rp(&rp(), CredProtect::Required).remove(0);
-    assert!(vault.delete(&mut TestRng(60), &id).unwrap());
-    assert!(!vault.delete(&mut TestRng(60), &id).unwrap());
+    assert!(vault.delete(&mut TestRng(60), &id, None).unwrap());
+    assert!(!vault.delete(&mut TestRng(60), &id, None).unwrap());
     drop(vault);
     let vault = open(&disk);
     assert!(vault.load(&id).unwrap().is_none());
@@ -161,7 +169,7 @@ fn a_passkey_that_is_too_large_changes_nothing() {
     let (mut vault, mut rng) = (open(&disk), TestRng(50));
     let mut large = passkey(&mut rng, "example.org", "ann");
     large.rp_name = Some("n".repeat(20_000));
-    assert!(matches!(vault.store(&mut rng, large), Err(Error::TooLarge)));
+    assert!(matches!(vault.store(&mut rng, large, None), Err(Error::TooLarge)));
     assert_eq!(users(&vault), [b"ann"]);
 }
 
@@ -182,7 +190,10 @@ fn a_wrapped_credential_opens_after_reopening() {
 fn the_signature_counter_only_rises() {
     let disk = Disk::default();
     for count in 1..=5 {
-        assert_eq!(open(&disk).next_signature_count().unwrap(), count);
+        assert_eq!(
+            open(&disk).next_signature_count(&mut TestRng(70), None).unwrap(),
+            count
+        );
     }
 }
 
@@ -192,8 +203,8 @@ fn reset_leaves_nothing_but_the_counter() {
     let mut vault = open(&disk);
     let wrapped = vault.wrap(&mut TestRng(0), &rp(), Profile::U2f, &[7; 32]);
     let stored = vault.find_by_rp(&rp(), CredProtect::Required).remove(0);
-    assert_eq!(vault.next_signature_count().unwrap(), 1);
-    vault.reset(&mut TestRng(3)).unwrap();
+    assert_eq!(vault.next_signature_count(&mut TestRng(70), None).unwrap(), 1);
+    vault.reset(&mut TestRng(3), &reset()).unwrap();
 
     for vault in [vault, open(&disk)] {
         assert!(vault.is_empty());
@@ -202,7 +213,7 @@ fn reset_leaves_nothing_but_the_counter() {
     }
     assert!(rows(&disk).is_empty());
     let mut vault = open(&disk);
-    assert_eq!(vault.next_signature_count().unwrap(), 2);
+    assert_eq!(vault.next_signature_count(&mut TestRng(70), None).unwrap(), 2);
     store(&mut vault, &mut TestRng(4), "example.org", "ann");
     assert_eq!(users(&open(&disk)), [b"ann"]);
 }
@@ -211,7 +222,7 @@ fn reset_leaves_nothing_but_the_counter() {
 fn a_record_from_before_the_reset_does_not_come_back() {
     let disk = disk_with(&["ann"]);
     let (row, sealed) = rows(&disk).remove(0);
-    open(&disk).reset(&mut TestRng(3)).unwrap();
+    open(&disk).reset(&mut TestRng(3), &reset()).unwrap();
     edit(&disk, |transaction| {
         transaction
             .open_table(PASSKEYS)
@@ -238,7 +249,7 @@ fn another_root_key_is_refused_and_changes_nothing() {
 fn a_newer_format_is_refused_by_its_number() {
     let disk = disk_with(&["ann"]);
     edit(&disk, |transaction| {
-        let newer = 3u64.to_be_bytes();
+        let newer = 4u64.to_be_bytes();
         transaction
             .open_table(META)
             .unwrap()
@@ -248,8 +259,8 @@ fn a_newer_format_is_refused_by_its_number() {
     assert!(matches!(
         open_error(&disk),
         Error::NewerFormat {
-            found: 3,
-            supported: 2
+            found: 4,
+            supported: 3
         }
     ));
 }
@@ -316,7 +327,7 @@ fn a_row_swapped_while_the_vault_is_open_is_refused() {
 #[test]
 fn every_changed_byte_of_the_meta_rows_is_refused() {
     let disk = disk_with(&["ann"]);
-    for name in ["format", "vault", "keyring", "counter"] {
+    for name in ["format", "vault", "keyring", "counter", "log"] {
         let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
         let table = database.begin_read().unwrap().open_table(META).unwrap();
         let value = table.get(name).unwrap().unwrap().value().to_vec();
@@ -349,7 +360,7 @@ fn every_changed_byte_of_the_meta_rows_is_refused() {
 
 #[test]
 fn a_missing_meta_row_is_refused_and_not_made_anew() {
-    for name in ["format", "vault", "keyring", "counter"] {
+    for name in ["format", "vault", "keyring", "counter", "log"] {
         let disk = disk_with(&["ann"]);
         edit(&disk, |transaction| {
             transaction.open_table(META).unwrap().remove(name).unwrap();
@@ -371,7 +382,7 @@ fn documents_stay_apart_and_survive_reopening() {
     for written in Document::ALL {
         assert!(vault.document(written).unwrap().is_none());
         let content = document(&format!("{written:?}"));
-        vault.put_document(&mut rng, written, content).unwrap();
+        vault.put_document(&mut rng, written, content, None).unwrap();
     }
     let vault = open(&disk);
     for read in Document::ALL {
@@ -386,7 +397,8 @@ fn documents_stay_apart_and_survive_reopening() {
 fn a_document_has_a_bound() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));
     let mut vault = open(&disk);
-    let mut put = |len| vault.put_document(&mut rng, Document::LargeBlobs, Zeroizing::new(vec![1; len]));
+    let mut put =
+        |len| vault.put_document(&mut rng, Document::LargeBlobs, Zeroizing::new(vec![1; len]), None);
     assert!(put(Document::LEN_MAX).is_ok());
     assert!(matches!(put(Document::LEN_MAX + 1), Err(Error::TooLarge)));
 }
@@ -397,7 +409,7 @@ fn a_document_in_the_place_of_another_is_refused() {
     let mut vault = open(&disk);
     let content = document("state");
     vault
-        .put_document(&mut rng, Document::AuthenticatorState, content)
+        .put_document(&mut rng, Document::AuthenticatorState, content, None)
         .unwrap();
     drop(vault);
     edit(&disk, |transaction| {
@@ -416,9 +428,11 @@ fn a_reset_keeps_the_attestation_authority_only() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));
     let mut vault = open(&disk);
     for written in Document::ALL {
-        vault.put_document(&mut rng, written, document("kept")).unwrap();
+        vault
+            .put_document(&mut rng, written, document("kept"), None)
+            .unwrap();
     }
-    vault.reset(&mut rng).unwrap();
+    vault.reset(&mut rng, &reset()).unwrap();
     let vault = open(&disk);
     for read in Document::ALL {
         let expected = (read == Document::Attestation).then(|| document("kept"));
@@ -440,16 +454,16 @@ fn the_store_state_changes_with_every_change_and_survives_reopening() {
     let id = vault.entries().remove(0).id;
     let mut passkey = vault.load(&id).unwrap().unwrap();
     passkey.user_name = Some("anna".to_owned());
-    assert!(vault.update(&mut rng, &passkey).unwrap());
+    assert!(vault.update(&mut rng, &passkey, None).unwrap());
     check(&vault);
     assert_eq!(open(&disk).store_state(), vault.store_state());
-    vault.delete(&mut rng, &id).unwrap();
+    vault.delete(&mut rng, &id, None).unwrap();
     check(&vault);
-    vault.reset(&mut rng).unwrap();
+    vault.reset(&mut rng, &reset()).unwrap();
     check(&vault);
     let before = vault.store_state();
-    vault.next_signature_count().unwrap();
-    assert!(!vault.update(&mut rng, &passkey).unwrap());
+    vault.next_signature_count(&mut TestRng(70), None).unwrap();
+    assert!(!vault.update(&mut rng, &passkey, None).unwrap());
     assert_eq!(vault.store_state(), before);
 }
 
@@ -460,7 +474,7 @@ fn an_updated_passkey_keeps_its_place_in_the_order() {
     let ann = vault.entries().remove(0).id;
     let mut passkey = vault.load(&ann).unwrap().unwrap();
     passkey.user_name = None;
-    vault.update(&mut rng, &passkey).unwrap();
+    vault.update(&mut rng, &passkey, None).unwrap();
     for vault in [vault, open(&disk)] {
         assert_eq!(users(&vault), [b"ann", b"bob"]);
         assert_eq!(vault.load(&ann).unwrap().unwrap().user_name, None);
@@ -484,7 +498,7 @@ fn relying_parties_are_counted_and_walked() {
     assert_eq!(walk(&vault), expected);
     assert_eq!(vault.relying_parties(), 3);
     for id in vault.find_by_rp(&expected[0], CredProtect::Required) {
-        vault.delete(&mut rng, &id).unwrap();
+        vault.delete(&mut rng, &id, None).unwrap();
     }
     assert_eq!(walk(&vault), expected[1..]);
     assert_eq!(vault.relying_parties(), 2);
@@ -503,7 +517,7 @@ fn protected_passkeys_are_found_by_those_who_may() {
     for level in levels {
         let mut passkey = passkey(&mut rng, "example.org", &format!("{level:?}"));
         passkey.cred_protect = level;
-        vault.store(&mut rng, passkey).unwrap();
+        vault.store(&mut rng, passkey, None).unwrap();
     }
     for vault in [vault, open(&disk)] {
         for (level, count) in levels.into_iter().zip(1..) {
@@ -519,12 +533,33 @@ fn a_database_of_format_1_is_brought_up_to_date() {
         let mut meta = transaction.open_table(META).unwrap();
         meta.insert("format", 1_u64.to_be_bytes().as_slice()).unwrap();
         meta.remove("store-state").unwrap();
+        meta.remove("log").unwrap();
     });
     let vault = open(&disk);
     assert_eq!(users(&vault), [b"ann"]);
     let state = vault.store_state();
     drop(vault);
     assert_eq!(open(&disk).store_state(), state);
+}
+
+#[test]
+fn a_database_of_format_2_is_given_a_log() {
+    let disk = disk_with(&["ann"]);
+    let state = open(&disk).store_state();
+    edit(&disk, |transaction| {
+        let mut meta = transaction.open_table(META).unwrap();
+        meta.insert("format", 2_u64.to_be_bytes().as_slice()).unwrap();
+        meta.remove("log").unwrap();
+    });
+    let mut vault = open(&disk);
+    assert_eq!(vault.store_state(), state);
+    assert_eq!(vault.log(None).unwrap().origin(), LogOrigin::Upgrade);
+    vault.record(&mut TestRng(50), &reset()).unwrap();
+    drop(vault);
+    let vault = open(&disk);
+    assert_eq!(users(&vault), [b"ann"]);
+    let log = vault.log(None).unwrap();
+    assert_eq!((log.origin(), log.count()), (LogOrigin::Upgrade, 1));
 }
 
 #[test]
@@ -542,7 +577,7 @@ fn nothing_that_identifies_is_readable_on_the_disk() {
     let mut vault = open(&disk);
     let stored = passkey(&mut rng, "very-secret-site.example", "unmistakable-user");
     let (id, private_key) = (stored.id.clone(), stored.private_key.expose_secret().to_vec());
-    vault.store(&mut rng, stored).unwrap();
+    vault.store(&mut rng, stored, None).unwrap();
     let content = disk.content();
     let (hash, root_key) = (RpIdHash::of("very-secret-site.example").0, root_key(1));
     let planted: [&[u8]; 6] = [
@@ -627,9 +662,15 @@ fn a_panic_in_the_database_ends_the_vault_and_not_the_program() {
     let backend = Panicking(disk.clone(), std::sync::Arc::clone(&panicking));
     let mut vault = Vault::open(backend, &root_key(1), &mut TestRng(0)).unwrap();
     panicking.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    assert!(matches!(
+        vault.next_signature_count(&mut TestRng(70), None),
+        Err(Error::Corrupted)
+    ));
     panicking.store(false, std::sync::atomic::Ordering::Relaxed);
-    assert!(matches!(vault.next_signature_count(), Err(Error::Corrupted)));
+    assert!(matches!(
+        vault.next_signature_count(&mut TestRng(70), None),
+        Err(Error::Corrupted)
+    ));
     let id = vault.entries().remove(0).id;
     assert!(matches!(vault.load(&id), Err(Error::Corrupted)));
     panicking.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -245,7 +245,9 @@ fn a_thousand_credentials_are_listed_while_some_are_deleted() {
         passkey.id = CredentialId::new(&number.to_be_bytes()).unwrap();
         passkey.rp_id = format!("site-{}.example", number % 10);
         passkey.user_id = number.to_string().into_bytes();
-        vault.store(&mut SeededRng::new(number.into()), passkey).unwrap();
+        vault
+            .store(&mut SeededRng::new(number.into()), passkey, None)
+            .unwrap();
     }
     key.set_pin(PIN);
     let ticket = key.token(CM, None);
@@ -261,7 +263,7 @@ fn a_thousand_credentials_are_listed_while_some_are_deleted() {
         let ids = key.authenticator.vault().find_by_rp(&rp, CredProtect::Required);
         for id in &ids[..3] {
             let vault = key.authenticator.vault_mut();
-            assert!(vault.delete(&mut SeededRng::new(8), id).unwrap());
+            assert!(vault.delete(&mut SeededRng::new(8), id, None).unwrap());
         }
         let mut told = vec![id_in(&first)];
         loop {
@@ -291,7 +293,7 @@ fn a_relying_party_whose_credentials_are_gone_is_passed_over() {
         let id = CredentialId::new(&registration.id).unwrap();
         key.authenticator
             .vault_mut()
-            .delete(&mut SeededRng::new(8), &id)
+            .delete(&mut SeededRng::new(8), &id, None)
             .unwrap();
     }
     assert_eq!(key.cbor(&RPS_NEXT).status(), S::NOT_ALLOWED, "{first}");

@@ -309,7 +309,7 @@ fn a_credential_deleted_during_the_question_does_not_sign() {
     };
     key.authenticator
         .vault_mut()
-        .delete(&mut SeededRng::new(9), &id)
+        .delete(&mut SeededRng::new(9), &id, None)
         .unwrap();
     let answer = key.authenticator.resume(key.now, pending, Gesture::Approved);
     let crate::Outcome::Done(answer) = answer else {
@@ -440,7 +440,7 @@ fn a_credential_deleted_meanwhile_is_passed_over() {
     assert_eq!(key.cbor(&base().encode(0x02)).status(), StatusCode::OK);
     let id = CredentialId::new(&two.id).unwrap();
     let vault = key.authenticator.vault_mut();
-    assert!(vault.delete(&mut SeededRng::new(9), &id).unwrap());
+    assert!(vault.delete(&mut SeededRng::new(9), &id, None).unwrap());
     assert_signed_by(&one, &next(&mut key));
     assert_eq!(next(&mut key).status(), StatusCode::NOT_ALLOWED);
 }

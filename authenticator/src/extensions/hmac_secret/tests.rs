@@ -106,7 +106,7 @@ fn the_outputs_are_those_of_the_vectors() {
             let both = if verified { [mine, other] } else { [other, mine] }.concat();
             passkey.cred_random = Secret::from_slice(&both);
             let vault = key.authenticator.vault_mut();
-            assert!(vault.update(&mut SeededRng::new(6), &passkey).unwrap());
+            assert!(vault.update(&mut SeededRng::new(6), &passkey, None).unwrap());
             let token = verified.then(|| {
                 key.set_pin(PIN);
                 key.token(GA, None)

@@ -54,15 +54,15 @@ fn perform(vault: &mut Vault, rng: &mut TestRng, step: Step) -> Result<(), Error
     match step {
         Step::Store(user) => {
             let passkey = passkey(rng, "example.org", user);
-            vault.store(rng, passkey)
+            vault.store(rng, passkey, None)
         }
         Step::Delete(user) => {
             let find = |entry: &Entry| vault.load(&entry.id).unwrap().unwrap().user_id == user.as_bytes();
             let id = vault.entries().into_iter().find(find).unwrap().id;
-            vault.delete(rng, &id).map(|_| ())
+            vault.delete(rng, &id, None).map(|_| ())
         }
-        Step::Count => vault.next_signature_count().map(|_| ()),
-        Step::Reset => vault.reset(rng),
+        Step::Count => vault.next_signature_count(rng, None).map(|_| ()),
+        Step::Reset => vault.reset(rng, &reset()),
     }
 }
 

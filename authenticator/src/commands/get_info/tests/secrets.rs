@@ -151,7 +151,7 @@ fn a_deletion_at_the_computer_changes_the_state_too() {
     let token = key.token(PCMR, None);
     let (identifier, before) = read(&mut key, &token);
     let vault = key.authenticator.vault_mut();
-    assert!(vault.delete(&mut SeededRng::new(9), &id).unwrap());
+    assert!(vault.delete(&mut SeededRng::new(9), &id, None).unwrap());
     let (same, after) = read(&mut key, &token);
     assert_eq!(same, identifier);
     assert_ne!(after, before);
