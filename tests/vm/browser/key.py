@@ -1,0 +1,36 @@
+"""What the key asked, and whether its user lets it wait."""
+
+import json
+import os
+
+from screen import until
+
+HESITATE = "/tmp/work/hesitate"
+TAKEN_AWAY = "taken-away"
+
+
+def questions():
+    """What was asked so far; a question that was taken away is followed by the note."""
+    try:
+        with open("/tmp/questions") as file:
+            return [line if line == TAKEN_AWAY else json.loads(line) for line in file.read().splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+class UserHesitates:
+    """While it lasts the key's questions are not answered."""
+
+    def __enter__(self):
+        self.earlier = len(questions())
+        open(HESITATE, "w").close()
+        return self
+
+    def __exit__(self, *_):
+        os.remove(HESITATE)
+
+    def is_asked(self):
+        until(lambda: len(questions()) > self.earlier, "the key's question")
+
+    def sees_it_go(self):
+        until(lambda: questions()[-1] == TAKEN_AWAY, "the key's question go away")
