@@ -53,6 +53,8 @@ use crate::prompt::verify::pin::Pin;
 use crate::state::Folder;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "tpm")]
+    device_keys::tpm::silence();
     match Cli::try_parse() {
         Ok(cli) => perform(cli).unwrap_or_else(|failure| failure.report()),
         Err(error) => cli::report_usage(&error),

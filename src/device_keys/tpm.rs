@@ -13,6 +13,7 @@ mod conversation;
 mod counting;
 mod error;
 mod kept;
+mod library;
 mod objects;
 
 use rand_core::CryptoRng;
@@ -24,6 +25,7 @@ use wardkey_vault::{
 pub(crate) use self::chip::{Chip, DEVICE};
 pub(crate) use self::counting::Counting;
 pub(crate) use self::error::TpmError;
+pub(crate) use self::library::silence;
 
 use self::conversation::Conversation;
 use self::kept::{Kept, Private};

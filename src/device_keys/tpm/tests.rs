@@ -16,7 +16,7 @@ use wardkey_vault::{
 
 use super::error::kind;
 use super::testing::{Bus, LOCKOUT, OWNER, Swtpm};
-use super::*;
+use super::{DEVICE as DEVICE_FILE, *};
 
 const DEVICE: DeviceId = DeviceId([0xa1; 16]);
 const PIN: &str = "493817";
@@ -142,6 +142,18 @@ fn keys_agree_and_unseal_and_come_back_from_their_bytes() {
         agreed.expose_secret().as_slice(),
         there.raw_secret_bytes().as_slice()
     );
+}
+
+/// Through the kernel's resource manager. It leaves nothing in the TPM, and guesses nothing wrong.
+#[test]
+#[ignore = "needs a TPM of this computer, and the right to use it"]
+fn the_tpm_of_this_computer_holds_keys() {
+    let chip = Chip::at(Path::new(DEVICE_FILE));
+    let counting = chip.counting().unwrap();
+    println!("{counting}");
+    let home = Home::new(chip, PASSPHRASE, &RecoveryKit::random(&mut rng()));
+    assert!(home.open(PASSPHRASE).is_ok());
+    assert_eq!(home.chip.counting().unwrap().counted(), counting.counted());
 }
 
 #[test]
