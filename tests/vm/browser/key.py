@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 from screen import until
 
@@ -34,3 +35,6 @@ class UserHesitates:
 
     def sees_it_go(self):
         until(lambda: questions()[-1] == TAKEN_AWAY, "the key's question go away")
+
+    def unplugs_the_key(self):
+        os.killpg(int(os.environ["KEY"]), signal.SIGINT)

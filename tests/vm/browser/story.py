@@ -112,6 +112,22 @@ def cancels_while_the_key_asks():
     page_is_back()
 
 
+def unplugs_the_key_while_it_asks():
+    with UserHesitates() as user:
+        login = Login()
+        enters_pin()
+        user.is_asked()
+        settles()
+        user.unplugs_the_key()
+        user.sees_it_go()
+        if BROWSER == "chromium":
+            # "Reinsert your security key and try again", which is not what she wants.
+            settles()
+            presses("Escape")
+        assert login.fails() == "NotAllowedError"
+    page_is_back()
+
+
 def uses_the_pin():
     registers_two_accounts()
     logs_in_without_a_name()
@@ -120,6 +136,7 @@ def uses_the_pin():
         keeps_a_blob()
     cancels()
     cancels_while_the_key_asks()
+    unplugs_the_key_while_it_asks()
 
 
 def is_verified_by_the_key():

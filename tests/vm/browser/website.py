@@ -1,4 +1,4 @@
-"""A website on localhost that judges with python-fido2: tells its page which ceremony to perform, verifies how it ended.
+"""A website on localhost that judges with python-fido2: tells its page what ceremony to perform, verifies how it ended.
 
 The browser keeps the page open from one part of a step to the next; each part is a program with a site of its own."""
 
