@@ -11,6 +11,7 @@ mod hidraw;
 mod kernel;
 mod rights;
 mod state;
+mod swap;
 mod verifying;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::hardening::may_lock_memory;
 use crate::prompt::chain::Chain;
 use crate::prompt::verify::Verifier;
 
@@ -32,6 +34,9 @@ pub(crate) struct Machine {
     search_path: Option<OsString>,
     has_terminal: bool,
     is_remote_login: bool,
+    may_lock_memory: bool,
+    /// This program.
+    program: PathBuf,
     state: PathBuf,
     usb_id: UsbId,
 }
@@ -89,6 +94,9 @@ impl Machine {
             search_path: std::env::var_os("PATH"),
             has_terminal: std::fs::File::open("/dev/tty").is_ok(),
             is_remote_login: std::env::var_os("SSH_CONNECTION").is_some(),
+            // What root may says nothing of the process that holds keys, which is not root's.
+            may_lock_memory: !rustix::process::geteuid().is_root() && may_lock_memory(),
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("wardkey")),
             state,
             usb_id,
         }
@@ -126,6 +134,7 @@ pub(crate) fn examine(machine: &Machine, chain: &Chain, verifiers: &[Box<dyn Ver
     #[cfg(feature = "tpm")]
     checks.push(chip::check(machine));
     checks.push(state::check(machine));
+    checks.push(swap::check(machine));
     Report::of(checks)
 }
 

@@ -13,6 +13,7 @@ mod demo;
 mod device_keys;
 mod doctor;
 mod error;
+mod hardening;
 mod host;
 mod http;
 mod kernel;
@@ -53,6 +54,7 @@ use crate::prompt::verify::pin::Pin;
 use crate::state::Folder;
 
 fn main() -> ExitCode {
+    hardening::protect_memory();
     #[cfg(feature = "tpm")]
     device_keys::tpm::silence();
     match Cli::try_parse() {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use wardkey_authenticator::{Device, Verifier};
 
 use crate::attach::{self, Helper, Start};
@@ -103,8 +102,6 @@ fn run(
     }
     let (vault, lock) = state.into_vault();
     let helper = start.map(Helper::start).transpose()?;
-    // Only now: polkit looks at the process that asks for the helper.
-    keep_memory_private();
     if options.model.post_quantum {
         log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
     }
@@ -128,12 +125,6 @@ fn run(
     let result = daemon.run();
     drop(lock);
     result
-}
-
-/// No core dumps of a process that holds keys, and no debugger of another process of this user.
-fn keep_memory_private() {
-    // Where the kernel has no such switch, what follows works the same.
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {

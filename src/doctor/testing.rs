@@ -24,6 +24,8 @@ impl MadeUp {
             search_path: Some(root.path().join("usr/bin").into()),
             has_terminal: true,
             is_remote_login: false,
+            may_lock_memory: false,
+            program: "/usr/bin/wardkey".into(),
             state: root.path().join("home/alice/.local/state/wardkey"),
             usb_id: UsbId {
                 vendor: 0x1209,

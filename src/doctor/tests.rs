@@ -78,6 +78,7 @@ fn everything_is_looked_at() {
         #[cfg(feature = "tpm")]
         "chip",
         "state folder",
+        "swap",
     ];
     assert_eq!(checks, expected);
     assert!(!report.is_ready());

@@ -8,8 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use wardkey_sim::fido_client::{FidoClient, MakeCredential, RelyingParty, User};
 use wardkey_sim::hid_client::{self, HidClient, reports_of};
@@ -85,7 +86,17 @@ impl Key {
         options: &[&str],
         prepare: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        let (socket, complaints) = (state.join("raw.sock"), state.join("complaints.log"));
+        Self::start_at(state, state, options, prepare)
+    }
+
+    /// The same, with its socket and what it says in another folder.
+    pub(crate) fn start_at(
+        state: &Path,
+        folder: &Path,
+        options: &[&str],
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
+        let (socket, complaints) = (folder.join("raw.sock"), folder.join("complaints.log"));
         let raw = format!("unix:{}", socket.display());
         let mut command = wardkey(state, &["serve", "--raw", &raw]);
         let mut process = prepare(command.args(options))
@@ -115,10 +126,19 @@ impl Key {
         FidoClient::new(HidClient::open(RawStream::new(stream), *b"a client").unwrap())
     }
 
+    /// A file of procfs about its process.
+    pub(crate) fn about(&self, name: &str) -> PathBuf {
+        ["/proc", &self.process.id().to_string(), name].iter().collect()
+    }
+
     /// kill -9.
-    pub(crate) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    pub(crate) fn kill(self) {
+        self.end_by(Signal::KILL);
+    }
+
+    pub(crate) fn end_by(mut self, signal: Signal) -> ExitStatus {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        self.process.wait().unwrap()
     }
 }
 
