@@ -38,9 +38,9 @@ pub enum PinRefused {
     /// Too short even where a chip counts guesses.
     #[error("at least {CHARACTERS_MIN} characters are needed")]
     TooShort,
-    /// No chip counts guesses, and it is no passphrase.
+    /// No chip counts guesses, or whoever has it can have them forgotten; and it is no passphrase.
     #[error(
-        "nothing limits how fast a stolen copy is guessed at, so a passphrase is needed: at least \
+        "nothing here limits how often a thief guesses, so a passphrase is needed: at least \
          {PASSPHRASE_CHARACTERS_MIN} characters, or {PASSPHRASE_WORDS_MIN} different words"
     )]
     NotAPassphrase,
