@@ -12,9 +12,9 @@ use crate::cli::locking::LockEvent;
 use crate::prompt::Unavailable;
 use crate::wake::{Waker, Wakeup};
 
-/// The first pause before logind is looked for again. It doubles each time.
+/// The first pause after logind has ended. It doubles each time.
 const PAUSE_MIN: Duration = Duration::from_millis(250);
-/// The longest pause.
+/// The longest pause, and that of a computer on which there was no logind yet: it may well never have one.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 pub(super) fn start(bus: Bus, events: Vec<LockEvent>, waker: Waker) -> io::Result<()> {
@@ -40,7 +40,7 @@ struct Watcher {
 
 impl Watcher {
     fn run(&mut self, bus: &Bus) {
-        let mut pause = PAUSE_MIN;
+        let mut pause = PAUSE_MAX;
         loop {
             match zbus::block_on(self.watch(bus)) {
                 // It may be back at once, as after an update.
