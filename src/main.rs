@@ -54,9 +54,10 @@ use crate::prompt::verify::pin::Pin;
 use crate::state::Folder;
 
 fn main() -> ExitCode {
-    hardening::protect_memory();
+    // First: a protected process may not look at /proc/self/exe.
     #[cfg(feature = "tpm")]
     device_keys::tpm::silence();
+    hardening::protect_memory();
     match Cli::try_parse() {
         Ok(cli) => perform(cli).unwrap_or_else(|failure| failure.report()),
         Err(error) => cli::report_usage(&error),
