@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Describe the key and its state folder
     Info,
+    /// Show what was done with the key, the newest last
+    Log(Log),
     /// Print the FIDO metadata statement of the key with these options, as JSON
     Metadata(Metadata),
     /// The authority that vouches for the passkeys of this installation
@@ -141,6 +143,13 @@ fn parse_raw_address(text: &str) -> Result<RawAddress, String> {
             .map(RawAddress::Tcp)
             .map_err(|_| "expected unix:PATH or an address such as 127.0.0.1:7311".to_owned()),
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// Show only the newest N lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 #[derive(Debug, Args)]

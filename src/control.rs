@@ -4,6 +4,8 @@
 //! The running key calls [`handle_line`] from its event loop; nothing here waits there, and an answer is bounded.
 //! The commands use [`Client`].
 
+pub(crate) mod log;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use wardkey_authenticator::{Authenticator, Facts, KeyKind, LargeBlobs as Kept};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
 
+use self::log::Page;
 use crate::host;
 use crate::prompt::Modality;
 use crate::state::{Folder, control_socket};
@@ -36,6 +39,8 @@ pub(crate) enum Request {
     Info,
     /// The certificate of the attestation authority; the authority is made where there is none.
     AttestationRoot,
+    /// The lines of the log before this entry, the newest first; as many as fit into an answer.
+    Log { before: Option<u64> },
 }
 
 /// What the key says.
@@ -51,6 +56,7 @@ pub(crate) enum Answer {
         existed: bool,
     },
     Info(Info),
+    Log(Page),
     AttestationRoot {
         /// DER in base64
         certificate: String,
@@ -144,13 +150,14 @@ pub(crate) fn handle_line(line: &str, authenticator: &mut Authenticator) -> Stri
 pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> Answer {
     let answer = match request {
         Request::List { after_unix_ms } => list(*after_unix_ms, authenticator.vault()),
-        Request::Delete { id } => delete(id, authenticator.vault_mut()),
+        Request::Delete { id } => delete(id, authenticator),
         Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
         Request::AttestationRoot => authenticator
             .attestation_root()
             .map(|root| Answer::AttestationRoot {
                 certificate: Base64::encode_string(&root),
             }),
+        Request::Log { before } => log::page(*before, authenticator.vault()).map(Answer::Log),
     };
     answer.unwrap_or_else(|error| Answer::Failed {
         reason: error.to_string(),
@@ -171,12 +178,12 @@ fn list(after_unix_ms: u64, vault: &Vault) -> Result<Answer, VaultError> {
     })
 }
 
-fn delete(id: &str, vault: &mut Vault) -> Result<Answer, VaultError> {
+fn delete(id: &str, authenticator: &mut Authenticator) -> Result<Answer, VaultError> {
     let id = Base64UrlUnpadded::decode_vec(id)
         .ok()
         .and_then(|id| CredentialId::new(&id));
     let existed = id
-        .map(|id| vault.delete(&mut host::rng(), &id, None))
+        .map(|id| authenticator.delete(host::now(), &id))
         .transpose()?
         .unwrap_or(false);
     Ok(Answer::Deleted { existed })

@@ -81,6 +81,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
             commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;
         }
         Command::Info => commands::info(state, cli.json, &mut stdout())?,
+        Command::Log(options) => commands::log(state, options.limit, cli.json, &mut stdout())?,
         Command::Metadata(options) => commands::metadata(state, &options, &mut stdout())?,
         Command::Attestation(cli::Attestation::Export) => commands::export(state, cli.json, &mut stdout())?,
         Command::Doctor(options) => return doctor(state, &options, cli.json),

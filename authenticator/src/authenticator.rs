@@ -3,8 +3,9 @@
 
 use rand_core::CryptoRng;
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Document, Error, Event, Profile, Record, Vault};
+use wardkey_vault::{Document, Error, Vault};
 
+use crate::audit::Audit;
 use crate::command::Command;
 use crate::commands::Step;
 use crate::config::Config;
@@ -37,6 +38,7 @@ pub struct Authenticator {
     pub(crate) verifier: Option<Verifier>,
     /// Whether prompts can let the user choose an account.
     pub(crate) account_choice: bool,
+    pub(crate) audit: Audit,
 }
 
 impl Authenticator {
@@ -65,6 +67,7 @@ impl Authenticator {
             pin_mismatches: 0,
             verifier: None,
             account_choice: false,
+            audit: Audit::default(),
         })
     }
 
@@ -104,11 +107,14 @@ impl Authenticator {
     /// Goes on after the user's gesture. What comes is the answer to the request that asked for it, or one more
     /// question.
     pub fn resume(&mut self, now: Instant, pending: Pending, gesture: Gesture) -> Outcome {
+        if matches!(gesture, Gesture::Declined) {
+            self.note_refusal(now, &pending.prompt);
+        }
         let answer = |result: Result<Response, StatusCode>| result.map(Step::Answer);
         outcome(match pending.next {
-            Next::U2fRegister(request) => return Outcome::Done(self.u2f_registered(&request, gesture)),
+            Next::U2fRegister(request) => return Outcome::Done(self.u2f_registered(now, &request, gesture)),
             Next::U2fAuthenticate(request) => {
-                return Outcome::Done(self.u2f_authenticated(&request, gesture));
+                return Outcome::Done(self.u2f_authenticated(now, &request, gesture));
             }
             Next::MakeCredential(accepted) => answer(self.create_credential(now, *accepted, gesture)),
             Next::RefuseExcluded => Err(Self::refuse_excluded(&gesture)),
@@ -170,21 +176,6 @@ impl Authenticator {
     /// The credentials.
     pub fn vault_mut(&mut self) -> &mut Vault {
         &mut self.vault
-    }
-
-    /// What happens now, for the log.
-    pub(crate) fn record(&self, now: Instant, event: Event) -> Record {
-        let unix_ms = self.config.unix_ms(now);
-        Record { unix_ms, event }
-    }
-
-    /// The signature counter for a new signature, durable before it is shown. `WebAuthn L3 §6.1.1`: a credential that
-    /// lives on several devices cannot count.
-    pub(crate) fn signature_count(&mut self, profile: Profile) -> Result<u32, Error> {
-        match profile {
-            Profile::Synced => Ok(0),
-            Profile::DeviceBound | Profile::U2f => self.vault.next_signature_count(&mut *self.rng, None),
-        }
     }
 }
 

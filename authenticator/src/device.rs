@@ -178,6 +178,9 @@ impl Device {
                 last_poll,
                 deadline,
             } if id == answered => {
+                if matches!(gesture, Gesture::Declined) {
+                    self.authenticator.note_refusal(now, pending.prompt());
+                }
                 let answer = match gesture {
                     Gesture::Approved | Gesture::ApprovedAccount(_) | Gesture::Verified => {
                         PollAnswer::Approved(pending)
@@ -206,6 +209,7 @@ impl Device {
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
+        self.authenticator.handle_timeout(now);
         if self.waiting.deadline().is_some_and(|deadline| deadline <= now) {
             match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
                 Waiting::Command { id, pending, .. } => {
@@ -220,10 +224,12 @@ impl Device {
 
     /// When [`Self::handle_timeout`] has something to do, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.link.poll_timeout(), self.waiting.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let deadlines = [
+            self.link.poll_timeout(),
+            self.waiting.deadline(),
+            self.authenticator.poll_timeout(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The next thing the shell has to do.

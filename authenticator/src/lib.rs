@@ -6,6 +6,7 @@
 //! `u2f/` (the older protocol), `cbor/` (the codec).
 
 mod attestation;
+mod audit;
 mod auth_data;
 mod authenticator;
 pub mod cbor;

@@ -20,7 +20,7 @@ use wardkey_vault::{CredentialId, RpIdHash};
 
 use crate::command::Command;
 use crate::commands::credential_management::Subcommand;
-use crate::entity::ClientDataHash;
+use crate::entity::{ClientDataHash, RpId};
 use crate::extensions::Wanted;
 use crate::gesture::Evidence;
 use crate::pin::token::Token;
@@ -31,6 +31,7 @@ const CONTINUATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every assertion of one getAssertion has in common.
 pub(crate) struct Assertion {
+    pub(crate) rp_id: RpId,
     pub(crate) rp_id_hash: RpIdHash,
     pub(crate) client_data_hash: ClientDataHash,
     pub(crate) evidence: Evidence,

@@ -2,7 +2,8 @@
 //! by the vault as one sealed document. `SPEC.md` has the table of its members.
 
 use rand_core::CryptoRng;
-use wardkey_vault::{Document, Secret};
+use wardkey_transport::time::Instant;
+use wardkey_vault::{Document, Event, Record, Secret};
 use zeroize::Zeroizing;
 
 use crate::authenticator::Authenticator;
@@ -185,12 +186,31 @@ fn texts(value: &Value<'_>) -> Option<Vec<String>> {
 impl Authenticator {
     /// Changes the state durably. What cannot be kept is not changed.
     pub(crate) fn update_state(&mut self, change: impl FnOnce(&mut State)) -> Result<(), StatusCode> {
+        self.update_state_with(None, change)
+    }
+
+    /// The same, and writes into the log what happens with it.
+    pub(crate) fn update_state_and_log(
+        &mut self,
+        now: Instant,
+        event: Event,
+        change: impl FnOnce(&mut State),
+    ) -> Result<(), StatusCode> {
+        let entry = self.entry(now, event);
+        self.update_state_with(entry.as_ref(), change)
+    }
+
+    fn update_state_with(
+        &mut self,
+        entry: Option<&Record>,
+        change: impl FnOnce(&mut State),
+    ) -> Result<(), StatusCode> {
         let before = self.state.encode();
         change(&mut self.state);
         let document = self.state.encode();
         let kept = self
             .vault
-            .put_document(&mut *self.rng, Document::AuthenticatorState, document, None);
+            .put_document(&mut *self.rng, Document::AuthenticatorState, document, entry);
         if kept.is_err() {
             self.state = State::decode(&before).expect("it was encoded just now");
         }

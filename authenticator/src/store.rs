@@ -8,7 +8,8 @@
 
 use rand_core::CryptoRng;
 use wardkey_vault::{
-    CredProtect, CredentialId, Error, LargeBlob, Passkey, Profile, RpIdHash, Secret, SecretBytes, Vault,
+    CredProtect, CredentialId, Error, LargeBlob, Passkey, Profile, RpIdHash, Secret, SecretBytes, Site,
+    Subject, Vault,
 };
 use zeroize::Zeroizing;
 
@@ -39,6 +40,14 @@ pub(crate) struct Credential {
     pub(crate) cred_blob: Option<Vec<u8>>,
     pub(crate) large_blob_key: Option<Secret<32>>,
     pub(crate) large_blob: Option<LargeBlob>,
+}
+
+impl Credential {
+    /// The credential as the log names it.
+    pub(crate) fn subject(&self, site: Site) -> Subject {
+        let user_name = self.user.as_ref().and_then(|user| user.name.as_deref());
+        Subject::new(site, self.id.clone(), user_name)
+    }
 }
 
 /// What a relying party chose for a credential, wherever it is kept.
@@ -103,13 +112,8 @@ pub(crate) fn find(vault: &Vault, rp: &RpIdHash, id: &CredentialId) -> Result<Op
     }))
 }
 
-/// Stores a new discoverable credential; it replaces one of the same user with the same relying party.
-pub(crate) fn store(
-    vault: &mut Vault,
-    rng: &mut dyn CryptoRng,
-    credential: NewCredential,
-    minted: Minted,
-) -> Result<(), Error> {
+/// A new discoverable credential as the vault stores it.
+pub(crate) fn passkey(credential: NewCredential, minted: Minted) -> Passkey {
     let NewCredential {
         id,
         rp,
@@ -120,7 +124,7 @@ pub(crate) fn store(
         cred_blob,
         large_blob_key,
     } = credential;
-    let passkey = Passkey {
+    Passkey {
         id,
         rp_id: rp.id.0,
         rp_name: rp.name,
@@ -137,22 +141,7 @@ pub(crate) fn store(
         large_blob_key,
         large_blob: None,
         third_party_payment: traits.third_party_payment,
-    };
-    vault.store(rng, passkey, None)
-}
-
-/// Writes the large blob of a stored credential durably; `false` when it is not stored.
-pub(crate) fn write_large_blob(
-    vault: &mut Vault,
-    rng: &mut dyn CryptoRng,
-    id: &CredentialId,
-    blob: LargeBlob,
-) -> Result<bool, Error> {
-    let Some(mut passkey) = vault.load(id)? else {
-        return Ok(false);
-    };
-    passkey.large_blob = Some(blob);
-    vault.update(rng, &passkey, None)
+    }
 }
 
 /// A new credential that will be stored: a random id, and secrets of its own.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use wardkey_authenticator::Authenticator;
 
+use super::log::{Beginning, History};
 use crate::cli::Model;
+use crate::control::log::{Line, Page};
 use crate::control::{self, Answer, Client, Listed, Request};
 use crate::error::Failure;
 use crate::key;
@@ -87,6 +89,46 @@ impl Access {
                 Some(Answer::Passkeys { passkeys }) => all.extend(passkeys),
                 Some(_) => return Err(misunderstood()),
             }
+        }
+    }
+}
+
+impl Access {
+    /// The newest `limit` lines of the log, or all; `None` where there is no key yet.
+    pub(super) fn log(&mut self, limit: usize) -> Result<Option<History>, Failure> {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut before = None;
+        loop {
+            let Some(page) = self.log_page(before)? else {
+                return Ok(None);
+            };
+            let Page {
+                origin,
+                oldest,
+                lines: mut more,
+            } = page;
+            let is_last = more.last().is_none_or(|line| line.oldest() <= oldest);
+            let room = limit - lines.len();
+            let is_cut = more.len() > room;
+            more.truncate(room);
+            before = more.last().map(Line::oldest);
+            lines.extend(more);
+            if is_cut || is_last || lines.len() == limit {
+                lines.reverse();
+                let beginning = (is_last && !is_cut).then_some(match oldest {
+                    1 => Beginning::Origin(origin),
+                    _ => Beginning::Dropped,
+                });
+                return Ok(Some(History { lines, beginning }));
+            }
+        }
+    }
+
+    fn log_page(&mut self, before: Option<u64>) -> Result<Option<Page>, Failure> {
+        match self.request(&Request::Log { before })? {
+            None => Ok(None),
+            Some(Answer::Log(page)) => Ok(Some(page)),
+            Some(_) => Err(misunderstood()),
         }
     }
 }

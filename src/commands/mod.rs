@@ -1,4 +1,4 @@
-//! `wardkey list`, `delete`, `info`, `metadata` and `attestation`: short commands about the key and its passkeys, whether a
+//! `wardkey list`, `delete`, `info`, `log`, `metadata` and `attestation`: short commands about the key and its passkeys, whether a
 //! key runs on the folder or not.
 
 mod access;
@@ -6,6 +6,7 @@ mod attestation;
 mod delete;
 mod info;
 mod list;
+mod log;
 mod metadata;
 mod show;
 
@@ -13,6 +14,7 @@ pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
 pub(crate) use self::info::info;
 pub(crate) use self::list::list;
+pub(crate) use self::log::log;
 pub(crate) use self::metadata::metadata;
 
 use std::io::{self, Write};

@@ -54,6 +54,11 @@ pub(super) fn minute(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}")
 }
 
+/// `2026-11-22 13:40:07`, in UTC.
+pub(super) fn second(unix_ms: u64) -> String {
+    format!("{}:{:02}", minute(unix_ms), unix_ms / 1000 % 60)
+}
+
 /// Year, month and day of a number of days since 1970-01-01.
 fn civil(days: u64) -> (u64, u64, u64) {
     // Years that begin in March, so that the leap day is their last, counted from the year 0.
@@ -142,6 +147,8 @@ mod tests {
         assert_eq!(minute(951_782_399_999), "2000-02-28 23:59");
         assert_eq!(minute(1_700_000_000_000), "2023-11-14 22:13");
         assert!(!minute(u64::MAX).is_empty());
+        assert_eq!(second(951_782_399_999), "2000-02-28 23:59:59");
+        assert_eq!(second(60_000), "1970-01-01 00:01:00");
     }
 
     #[test]

@@ -13,7 +13,10 @@ use crate::state::State;
 use crate::state::testing::new_folder;
 
 use wardkey_authenticator::{Modality, Verifier};
-use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, SecretBytes};
+use wardkey_vault::{
+    Consent, CredProtect, CredentialId, Event, Passkey, Profile, Record, RpIdHash, SecretBytes, Site,
+    Subject, Wanted,
+};
 
 /// A passkey with this id.
 pub(super) fn listed(id: &str) -> Listed {
@@ -154,6 +157,164 @@ fn info_describes_the_key() {
     assert_eq!(facts["pin"]["attempts_left"], 8);
     assert_eq!(facts["verification"]["modality"], serde_json::Value::Null);
     assert_eq!(facts["large_blobs"]["bytes"], 0);
+}
+
+// --- the log ---------------------------------------------------------------------------------------------------------
+
+const HOUR: u64 = 3_600_000;
+
+/// A folder in whose log is one event an hour after the other.
+fn folder_with_log(events: &[Event]) -> TempDir {
+    let folder = new_folder();
+    let mut state = State::open(Some(folder.path())).unwrap();
+    for (hour, event) in (0..).zip(events) {
+        let record = Record {
+            unix_ms: 1_700_000_000_000 + hour * HOUR,
+            event: event.clone(),
+        };
+        let vault = state.vault_mut();
+        vault.record_later(&mut crate::host::rng(), &record).unwrap();
+    }
+    folder
+}
+
+fn trick() -> Subject {
+    let id = CredentialId::new(&[0xbb; 16]).unwrap();
+    Subject::new(Site::named("example.com"), id, Some("bob\n\u{1b}[2J"))
+}
+
+fn log_text(path: &Path, limit: Option<usize>) -> String {
+    printed(|out| log(Some(path), limit, false, out))
+}
+
+#[test]
+fn log_says_what_was_done_the_newest_last() {
+    let consent = Consent::Verified;
+    let u2f = Subject::new(
+        Site::Hash(RpIdHash([0xff; 32])),
+        CredentialId::new(&[1]).unwrap(),
+        None,
+    );
+    let folder = folder_with_log(&[
+        Event::Registered {
+            credential: trick(),
+            profile: Profile::Synced,
+            stored: true,
+            consent: Consent::Present,
+        },
+        Event::SignedIn {
+            credential: trick(),
+            consent,
+        },
+        Event::SignedIn {
+            credential: u2f,
+            consent: Consent::Unasked,
+        },
+        Event::Refused {
+            wanted: Wanted::SignIn,
+            site: Some(Site::named("evil.example\u{202e}")),
+        },
+        Event::WrongPin { attempts_left: 1 },
+        Event::Deleted(trick()),
+    ]);
+    let expected = "\
+-- The log begins: the key was new. --
+2023-11-14 22:13:20  Registered at example.com as bob \u{fffd}[2J.
+2023-11-14 23:13:20  Signed in at example.com as bob \u{fffd}[2J, you were verified.
+2023-11-15 00:13:20  Signed without asking: at a site that gave no name (U2F, ________).
+2023-11-15 01:13:20  You refused to sign in at evil.example\u{fffd}.
+2023-11-15 02:13:20  A PIN was wrong; 1 attempt left.
+2023-11-15 03:13:20  Deleted the passkey at example.com as bob \u{fffd}[2J.
+";
+    assert_eq!(log_text(folder.path(), None), expected);
+    let last: String = expected.lines().skip(5).map(|line| format!("{line}\n")).collect();
+    assert_eq!(log_text(folder.path(), Some(2)), last);
+    assert_eq!(log_text(folder.path(), Some(0)), "");
+    assert_eq!(log_text(folder.path(), Some(6)), expected);
+    assert_eq!(log_text(folder.path(), Some(7)), expected);
+}
+
+#[test]
+fn log_as_json_is_whole() {
+    let folder = folder_with_log(&[Event::PinSet, Event::Deleted(trick())]);
+    let all = json(&printed(|out| log(Some(folder.path()), None, true, out)));
+    assert_eq!(all["beginning"], "new");
+    let line = &all["lines"][1];
+    assert_eq!(
+        (&line["line"], &line["event"]),
+        (&"entry".into(), &"deleted".into())
+    );
+    assert_eq!(
+        (&line["number"], &line["unix_ms"]),
+        (&2.into(), &1_700_003_600_000_u64.into())
+    );
+    assert_eq!(line["credential"]["id"], "u7u7u7u7u7u7u7u7u7u7uw");
+    assert_eq!(line["credential"]["site"]["rp-id"], "example.com");
+    assert_eq!(line["credential"]["user_name"], "bob\n\u{1b}[2J");
+    let last = json(&printed(|out| log(Some(folder.path()), Some(1), true, out)));
+    assert_eq!(last["beginning"], serde_json::Value::Null);
+    assert_eq!(last["lines"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn log_of_a_key_that_was_never_used_is_none_and_makes_nothing() {
+    let folder = new_folder();
+    assert_eq!(log_text(folder.path(), None), "There is no key yet.\n");
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    drop(State::open(Some(folder.path())).unwrap());
+    assert_eq!(
+        log_text(folder.path(), None),
+        "-- The log begins: the key was new. --\n"
+    );
+}
+
+#[test]
+fn log_shows_what_somebody_removed_or_changed() {
+    let folder = folder_with_log(&vec![Event::PinChanged; 8]);
+    {
+        let rows: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("log");
+        let database = redb::Database::open(folder.path().join("vault.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        {
+            let mut rows = transaction.open_table(rows).unwrap();
+            for removed in [1, 3, 4, 5, 8] {
+                rows.remove(removed).unwrap();
+            }
+            rows.insert(6, [1, 2, 3].as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let expected = "\
+-- The log begins: the key was new. --
+-- ENTRY 1 IS MISSING: somebody removed it. --
+2023-11-14 23:13:20  The PIN was changed.
+-- ENTRIES 3 TO 5 ARE MISSING: somebody removed them. --
+-- ENTRY 6 IS DAMAGED: it is not what was written there. --
+2023-11-15 04:13:20  The PIN was changed.
+-- ENTRY 8 IS MISSING: somebody removed it. --
+";
+    assert_eq!(log_text(folder.path(), None), expected);
+}
+
+#[test]
+fn a_long_log_is_whole_and_delete_is_in_it() {
+    let folder = folder_with_log(&vec![Event::PinChanged; 600]);
+    let lines = |limit| log_text(folder.path(), limit).lines().count();
+    assert_eq!(
+        [None, Some(599), Some(513), Some(512)].map(lines),
+        [601, 599, 513, 512]
+    );
+    let key = run_key(folder.path());
+    assert_eq!(lines(None), 601);
+    key.join().unwrap();
+
+    let folder = self::folder();
+    printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    let text = log_text(folder.path(), None);
+    assert!(
+        text.ends_with("Deleted the passkey at example.com as bob \u{fffd}[2J.\n"),
+        "{text}"
+    );
 }
 
 /// A key that runs on `path` until it has answered one client.

@@ -2,7 +2,7 @@
 //! into a token for the platform. One function per subcommand.
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{RpIdHash, Secret};
+use wardkey_vault::{Event, RpIdHash, Secret};
 
 use super::Step;
 use crate::authenticator::Authenticator;
@@ -66,8 +66,8 @@ impl Authenticator {
         let response = match request.subcommand {
             0x01 => self.pin_retries(),
             0x02 => self.own_key(&request)?,
-            0x03 => self.set_pin(request)?,
-            0x04 => self.change_pin(request)?,
+            0x03 => self.set_pin(now, request)?,
+            0x04 => self.change_pin(now, request)?,
             0x05 => self.pin_token(now, request)?,
             0x06 => return self.token_using_uv(request),
             0x07 => self.uv_retries()?,
@@ -103,7 +103,7 @@ impl Authenticator {
     }
 
     /// setPIN, `CTAP 2.3 §6.5.5.5`.
-    fn set_pin(&mut self, request: Request) -> Result<Response, StatusCode> {
+    fn set_pin(&mut self, now: Instant, request: Request) -> Result<Response, StatusCode> {
         required(request.protocol)?;
         let peer_key = required(request.peer_key.as_ref())?;
         let new_pin = required(request.new_pin.as_ref())?;
@@ -119,12 +119,12 @@ impl Authenticator {
             return Err(StatusCode::PIN_AUTH_INVALID);
         }
         let pin = self.decrypt_new_pin(&shared, new_pin)?;
-        self.keep_pin(pin)?;
+        self.keep_pin(now, pin, Event::PinSet)?;
         Ok(Response::empty())
     }
 
     /// changePIN, `CTAP 2.3 §6.5.5.6`.
-    fn change_pin(&mut self, request: Request) -> Result<Response, StatusCode> {
+    fn change_pin(&mut self, now: Instant, request: Request) -> Result<Response, StatusCode> {
         required(request.protocol)?;
         let peer_key = required(request.peer_key.as_ref())?;
         let pin_hash = required(request.pin_hash.as_ref())?;
@@ -138,12 +138,12 @@ impl Authenticator {
         if !shared.verify(&[new_pin, pin_hash], param) {
             return Err(StatusCode::PIN_AUTH_INVALID);
         }
-        self.check_encrypted_pin(protocol, &shared, pin_hash)?;
+        self.check_encrypted_pin(now, protocol, &shared, pin_hash)?;
         let pin = self.decrypt_new_pin(&shared, new_pin)?;
         if self.state.force_pin_change && self.is_current_pin(&pin) {
             return Err(StatusCode::PIN_POLICY_VIOLATION);
         }
-        self.keep_pin(pin)?;
+        self.keep_pin(now, pin, Event::PinChanged)?;
         Ok(Response::empty())
     }
 
@@ -156,7 +156,7 @@ impl Authenticator {
         if request.permissions.is_some() || request.rp_id.is_some() {
             return Err(StatusCode::INVALID_PARAMETER);
         }
-        let shared = self.agree_with_pin(protocol, peer_key, pin_hash)?;
+        let shared = self.agree_with_pin(now, protocol, peer_key, pin_hash)?;
         if self.state.force_pin_change {
             return Err(StatusCode::PIN_INVALID);
         }
@@ -176,7 +176,7 @@ impl Authenticator {
         let permissions = required(request.permissions)?;
         let protocol = request.protocol()?;
         let permissions = self.grantable(permissions)?;
-        let shared = self.agree_with_pin(protocol, peer_key, pin_hash)?;
+        let shared = self.agree_with_pin(now, protocol, peer_key, pin_hash)?;
         if self.state.force_pin_change {
             return Err(StatusCode::PIN_POLICY_VIOLATION);
         }
@@ -294,6 +294,7 @@ impl Authenticator {
     /// What is shared with a platform that knows the PIN.
     fn agree_with_pin(
         &mut self,
+        now: Instant,
         protocol: Protocol,
         peer_key: &PeerKey,
         pin_hash: &[u8],
@@ -302,13 +303,14 @@ impl Authenticator {
         let shared = self
             .key_agreement
             .decapsulate(&mut *self.rng, protocol, peer_key)?;
-        self.check_encrypted_pin(protocol, &shared, pin_hash)?;
+        self.check_encrypted_pin(now, protocol, &shared, pin_hash)?;
         Ok(shared)
     }
 
     /// The current PIN's hash, encrypted by the platform. What does not decrypt is a wrong PIN, too.
     fn check_encrypted_pin(
         &mut self,
+        now: Instant,
         protocol: Protocol,
         shared: &SharedSecret,
         encrypted: &[u8],
@@ -318,7 +320,7 @@ impl Authenticator {
             .and_then(|hash| Secret::from_slice(&hash))
             // No hash of a PIN is known to be this.
             .unwrap_or_else(|| Secret::random(&mut *self.rng));
-        self.check_pin(Some(protocol), &candidate)
+        self.check_pin(now, Some(protocol), &candidate)
     }
 
     fn decrypt_new_pin(&self, shared: &SharedSecret, encrypted: &[u8]) -> Result<Pin, StatusCode> {
@@ -334,8 +336,8 @@ impl Authenticator {
     }
 
     /// A new PIN ends everything that the old one has opened.
-    fn keep_pin(&mut self, pin: Pin) -> Result<(), StatusCode> {
-        self.update_state(|state| {
+    fn keep_pin(&mut self, now: Instant, pin: Pin, event: Event) -> Result<(), StatusCode> {
+        self.update_state_and_log(now, event, |state| {
             state.pin = Some(pin);
             state.pin_retries = RETRIES_MAX;
             state.force_pin_change = false;

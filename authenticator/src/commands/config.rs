@@ -1,6 +1,7 @@
 //! authenticatorConfig, `CTAP 2.3 §6.11`: settings of the key. Where the key is protected, only with a token.
 
 use wardkey_transport::time::Instant;
+use wardkey_vault::{Event, Setting};
 
 use crate::authenticator::Authenticator;
 use crate::cbor::{self, Map, Value};
@@ -10,6 +11,7 @@ use crate::pin::entry;
 use crate::pin::permissions::Permission;
 use crate::pin_uv_auth::PinUvAuth;
 use crate::response::Response;
+use crate::state::State;
 use crate::status::StatusCode;
 
 const ENABLE_ENTERPRISE_ATTESTATION: u64 = 0x01;
@@ -106,17 +108,32 @@ impl Authenticator {
         }
         match subcommand {
             ENABLE_ENTERPRISE_ATTESTATION => {
-                self.update_state(|state| state.enterprise_attestation = true)?
+                let event = Event::Configured(Setting::EnterpriseAttestation);
+                self.update_state_and_log(now, event, |state| state.enterprise_attestation = true)?;
             }
-            TOGGLE_ALWAYS_UV => self.update_state(|state| state.always_uv = !state.always_uv)?,
-            SET_MIN_PIN_LENGTH => self.set_min_pin_length(min_pin_length)?,
-            _ => self.update_state(|state| state.long_touch_for_reset = true)?,
+            TOGGLE_ALWAYS_UV => self.toggle_always_uv(now)?,
+            SET_MIN_PIN_LENGTH => self.set_min_pin_length(now, min_pin_length)?,
+            _ => {
+                let event = Event::Configured(Setting::LongTouchForReset);
+                self.update_state_and_log(now, event, |state| state.long_touch_for_reset = true)?;
+            }
         }
         Ok(Response::empty())
     }
 
+    /// toggleAlwaysUv, `CTAP 2.3 §6.11.2`.
+    fn toggle_always_uv(&mut self, now: Instant) -> Result<(), StatusCode> {
+        let setting = if self.state.always_uv {
+            Setting::NotAlwaysVerify
+        } else {
+            Setting::AlwaysVerify
+        };
+        let toggle = |state: &mut State| state.always_uv = !state.always_uv;
+        self.update_state_and_log(now, Event::Configured(setting), toggle)
+    }
+
     /// setMinPINLength, `CTAP 2.3 §6.11.4`. Nothing changes unless everything is allowed.
-    fn set_min_pin_length(&mut self, wanted: MinPinLength) -> Result<(), StatusCode> {
+    fn set_min_pin_length(&mut self, now: Instant, wanted: MinPinLength) -> Result<(), StatusCode> {
         let MinPinLength {
             new,
             rp_ids,
@@ -146,7 +163,8 @@ impl Authenticator {
             .as_ref()
             .is_some_and(|pin| pin.code_points < length || (complexity && !pin.is_complex));
         let force_change = force_change || is_outdated;
-        self.update_state(|state| {
+        let event = Event::Configured(Setting::PinRules);
+        self.update_state_and_log(now, event, |state| {
             state.min_pin_length = length;
             state.pin_complexity_policy = complexity;
             state.force_pin_change |= force_change;

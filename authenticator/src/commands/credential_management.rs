@@ -4,8 +4,9 @@
 use std::vec;
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{CredProtect, CredentialId, Passkey, RpIdHash};
+use wardkey_vault::{CredProtect, CredentialId, Event, Passkey, RpIdHash};
 
+use crate::audit::subject;
 use crate::authenticator::Authenticator;
 use crate::cbor::{self, Map, Value};
 use crate::commands::get_assertion::{descriptor, user_entity};
@@ -142,14 +143,15 @@ impl Authenticator {
                 let proof = proof(credential.is_some())?;
                 let id = required(credential)?;
                 let passkey = self.authorize_change(now, &proof, &message, id.as_ref())?;
-                self.vault.delete(&mut *self.rng, &passkey.id, None)?;
+                let entry = self.entry(now, Event::Deleted(subject(&passkey)));
+                self.vault.delete(&mut *self.rng, &passkey.id, entry.as_ref())?;
                 Ok(Response::empty())
             }
             Subcommand::UpdateUserInformation => {
                 let proof = proof(credential.is_some() && user.is_some())?;
                 let (id, user) = (required(credential)?, required(user)?);
                 let passkey = self.authorize_change(now, &proof, &message, id.as_ref())?;
-                self.update_user(passkey, user)
+                self.update_user(now, passkey, user)
             }
             Subcommand::Unknown => Err(StatusCode::INVALID_SUBCOMMAND),
         }
@@ -291,13 +293,19 @@ impl Authenticator {
     }
 
     /// updateUserInformation, `CTAP 2.3 §6.8.6`: names that are absent or empty are removed.
-    fn update_user(&mut self, mut passkey: Passkey, user: User) -> Result<Response, StatusCode> {
+    fn update_user(
+        &mut self,
+        now: Instant,
+        mut passkey: Passkey,
+        user: User,
+    ) -> Result<Response, StatusCode> {
         if user.id != passkey.user_id {
             return Err(StatusCode::INVALID_PARAMETER);
         }
         passkey.user_name = user.name.filter(|name| !name.is_empty());
         passkey.user_display_name = user.display_name.filter(|name| !name.is_empty());
-        self.vault.update(&mut *self.rng, &passkey, None)?;
+        let entry = self.entry(now, Event::Updated(subject(&passkey)));
+        self.vault.update(&mut *self.rng, &passkey, entry.as_ref())?;
         Ok(Response::empty())
     }
 }

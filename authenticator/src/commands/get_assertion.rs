@@ -4,9 +4,10 @@
 //! [`Authenticator::assert`] signs with one of them and leaves the others to getNextAssertion.
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{CredProtect, CredentialId, RpIdHash, Secret};
+use wardkey_vault::{CredProtect, CredentialId, Event, LargeBlob, RpIdHash, Secret, Site};
 
 use super::Step;
+use crate::audit::subject;
 use crate::auth_data::AuthData;
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
@@ -49,6 +50,7 @@ pub(crate) struct Checked {
 
 /// A request whose credentials are found.
 pub(crate) struct Located {
+    rp_id: RpId,
     rp_id_hash: RpIdHash,
     client_data_hash: ClientDataHash,
     wanted: Wanted,
@@ -138,6 +140,7 @@ impl Authenticator {
         }
         let prompt = request.prompt();
         let located = Located {
+            rp_id: request.rp_id.clone(),
             rp_id_hash,
             client_data_hash: request.client_data_hash,
             wanted,
@@ -198,6 +201,7 @@ impl Authenticator {
         account: Option<usize>,
     ) -> Result<Response, StatusCode> {
         let Located {
+            rp_id,
             rp_id_hash,
             client_data_hash,
             wanted,
@@ -218,13 +222,14 @@ impl Authenticator {
         let mut credentials = credentials.into_iter();
         let first = credentials.next().ok_or(StatusCode::NO_CREDENTIALS)?;
         let assertion = Assertion {
+            rp_id,
             rp_id_hash,
             client_data_hash,
             evidence,
             wanted,
             has_allow_list,
         };
-        let mut members = self.sign_assertion(&assertion, &first)?;
+        let mut members = self.sign_assertion(now, &assertion, &first)?;
         members.user_selected = user_selected;
         if count > 1 {
             let continuation = Continuation::new(now, verified_by_token);
@@ -299,20 +304,26 @@ impl Authenticator {
     /// One assertion, for getAssertion and getNextAssertion.
     pub(super) fn sign_assertion(
         &mut self,
+        now: Instant,
         assertion: &Assertion,
         id: &CredentialId,
     ) -> Result<Members, StatusCode> {
         let Assertion {
+            rp_id,
             rp_id_hash,
             client_data_hash,
             evidence,
             wanted,
-            has_allow_list,
+            has_allow_list: _,
         } = assertion;
         let credential = store::find(&self.vault, rp_id_hash, id)?.ok_or(StatusCode::NO_CREDENTIALS)?;
         let outputs = self.get_outputs(wanted, &credential, evidence);
         let signing_key = credential.key.load().ok_or(StatusCode::OTHER)?;
-        let signature_count = self.signature_count(credential.profile)?;
+        let signed_in = Event::SignedIn {
+            credential: credential.subject(Site::named(&rp_id.0)),
+            consent: evidence.consent(),
+        };
+        let signature_count = self.count_signature(now, credential.profile, Some(signed_in))?;
         let auth_data = AuthData {
             rp_id_hash,
             evidence,
@@ -324,7 +335,7 @@ impl Authenticator {
         let message = [&auth_data[..], &client_data_hash.0].concat();
         let signature = signing_key.sign(&mut *self.rng, &message); // step 13
         // Order: writing comes last, so that a command that fails has written nothing.
-        let unsigned_outputs = self.access_large_blob(wanted, &credential, *has_allow_list)?;
+        let unsigned_outputs = self.access_large_blob(now, assertion, &credential)?;
         let Credential {
             id,
             user,
@@ -364,26 +375,37 @@ impl Authenticator {
     /// Reads or writes the large blob of a stored credential. Only a client that names the credential may write.
     fn access_large_blob(
         &mut self,
-        wanted: &Wanted,
+        now: Instant,
+        assertion: &Assertion,
         credential: &Credential,
-        has_allow_list: bool,
     ) -> Result<Option<UnsignedOutputs>, StatusCode> {
-        match &wanted.large_blob {
+        match &assertion.wanted.large_blob {
             None => Ok(None),
             Some(large_blob::Access::Read) => Ok(large_blob::read_output(credential.large_blob.clone())),
             Some(large_blob::Access::Write(blob)) => {
                 let fits = blob.data.len() <= large_blob::LEN_MAX;
-                let written = has_allow_list
-                    && fits
-                    && store::write_large_blob(
-                        &mut self.vault,
-                        &mut *self.rng,
-                        &credential.id,
-                        blob.clone(),
-                    )?;
+                let written =
+                    assertion.has_allow_list && fits && self.write_large_blob(now, &credential.id, blob)?;
                 Ok(Some(large_blob::write_output(written)))
             }
         }
+    }
+}
+
+impl Authenticator {
+    /// Writes the large blob of a stored credential durably; `false` when it is not stored.
+    fn write_large_blob(
+        &mut self,
+        now: Instant,
+        id: &CredentialId,
+        blob: &LargeBlob,
+    ) -> Result<bool, StatusCode> {
+        let Some(mut passkey) = self.vault.load(id)? else {
+            return Ok(false);
+        };
+        passkey.large_blob = Some(blob.clone());
+        let entry = self.entry(now, Event::Updated(subject(&passkey)));
+        Ok(self.vault.update(&mut *self.rng, &passkey, entry.as_ref())?)
     }
 }
 

@@ -16,7 +16,7 @@ impl Authenticator {
         };
         let members = loop {
             let (assertion, credential) = assertions.next(now, &mut self.token)?; // steps 2 to 4, 7 and 8
-            match self.sign_assertion(assertion, &credential) {
+            match self.sign_assertion(now, assertion, &credential) {
                 // The owner of the key has deleted it meanwhile.
                 Err(StatusCode::NO_CREDENTIALS) => {}
                 signed => break signed?, // steps 5 and 6

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 use wardkey_transport::time::Instant;
-use wardkey_vault::Document;
+use wardkey_vault::{Document, Event};
 use zeroize::Zeroizing;
 
 use crate::authenticator::Authenticator;
@@ -134,21 +134,23 @@ impl Authenticator {
         if write.buffer.len() < write.expected {
             self.session = Session::LargeBlobWrite(write);
         } else {
-            self.keep_large_blobs(write.buffer)?;
+            self.keep_large_blobs(now, write.buffer)?;
         }
         Ok(Response::empty())
     }
 
-    fn keep_large_blobs(&mut self, array: Vec<u8>) -> Result<(), StatusCode> {
+    fn keep_large_blobs(&mut self, now: Instant, array: Vec<u8>) -> Result<(), StatusCode> {
         let is_sound = array
             .split_last_chunk::<CHECK_LEN>()
             .is_some_and(|(content, found)| check(content) == *found);
         if !is_sound {
             return Err(StatusCode::INTEGRITY_FAILURE);
         }
+        let entry = self.entry(now, Event::LargeBlobsWritten);
+        let (document, array) = (Document::LargeBlobs, Zeroizing::new(array));
         Ok(self
             .vault
-            .put_document(&mut *self.rng, Document::LargeBlobs, Zeroizing::new(array), None)?)
+            .put_document(&mut *self.rng, document, array, entry.as_ref())?)
     }
 }
 

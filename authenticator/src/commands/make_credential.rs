@@ -4,7 +4,7 @@
 //! keeps and attests the credential.
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{CredProtect, RpIdHash, Secret};
+use wardkey_vault::{CredProtect, Event, Record, RpIdHash, Secret, Site, Subject};
 
 use super::Step;
 use crate::attestation::Format;
@@ -291,7 +291,15 @@ impl Authenticator {
         let new = self.mint(&rp_id_hash, &request); // steps 16 and 18
         let credential = self.credential_of(now, &request, &new);
         let outputs = self.make_outputs(&request, salts.as_ref(), &evidence, &new); // step 15
-        let auth_data = self.attested_data(&rp_id_hash, &evidence, &new, &outputs)?;
+        let signature_count = self.count_signature(now, new.profile, None)?;
+        let auth_data = AuthData {
+            rp_id_hash: &rp_id_hash,
+            evidence: &evidence,
+            profile: new.profile,
+            signature_count,
+            outputs: &outputs,
+        };
+        let auth_data = self.attested_data(&auth_data, &new);
         let message = [&auth_data[..], &request.client_data_hash.0].concat();
         let statement = self.attest(request.format, &new.signing_key, &message)?; // step 19
         let large_blob_key = credential
@@ -299,9 +307,18 @@ impl Authenticator {
             .as_ref()
             .map(|key| key.expose_secret().to_vec());
         let unsigned = unsigned_outputs(&request)?;
+        let registered = Event::Registered {
+            credential: request.subject(&new),
+            profile: new.profile,
+            stored: request.residence == Residence::Stored,
+            consent: evidence.consent(),
+        };
         // Order: storing comes last, so that a failure before it leaves no credential that nobody knows.
         if request.residence == Residence::Stored {
-            self.keep(credential, new)?; // step 17
+            let entry = self.entry(now, registered);
+            self.keep(credential, new, entry.as_ref())?; // step 17
+        } else if !request.is_dummy() {
+            self.note(now, registered)?;
         }
         let mut members = Map::new([
             (0x01_u64, Value::Text(statement.format())),
@@ -348,14 +365,20 @@ impl Authenticator {
         }
     }
 
-    fn keep(&mut self, credential: NewCredential, new: Minted) -> Result<(), StatusCode> {
+    fn keep(
+        &mut self,
+        credential: NewCredential,
+        new: Minted,
+        entry: Option<&Record>,
+    ) -> Result<(), StatusCode> {
         let replaces = self
             .vault
             .has_account(&credential.rp.id.hash(), &credential.user.id);
         if self.remaining_credentials() == 0 && !replaces {
             return Err(StatusCode::KEY_STORE_FULL);
         }
-        Ok(store::store(&mut self.vault, &mut *self.rng, credential, new)?)
+        let passkey = store::passkey(credential, new);
+        Ok(self.vault.store(&mut *self.rng, passkey, entry)?)
     }
 
     /// The outputs in authenticator data: of the extensions that were asked for, and of no others.
@@ -386,27 +409,12 @@ impl Authenticator {
         outputs
     }
 
-    fn attested_data(
-        &mut self,
-        rp_id_hash: &RpIdHash,
-        evidence: &Evidence,
-        new: &Minted,
-        outputs: &Outputs,
-    ) -> Result<Vec<u8>, StatusCode> {
-        let signature_count = self.signature_count(new.profile)?;
-        let attested = Attested {
+    fn attested_data(&self, auth_data: &AuthData<'_>, new: &Minted) -> Vec<u8> {
+        auth_data.encode_attested(&Attested {
             aaguid: self.config.kind.aaguid(),
             credential_id: &new.id,
             public_key: &new.signing_key.public_key(),
-        };
-        let auth_data = AuthData {
-            rp_id_hash,
-            evidence,
-            profile: new.profile,
-            signature_count,
-            outputs,
-        };
-        Ok(auth_data.encode_attested(&attested))
+        })
     }
 
     /// Whether one of these credentials is ours, of this relying party, and may be known to whoever asks.
@@ -429,6 +437,12 @@ impl Checked {
             cred_protect: self.extensions.cred_protect.unwrap_or_default(),
             third_party_payment: self.extensions.third_party_payment,
         }
+    }
+
+    /// The credential that is made for this, as the log names it.
+    fn subject(&self, new: &Minted) -> Subject {
+        let site = Site::named(&self.rp.id.0);
+        Subject::new(site, new.id.clone(), self.user.name.as_deref())
     }
 
     fn is_dummy(&self) -> bool {

@@ -5,12 +5,13 @@
 //! counted like every other entry of the PIN, before it is compared.
 
 use wardkey_transport::time::Instant;
+use wardkey_vault::Event;
 
 use super::{UserVerified, entry};
 use crate::authenticator::Authenticator;
 use crate::commands::{Step, client_pin, get_assertion, make_credential};
 use crate::gesture::{Demand, EnteredPin, Evidence, Gesture, Modality, Next, Prompt, Refusal, UserPresent};
-use crate::state::UV_RETRIES_MAX;
+use crate::state::{State, UV_RETRIES_MAX};
 use crate::status::StatusCode;
 
 /// How often one command asks before it fails.
@@ -117,13 +118,13 @@ impl Authenticator {
         let evidence = match gesture {
             Gesture::Verified => self.count_verification()?,
             Gesture::Pin(pin) if verifying.modality == Modality::Pin => {
-                match self.check_entered_pin(&pin)? {
+                match self.check_entered_pin(now, &pin)? {
                     Some(verified) => verified,
                     None => return self.after_failed_attempt(verifying),
                 }
             }
             Gesture::NotVerified | Gesture::Pin(_) => {
-                self.count_failure()?;
+                self.count_failure(Some(now))?;
                 return self.after_failed_attempt(verifying);
             }
             // Mere agreement is no verification.
@@ -156,19 +157,29 @@ impl Authenticator {
     }
 
     /// The key's own PIN, typed into a prompt of this key; `None` when it is not the PIN.
-    fn check_entered_pin(&mut self, pin: &EnteredPin) -> Result<Option<UserVerified>, StatusCode> {
-        match self.check_pin(None, &entry::hash(pin.0.as_bytes())) {
+    fn check_entered_pin(
+        &mut self,
+        now: Instant,
+        pin: &EnteredPin,
+    ) -> Result<Option<UserVerified>, StatusCode> {
+        match self.check_pin(now, None, &entry::hash(pin.0.as_bytes())) {
             Ok(()) => Ok(Some(UserVerified(()))),
             Err(StatusCode::PIN_INVALID | StatusCode::PIN_BLOCKED | StatusCode::PIN_AUTH_BLOCKED) => {
-                self.count_failure()?;
+                self.count_failure(None)?;
                 Ok(None)
             }
             Err(other) => Err(other),
         }
     }
 
-    fn count_failure(&mut self) -> Result<(), StatusCode> {
-        self.update_state(|state| state.uv_retries = state.uv_retries.saturating_sub(1))
+    /// `recorded` is when, if the log does not know it already.
+    fn count_failure(&mut self, recorded: Option<Instant>) -> Result<(), StatusCode> {
+        let attempts_left = self.state.uv_retries.saturating_sub(1);
+        let count = |state: &mut State| state.uv_retries = attempts_left;
+        match recorded {
+            Some(now) => self.update_state_and_log(now, Event::NotVerified { attempts_left }, count),
+            None => self.update_state(count),
+        }
     }
 
     fn after_failed_attempt(&mut self, verifying: Verifying) -> Result<Step, StatusCode> {

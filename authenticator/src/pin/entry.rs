@@ -3,7 +3,8 @@
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-use wardkey_vault::Secret;
+use wardkey_transport::time::Instant;
+use wardkey_vault::{Event, Secret};
 use zeroize::Zeroizing;
 
 use super::protocol::Protocol;
@@ -58,6 +59,7 @@ impl Authenticator {
     /// Compares with the PIN. `protocol` is how it arrived; a mismatch ends what was agreed on with the platform.
     pub(crate) fn check_pin(
         &mut self,
+        now: Instant,
         protocol: Option<Protocol>,
         candidate: &Secret<HASH_LEN>,
     ) -> Result<(), StatusCode> {
@@ -73,6 +75,8 @@ impl Authenticator {
             if let Some(protocol) = protocol {
                 self.key_agreement.regenerate(protocol);
             }
+            let attempts_left = self.state.pin_retries;
+            self.note(now, Event::WrongPin { attempts_left })?;
             return Err(self.allow_pin_attempt().err().unwrap_or(StatusCode::PIN_INVALID));
         }
         self.update_state(State::verified_by_pin)?;

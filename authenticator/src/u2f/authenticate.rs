@@ -1,6 +1,7 @@
 //! U2F_AUTHENTICATE, `U2F Raw Message Formats §5`: check a key handle, or sign with it.
 
-use wardkey_vault::{CredProtect, CredentialId, Profile, RpIdHash};
+use wardkey_transport::time::Instant;
+use wardkey_vault::{CredProtect, CredentialId, Event, Profile, RpIdHash, Site};
 
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
@@ -55,6 +56,7 @@ impl Request {
 impl Authenticator {
     pub(super) fn u2f_authenticate(
         &mut self,
+        now: Instant,
         control: Control,
         request: Request,
     ) -> Result<Step, StatusWord> {
@@ -66,22 +68,27 @@ impl Authenticator {
                 Next::U2fAuthenticate(request),
             )),
             Control::DontEnforceUserPresence => self
-                .u2f_sign(&request, &credential, &Evidence::none())
+                .u2f_sign(now, &request, &credential, &Evidence::none())
                 .map(Step::Answer),
         }
     }
 
     /// After the gesture. Without approval the host is told to ask again, as it does anyway.
-    pub(crate) fn u2f_authenticated(&mut self, request: &Request, gesture: Gesture) -> Vec<u8> {
-        answer(self.signed_after(request, gesture))
+    pub(crate) fn u2f_authenticated(&mut self, now: Instant, request: &Request, gesture: Gesture) -> Vec<u8> {
+        answer(self.signed_after(now, request, gesture))
     }
 
-    fn signed_after(&mut self, request: &Request, gesture: Gesture) -> Result<Vec<u8>, StatusWord> {
+    fn signed_after(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        gesture: Gesture,
+    ) -> Result<Vec<u8>, StatusWord> {
         let present = gesture
             .evidence()
             .map_err(|_| StatusWord::CONDITIONS_NOT_SATISFIED)?;
         let credential = self.u2f_credential(request)?;
-        self.u2f_sign(request, &credential, &Evidence::of(present))
+        self.u2f_sign(now, request, &credential, &Evidence::of(present))
     }
 
     /// The credential that a key handle names, if U2F may use it: its signatures are ECDSA, and have no place for the
@@ -95,6 +102,7 @@ impl Authenticator {
 
     fn u2f_sign(
         &mut self,
+        now: Instant,
         request: &Request,
         credential: &Credential,
         evidence: &Evidence,
@@ -106,7 +114,12 @@ impl Authenticator {
         } = request;
         let signing_key = credential.key.load().ok_or(StatusWord::NO_PRECISE_DIAGNOSIS)?;
         let presence = u8::from(evidence.is_present());
-        let count = self.signature_count(credential.profile)?.to_be_bytes();
+        let signed_in = Event::SignedIn {
+            credential: credential.subject(Site::Hash(*application)),
+            consent: evidence.consent(),
+        };
+        let count = self.count_signature(now, credential.profile, Some(signed_in))?;
+        let count = count.to_be_bytes();
         let message = [&application.0[..], &[presence], &count, challenge].concat();
         let signature = signing_key.sign(&mut *self.rng, &message);
         Ok([&[presence][..], &count, &signature].concat())

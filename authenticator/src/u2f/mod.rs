@@ -59,8 +59,8 @@ enum Step {
 
 impl Authenticator {
     /// Takes a CTAPHID_MSG request. The answer is data and a status word.
-    pub fn handle_msg(&mut self, _now: Instant, apdu: &[u8]) -> Outcome {
-        match Apdu::decode(apdu).and_then(|apdu| self.instruction(&apdu)) {
+    pub fn handle_msg(&mut self, now: Instant, apdu: &[u8]) -> Outcome {
+        match Apdu::decode(apdu).and_then(|apdu| self.instruction(now, &apdu)) {
             Ok(Step::Answer(data)) => Outcome::Done(answer(Ok(data))),
             Ok(Step::Ask(prompt, next)) => Outcome::NeedsGesture(Pending { prompt, next }),
             Err(status) => Outcome::Done(answer(Err(status))),
@@ -72,13 +72,13 @@ impl Authenticator {
         !self.state.always_uv
     }
 
-    fn instruction(&mut self, apdu: &Apdu<'_>) -> Result<Step, StatusWord> {
+    fn instruction(&mut self, now: Instant, apdu: &Apdu<'_>) -> Result<Step, StatusWord> {
         match apdu.instruction {
             0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::COMMAND_NOT_ALLOWED),
             0x01 => Ok(Self::u2f_register(register::Request::read(apdu.data)?)),
             0x02 => {
                 let control = authenticate::Control::read(apdu.parameter_1)?;
-                self.u2f_authenticate(control, authenticate::Request::read(apdu.data)?)
+                self.u2f_authenticate(now, control, authenticate::Request::read(apdu.data)?)
             }
             0x03 => version(apdu.data).map(Step::Answer),
             _ => Err(StatusWord::INS_NOT_SUPPORTED),

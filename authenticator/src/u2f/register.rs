@@ -1,14 +1,15 @@
 //! U2F_REGISTER, `U2F Raw Message Formats §4`: a new P-256 key, carried by its own key handle, and a certificate that this
 //! very key signed.
 
-use wardkey_vault::{Profile, RpIdHash};
+use wardkey_transport::time::Instant;
+use wardkey_vault::{Event, Profile, RpIdHash, Site, Subject};
 
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
 use crate::certificate;
 use crate::cose::Algorithm;
 use crate::dummy;
-use crate::gesture::{Gesture, Next, Prompt, Purpose, UserPresent};
+use crate::gesture::{Evidence, Gesture, Next, Prompt, Purpose, UserPresent};
 use crate::store::{self, Binding, Traits};
 
 /// The two parameters.
@@ -40,14 +41,19 @@ impl Authenticator {
     }
 
     /// After the gesture. Without approval the host is told to ask again, as it does anyway.
-    pub(crate) fn u2f_registered(&mut self, request: &Request, gesture: Gesture) -> Vec<u8> {
+    pub(crate) fn u2f_registered(&mut self, now: Instant, request: &Request, gesture: Gesture) -> Vec<u8> {
         answer(match gesture.evidence() {
-            Ok(present) => Ok(self.registration(request, &present)),
+            Ok(present) => self.registration(now, request, present),
             Err(_) => Err(StatusWord::CONDITIONS_NOT_SATISFIED),
         })
     }
 
-    fn registration(&mut self, request: &Request, _: &UserPresent) -> Vec<u8> {
+    fn registration(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        present: UserPresent,
+    ) -> Result<Vec<u8>, StatusWord> {
         const RESERVED: u8 = 0x05;
         let Request {
             challenge,
@@ -72,7 +78,16 @@ impl Authenticator {
         let signature = signing_key.sign(&mut *self.rng, &message);
         let certificate = certificate::u2f(&mut *self.rng, p256);
         let handle_length = u8::try_from(handle.len()).expect("a credential id has at most 255 bytes");
-        [
+        if !dummy::is_dummy_application(application) {
+            let event = Event::Registered {
+                credential: Subject::new(Site::Hash(*application), new.id.clone(), None),
+                profile: new.profile,
+                stored: false,
+                consent: Evidence::of(present).consent(),
+            };
+            self.note(now, event)?;
+        }
+        Ok([
             &[RESERVED][..],
             point,
             &[handle_length],
@@ -80,6 +95,6 @@ impl Authenticator {
             &certificate,
             &signature,
         ]
-        .concat()
+        .concat())
     }
 }
