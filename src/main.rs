@@ -54,7 +54,7 @@ use crate::prompt::verify::pin::Pin;
 use crate::state::Folder;
 
 fn main() -> ExitCode {
-    // First: a protected process may not look at /proc/self/exe.
+    // First: it may start the program again, and a process protects only itself.
     #[cfg(feature = "tpm")]
     device_keys::tpm::silence();
     hardening::protect_memory();
