@@ -164,3 +164,6 @@ pub(super) fn verifies(cose_key: &Value, message: &[u8], signature: &[u8]) -> bo
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
