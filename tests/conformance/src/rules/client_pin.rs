@@ -328,7 +328,10 @@ fn unknown_permissions(bench: &mut Bench) -> Outcome {
     bench.set_pin(TWO)?;
     let token = token(bench, Permissions::MAKE_CREDENTIAL.and(Permissions(0x80)))?;
     let request = bench.registration().authorized_by(&token);
-    bench.register(&request).map(drop)
+    bench.register(&request).map(drop)?;
+    let token = self::token(bench, Permissions(0x80))?;
+    let request = bench.registration().authorized_by(&token);
+    refused(bench.client().make_credential(&request), Status::PIN_AUTH_INVALID)
 }
 
 fn bio_permission(bench: &mut Bench) -> Outcome {
