@@ -21,6 +21,11 @@ impl Failure {
         }
     }
 
+    /// What the person can do.
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+
     /// Prints both lines and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("wardkey: {}", self.what);

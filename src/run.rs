@@ -22,6 +22,7 @@ use crate::log::Log;
 use crate::prompt::{Answer, Decision};
 use crate::questions::Questions;
 use crate::sockets::{Listener, Purpose};
+use crate::state::Watch;
 use crate::test_control::{Action, Order};
 use crate::wake::{Mailbox, Wakeup};
 
@@ -34,6 +35,8 @@ const READ_LEN_MAX: usize = 16 * 1024;
 /// Everything the loop drives.
 pub(crate) struct Daemon {
     pub(crate) device: Device,
+    /// Tells when the disk under the vault fails.
+    pub(crate) disk: Watch,
     pub(crate) identity: Identity,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) kernel: Option<Kernel>,
@@ -308,6 +311,9 @@ impl Daemon {
                 Event::Wink => self.log.wink(),
                 Event::Imported(taken) => self.log.imported(taken),
             }
+        }
+        if let Some(failure) = self.disk.take_failure() {
+            self.log.problem(&format!("{failure}. hint: {}", failure.hint()));
         }
     }
 

@@ -100,6 +100,7 @@ fn run(
         log.listening(purpose, &listener.address);
         listeners.push(listener);
     }
+    let disk = state.disk();
     let (vault, lock) = state.into_vault();
     let helper = start.map(Helper::start).transpose()?;
     if options.model.post_quantum {
@@ -111,6 +112,7 @@ fn run(
         .map_err(|error| unexpected("thread", &error))?;
     let daemon = Daemon {
         device,
+        disk,
         identity: key::identity(options.usb_id.pair),
         listeners,
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),

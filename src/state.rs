@@ -9,6 +9,7 @@
 //! ```
 //! A path comes in, an open vault goes out. What the files contain is the vault's business.
 
+mod disk;
 mod error;
 mod folder;
 mod lock;
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 use redb::backends::FileBackend;
 use wardkey_vault::{RootKey, RootKeyStore, Vault};
 
+use self::disk::Disk;
+pub(crate) use self::disk::Watch;
 pub(crate) use self::error::Error;
 pub(crate) use self::folder::Folder;
 use self::lock::Lock;
@@ -35,6 +38,7 @@ const CONTROL_SOCKET: &str = "control.sock";
 /// An open state folder; nobody else has it.
 pub(crate) struct State {
     vault: Vault,
+    disk: Watch,
     folder: Folder,
     lock: Lock,
 }
@@ -44,8 +48,13 @@ impl State {
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, Error> {
         let folder = Folder::open_or_create(&Folder::locate(given)?)?;
         let lock = Lock::take(&folder)?;
-        let vault = open_vault(&folder)?;
-        Ok(Self { vault, folder, lock })
+        let (vault, disk) = open_vault(&folder)?;
+        Ok(Self {
+            vault,
+            disk,
+            folder,
+            lock,
+        })
     }
 
     /// Opens the state folder; `None`, and nothing is made, where no key was ever used.
@@ -57,13 +66,23 @@ impl State {
             return Ok(None);
         }
         let lock = Lock::take(&folder)?;
-        let vault = open_vault(&folder)?;
-        Ok(Some(Self { vault, folder, lock }))
+        let (vault, disk) = open_vault(&folder)?;
+        Ok(Some(Self {
+            vault,
+            disk,
+            folder,
+            lock,
+        }))
     }
 
     /// Where the running key listens for other `wardkey` commands.
     pub(crate) fn control_socket(&self) -> PathBuf {
         control_socket(&self.folder)
+    }
+
+    /// Tells when the disk under the vault fails.
+    pub(crate) fn disk(&self) -> Watch {
+        self.disk.clone()
     }
 
     /// The vault, for a test to fill.
@@ -95,7 +114,7 @@ pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
     folder.socket_path(CONTROL_SOCKET)
 }
 
-fn open_vault(folder: &Folder) -> Result<Vault, Error> {
+fn open_vault(folder: &Folder) -> Result<(Vault, Watch), Error> {
     let key = RootKeyFile(folder).load()?;
     match (folder.open_file(DATABASE)?, key) {
         (Some(database), Some(key)) => {
@@ -120,22 +139,25 @@ fn open_vault(folder: &Folder) -> Result<Vault, Error> {
 }
 
 /// A database that is there is a whole one: it gets its name when it is finished.
-fn create_database(folder: &Folder, key: &RootKey) -> Result<Vault, Error> {
+fn create_database(folder: &Folder, key: &RootKey) -> Result<(Vault, Watch), Error> {
     let file = folder.begin_file(TEMPORARY_DATABASE)?;
     let failed = |error| folder::io_error("make", folder.path_of(TEMPORARY_DATABASE), error);
-    let vault = open_database(folder, file.try_clone().map_err(failed)?, key)?;
+    let opened = open_database(folder, file.try_clone().map_err(failed)?, key)?;
     folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
-    Ok(vault)
+    Ok(opened)
 }
 
-fn open_database(folder: &Folder, file: File, key: &RootKey) -> Result<Vault, Error> {
+fn open_database(folder: &Folder, file: File, key: &RootKey) -> Result<(Vault, Watch), Error> {
     let failed = |source| Error::Vault {
         path: folder.path_of(DATABASE),
         source,
     };
     let backend = FileBackend::new(file)
         .map_err(|error| failed(wardkey_vault::Error::Database(Box::new(error.into()))))?;
-    Vault::open(backend, key, &mut host::rng()).map_err(failed)
+    let disk = Disk::new(backend, folder.path_of(DATABASE));
+    let watch = disk.watch();
+    let vault = Vault::open(disk, key, &mut host::rng()).map_err(failed)?;
+    Ok((vault, watch))
 }
 
 #[cfg(test)]

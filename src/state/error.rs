@@ -113,7 +113,7 @@ fn vault_hint(error: &wardkey_vault::Error) -> String {
     }
 }
 
-fn io_hint(kind: io::ErrorKind) -> &'static str {
+pub(super) fn io_hint(kind: io::ErrorKind) -> &'static str {
     if kind == io::ErrorKind::PermissionDenied {
         "check whose folder it is, or give another one: --state DIR"
     } else if kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded {

@@ -65,6 +65,10 @@ pub(crate) fn listed(state: &Path, member: &str) -> Vec<String> {
         .collect()
 }
 
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("raw.sock")
+}
+
 /// A running key.
 pub(crate) struct Key {
     process: Child,
@@ -96,10 +100,29 @@ impl Key {
         options: &[&str],
         prepare: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        let (socket, complaints) = (folder.join("raw.sock"), folder.join("complaints.log"));
-        let raw = format!("unix:{}", socket.display());
+        let raw = format!("unix:{}", socket(folder).display());
         let mut command = wardkey(state, &["serve", "--raw", &raw]);
-        let mut process = prepare(command.args(options))
+        Self::spawn(folder, prepare(command.args(options)))
+    }
+
+    /// Starts a key on `state` that approves everything, and whose files cannot grow beyond `len_max` bytes.
+    pub(crate) fn start_with_file_limit(state: &Path, len_max: u64) -> Self {
+        let mut command = Command::new("sh");
+        command
+            // Without the signal, a write beyond the limit fails like one to a full disk.
+            .args(["-c", r#"trap "" XFSZ; exec prlimit --fsize="$0" -- "$@""#])
+            .arg(len_max.to_string())
+            .arg(env!("CARGO_BIN_EXE_wardkey"))
+            .arg("--state")
+            .arg(state)
+            .args(["serve", "--presence", "always", "--raw"])
+            .arg(format!("unix:{}", socket(state).display()));
+        Self::spawn(state, &mut command)
+    }
+
+    fn spawn(folder: &Path, command: &mut Command) -> Self {
+        let complaints = folder.join("complaints.log");
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(File::create(&complaints).unwrap())
             .spawn()
@@ -110,7 +133,7 @@ impl Key {
         assert!(line.starts_with("Listening"), "{line}");
         Self {
             process,
-            socket,
+            socket: socket(folder),
             complaints,
             _printed: printed,
         }
