@@ -5,7 +5,7 @@ use std::time::Duration;
 use redb::backends::InMemoryBackend;
 use wardkey_transport::ctaphid::{self, Link, Port};
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Secret, Vault};
+use wardkey_vault::{Logged, Secret, Vault, Wanted};
 
 use super::{Device, Event, GESTURE_TIMEOUT, HostKind, PromptId};
 use crate::config::{Algorithms, Attestation, Config, KeyKind, LargeBlobs};
@@ -354,6 +354,31 @@ fn a_refused_u2f_request_is_not_asked_again_while_it_is_polled() {
     bench.receive(client);
     bench.send(client, MSG, &register(9));
     assert_ne!(bench.asked().0, id);
+}
+
+#[test]
+fn a_refused_u2f_request_is_in_the_log_and_the_log_wakes_the_key_once() {
+    let mut bench = Bench::new();
+    let client = bench.client();
+    assert_eq!(bench.device.poll_timeout(), None);
+    bench.send(client, MSG, &register(1));
+    let (id, _) = bench.asked();
+    bench.answer(id, Gesture::Declined);
+    let newest = |bench: &mut Bench| {
+        let vault = bench.device.authenticator_mut().vault();
+        vault.log(None).unwrap().next().unwrap().unwrap()
+    };
+    let Logged::Entry { number, record } = newest(&mut bench) else {
+        panic!()
+    };
+    let refused = wardkey_vault::Event::Refused {
+        wanted: Wanted::Registration,
+        site: None,
+    };
+    assert_eq!((number, record.event), (1, refused));
+    // The client stops polling; then there is nothing to wake up for.
+    bench.pass(Duration::from_secs(60));
+    assert_eq!(bench.device.poll_timeout(), None);
 }
 
 #[test]
