@@ -3,6 +3,8 @@
 //! Prompts that a yes answers go to the way to ask, those that want the user verified to the back end for that.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use wardkey_authenticator::{
@@ -15,10 +17,16 @@ use crate::prompt::{
 use crate::user::User;
 use crate::wake::{Waker, Wakeup};
 
-/// Shows prompts and takes them away.
+/// How long what shows a question may take to end: a program has a second before it is killed.
+const LEAVING_MAX: Duration = Duration::from_secs(2);
+
+/// Shows prompts and takes them away. When it is dropped nothing is left on the screen.
 pub(crate) struct Questions {
     user: User,
     waker: Waker,
+    /// What shows a question holds a clone of this for as long as it does.
+    showing: Option<Sender<Infallible>>,
+    all_have_left: Receiver<Infallible>,
     shown: BTreeMap<PromptId, Open>,
     /// What the user has to know if one more question follows the last answer.
     note: Option<&'static str>,
@@ -33,9 +41,12 @@ struct Open {
 impl Questions {
     /// Asks `user`; answers wake the event loop.
     pub(crate) fn new(user: User, waker: Waker) -> Self {
+        let (showing, all_have_left) = mpsc::channel();
         Self {
             user,
             waker,
+            showing: Some(showing),
+            all_have_left,
             shown: BTreeMap::new(),
             note: None,
         }
@@ -43,8 +54,11 @@ impl Questions {
 
     /// Shows `prompt`.
     pub(crate) fn ask(&mut self, id: PromptId, prompt: Prompt, time_left: Duration) {
-        let waker = self.waker.clone();
-        let answer = AnswerHandle::new(move |answer| waker.send(Wakeup::Answer(id, answer)));
+        let (waker, showing) = (self.waker.clone(), self.showing.clone());
+        let answer = AnswerHandle::new(move |answer| {
+            let _until_here = showing;
+            waker.send(Wakeup::Answer(id, answer));
+        });
         let mut question = question(id, prompt, time_left);
         let shown = match (question.demand, &self.user.verifier) {
             (Demand::Presence, _) => self.user.asker.ask(&question, answer),
@@ -83,6 +97,15 @@ impl Questions {
     /// Takes the question away, unanswered.
     pub(crate) fn withdraw(&mut self, id: PromptId) {
         self.shown.remove(&id);
+    }
+}
+
+impl Drop for Questions {
+    fn drop(&mut self) {
+        self.shown.clear();
+        self.showing = None;
+        // Nothing is ever sent: this ends when the last clone is gone, or when that takes too long.
+        let _left = self.all_have_left.recv_timeout(LEAVING_MAX);
     }
 }
 
@@ -239,7 +262,7 @@ mod tests {
 
     const TIME: Duration = Duration::from_secs(30);
 
-    fn dismiss(seen: &std::sync::mpsc::Receiver<Seen>) -> Question {
+    fn dismiss(seen: &Receiver<Seen>) -> Question {
         let (question, answer) = seen_question(seen);
         answer.dismiss();
         question

@@ -16,6 +16,7 @@ use std::time::Duration;
 use common::{Client, Key, RP_ID, new_folder, passkey_of};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use wardkey_sim::auth_data::Flags;
 use wardkey_sim::clock::pause;
@@ -196,6 +197,25 @@ fn cancelling_closes_the_dialog() {
         pause(Duration::from_millis(10));
     }
     assert_eq!(client.pin_retries().unwrap(), 8);
+}
+
+#[test]
+fn a_key_that_ends_takes_its_question_away_first() {
+    let state = new_folder();
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("prompt");
+    let body = "here=$(dirname \"$0\")\ntrap 'sleep 0.2; : > \"$here/gone\"; exit 1' TERM\n\
+        : > \"$here/asked\"\nsleep 600 &\nwait";
+    write_script(&program, body);
+    let options = ["--prompt-command", program.to_str().unwrap()];
+    let key = Key::start_with(state.path(), &options, |command| command);
+    let mut client = key.connect();
+    common::send(&mut client, &passkey_of("ann"));
+    while !folder.path().join("asked").exists() {
+        pause(Duration::from_millis(10));
+    }
+    assert!(key.end_by(Signal::TERM).success());
+    assert!(folder.path().join("gone").exists());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::command::PromptCommand;
 use super::notification::Notification;
 use super::pinentry::Pinentry;
 use super::terminal::Terminal;
-use super::{Answer, AnswerHandle, Asker, Question, Shown, Unavailable};
+use super::{Answer, AnswerHandle, Asker, Question, Shown, Silenced, Unavailable};
 
 /// `--prompt`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +77,7 @@ impl Asker for Chain {
     fn ask(&self, question: &Question, answer: AnswerHandle) -> Box<dyn Shown> {
         let state = State {
             answer: Some(answer),
+            silenced: None,
             way: 0,
             shown: None,
             failed: Vec::new(),
@@ -123,6 +124,8 @@ struct Round {
 struct State {
     /// Nothing once it was answered or taken away.
     answer: Option<AnswerHandle>,
+    /// Once it was taken away: kept for as long as a way may still be showing it.
+    silenced: Option<Silenced>,
     /// Whose turn it is.
     way: usize,
     shown: Option<Box<dyn Shown>>,
@@ -225,10 +228,10 @@ impl Shown for ShownByChain {}
 
 impl Drop for ShownByChain {
     fn drop(&mut self) {
-        if let Some(answer) = self.round.take_answer() {
-            answer.dismiss();
-        }
-        let shown = self.round.lock().shown.take();
+        let mut state = self.round.lock();
+        state.silenced = state.answer.take().map(AnswerHandle::silence);
+        let shown = state.shown.take();
+        drop(state);
         drop(shown);
     }
 }

@@ -242,12 +242,24 @@ impl AnswerHandle {
         self.sink = None;
     }
 
+    /// As [`Self::dismiss`]; what the handle holds is dropped with what is returned.
+    pub(crate) fn silence(mut self) -> Silenced {
+        Silenced {
+            _sink: self.sink.take(),
+        }
+    }
+
     /// Any answer.
     pub(crate) fn pass_on(mut self, answer: Answer) {
         if let Some(sink) = self.sink.take() {
             sink(answer);
         }
     }
+}
+
+/// A handle that gives no answer any more.
+pub(crate) struct Silenced {
+    _sink: Option<Box<dyn FnOnce(Answer) + Send>>,
 }
 
 impl Drop for AnswerHandle {
