@@ -11,10 +11,10 @@ TAKEN_AWAY = "taken-away"
 
 
 def questions():
-    """What was asked so far; a question that was taken away is followed by the note."""
+    """What was asked so far; a question that was not answered is followed by a note."""
     try:
         with open("/tmp/questions") as file:
-            return [line if line == TAKEN_AWAY else json.loads(line) for line in file.read().splitlines()]
+            return [json.loads(line) if line.startswith("{") else line for line in file.read().splitlines()]
     except FileNotFoundError:
         return []
 
