@@ -58,6 +58,44 @@ impl StatusCode {
 }
 
 impl StatusCode {
+    /// Every code that this key sends; the last one only where its disk is not sound.
+    pub const SENT: &'static [Self] = &[
+        Self::OK,
+        Self::INVALID_COMMAND,
+        Self::INVALID_PARAMETER,
+        Self::INVALID_LENGTH,
+        Self::INVALID_SEQ,
+        Self::CBOR_UNEXPECTED_TYPE,
+        Self::INVALID_CBOR,
+        Self::MISSING_PARAMETER,
+        Self::LIMIT_EXCEEDED,
+        Self::LARGE_BLOB_STORAGE_FULL,
+        Self::CREDENTIAL_EXCLUDED,
+        Self::UNSUPPORTED_ALGORITHM,
+        Self::OPERATION_DENIED,
+        Self::KEY_STORE_FULL,
+        Self::UNSUPPORTED_OPTION,
+        Self::INVALID_OPTION,
+        Self::KEEPALIVE_CANCEL,
+        Self::NO_CREDENTIALS,
+        Self::USER_ACTION_TIMEOUT,
+        Self::NOT_ALLOWED,
+        Self::PIN_INVALID,
+        Self::PIN_BLOCKED,
+        Self::PIN_AUTH_INVALID,
+        Self::PIN_AUTH_BLOCKED,
+        Self::PIN_NOT_SET,
+        Self::PUAT_REQUIRED,
+        Self::PIN_POLICY_VIOLATION,
+        Self::REQUEST_TOO_LARGE,
+        Self::UV_BLOCKED,
+        Self::INTEGRITY_FAILURE,
+        Self::INVALID_SUBCOMMAND,
+        Self::UV_INVALID,
+        Self::UNAUTHORIZED_PERMISSION,
+        Self::OTHER,
+    ];
+
     /// The byte on the wire.
     pub const fn byte(self) -> u8 {
         self.0

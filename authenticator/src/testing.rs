@@ -253,7 +253,7 @@ impl Key {
 
 impl Answer {
     pub(crate) fn status(&self) -> StatusCode {
-        *STATUS_CODES
+        *StatusCode::SENT
             .iter()
             .find(|code| code.byte() == self.bytes[0])
             .expect("a code that is sent on purpose")
@@ -300,44 +300,6 @@ impl Answer {
         bytes_in(&self.members(), key)
     }
 }
-
-/// Every status code that this crate sends.
-const STATUS_CODES: [StatusCode; 34] = [
-    StatusCode::OK,
-    StatusCode::INVALID_COMMAND,
-    StatusCode::INVALID_PARAMETER,
-    StatusCode::INVALID_LENGTH,
-    StatusCode::INVALID_SEQ,
-    StatusCode::CBOR_UNEXPECTED_TYPE,
-    StatusCode::INVALID_CBOR,
-    StatusCode::MISSING_PARAMETER,
-    StatusCode::LIMIT_EXCEEDED,
-    StatusCode::LARGE_BLOB_STORAGE_FULL,
-    StatusCode::CREDENTIAL_EXCLUDED,
-    StatusCode::UNSUPPORTED_ALGORITHM,
-    StatusCode::OPERATION_DENIED,
-    StatusCode::KEY_STORE_FULL,
-    StatusCode::UNSUPPORTED_OPTION,
-    StatusCode::INVALID_OPTION,
-    StatusCode::KEEPALIVE_CANCEL,
-    StatusCode::NO_CREDENTIALS,
-    StatusCode::USER_ACTION_TIMEOUT,
-    StatusCode::NOT_ALLOWED,
-    StatusCode::PIN_INVALID,
-    StatusCode::PIN_BLOCKED,
-    StatusCode::PIN_AUTH_INVALID,
-    StatusCode::PIN_AUTH_BLOCKED,
-    StatusCode::PIN_NOT_SET,
-    StatusCode::PUAT_REQUIRED,
-    StatusCode::PIN_POLICY_VIOLATION,
-    StatusCode::REQUEST_TOO_LARGE,
-    StatusCode::UV_BLOCKED,
-    StatusCode::INTEGRITY_FAILURE,
-    StatusCode::INVALID_SUBCOMMAND,
-    StatusCode::UV_INVALID,
-    StatusCode::UNAUTHORIZED_PERMISSION,
-    StatusCode::OTHER,
-];
 
 /// The parameters of a request.
 #[derive(Debug, Clone)]
