@@ -112,7 +112,10 @@ impl From<wardkey_vault::Error> for StatusCode {
             | Error::Corrupted
             | Error::Tampered
             | Error::WrongRootKey
-            | Error::NewerFormat { .. } => Self::OTHER,
+            | Error::NewerFormat { .. }
+            | Error::NeedsPin
+            | Error::HasNoPin
+            | Error::Trust(_) => Self::OTHER,
         }
     }
 }

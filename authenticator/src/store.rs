@@ -160,23 +160,23 @@ pub(crate) fn mint_stored(rng: &mut dyn CryptoRng, profile: Profile, algorithm: 
 
 /// A new credential that is stored nowhere but in its id.
 pub(crate) fn mint_wrapped(
-    vault: &Vault,
+    vault: &mut Vault,
     rng: &mut dyn CryptoRng,
     binding: &Binding<'_>,
     algorithm: Algorithm,
     traits: Traits,
-) -> Minted {
+) -> Result<Minted, Error> {
     let seed = Secret::random(rng);
     let key = PrivateKey::derive(&seed, algorithm);
     let signing_key = key.load().expect("what is derived is a key");
     let payload = seal_wrapped(algorithm, traits, &seed);
-    Minted {
-        id: vault.wrap(rng, binding.rp_id_hash, binding.profile, &payload),
+    Ok(Minted {
+        id: vault.wrap(rng, binding.rp_id_hash, binding.profile, &payload)?,
         profile: binding.profile,
         key,
         signing_key,
         cred_random: derive_cred_random(&seed),
-    }
+    })
 }
 
 /// The credential in a record of the vault, and whose it is.

@@ -104,11 +104,13 @@ fn vault_hint(error: &wardkey_vault::Error) -> String {
             "root.key and vault.redb are not from the same key: put back the two that belong together"
                 .to_owned()
         }
-        wardkey_vault::Error::Tampered | wardkey_vault::Error::Corrupted => {
+        wardkey_vault::Error::Tampered | wardkey_vault::Error::Corrupted | wardkey_vault::Error::Trust(_) => {
             "something changed the file: put it back from a backup, and check the disk".to_owned()
         }
         wardkey_vault::Error::NewerFormat { .. } => "update wardkey on this computer".to_owned(),
         wardkey_vault::Error::Database(_) => "check the disk: is it full, read-only or failing?".to_owned(),
+        wardkey_vault::Error::NeedsPin => "unlock it: wardkey unlock".to_owned(),
+        wardkey_vault::Error::HasNoPin => "give it one: wardkey init".to_owned(),
         wardkey_vault::Error::TooLarge => "the site's names are too long to be stored".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! The disk: three redb tables and one way to change them. `FORMAT.md` §1. Nothing here knows what the values mean.
+//! The disk: redb tables and one way to change them. `FORMAT.md` §1. Nothing here knows what the values mean.
 //!
 //! A change is one transaction, and durable when [`Database::apply`] returns. One that was made with
 //! [`Database::apply_later`] is so no later than the next that is, or when [`Database::flush`] returns: never without
@@ -14,10 +14,13 @@ use redb::{
 };
 
 use crate::Error;
+use crate::known::KnownHash;
 use crate::seal::RowId;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("passkeys");
+const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects");
+const KNOWN: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("known");
 const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 
 /// redb's page cache; what is read often is in the vault's own index.
@@ -35,6 +38,11 @@ pub(crate) enum Meta {
     LargeBlobs,
     Attestation,
     LogHead,
+    LocalKeys,
+    Device,
+    Attempts,
+    PublicState,
+    KnownKey,
 }
 
 impl Meta {
@@ -49,6 +57,11 @@ impl Meta {
             Self::LargeBlobs => "large-blobs",
             Self::Attestation => "attestation",
             Self::LogHead => "log",
+            Self::LocalKeys => "local-keys",
+            Self::Device => "device",
+            Self::Attempts => "attempts",
+            Self::PublicState => "public-state",
+            Self::KnownKey => "known-key",
         }
     }
 }
@@ -57,16 +70,46 @@ impl Meta {
 #[derive(Default)]
 pub(crate) struct Change {
     pub(crate) remove_all_passkeys: bool,
+    pub(crate) forget_all_known: bool,
     pub(crate) remove_meta: Vec<Meta>,
     pub(crate) remove_passkeys: Vec<RowId>,
+    pub(crate) remove_objects: Vec<Vec<u8>>,
+    pub(crate) remove_known: Vec<KnownHash>,
     pub(crate) put_passkeys: Vec<(RowId, Vec<u8>)>,
     pub(crate) put_meta: Vec<(Meta, Vec<u8>)>,
+    pub(crate) put_objects: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) put_known: Vec<KnownHash>,
     pub(crate) remove_all_log: bool,
     pub(crate) remove_log: Range<u64>,
     pub(crate) put_log: Option<(u64, Vec<u8>)>,
 }
 
 impl Change {
+    /// What is not sealed. Tables that it does not touch are not made.
+    fn apply_in_clear(&self, transaction: &WriteTransaction) -> Result<(), Error> {
+        if !(self.put_objects.is_empty() && self.remove_objects.is_empty()) {
+            let mut objects = transaction.open_table(OBJECTS).map_err(failed)?;
+            for name in &self.remove_objects {
+                objects.remove(name.as_slice()).map_err(failed)?;
+            }
+            for (name, object) in &self.put_objects {
+                objects
+                    .insert(name.as_slice(), object.as_slice())
+                    .map_err(failed)?;
+            }
+        }
+        if !(self.put_known.is_empty() && self.remove_known.is_empty()) {
+            let mut known = transaction.open_table(KNOWN).map_err(failed)?;
+            for hash in &self.remove_known {
+                known.remove(&hash.0).map_err(failed)?;
+            }
+            for hash in &self.put_known {
+                known.insert(&hash.0, ()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn apply_to_log(&self, transaction: &WriteTransaction) -> Result<(), Error> {
         if self.remove_all_log {
             transaction.delete_table(LOG).map_err(failed)?;
@@ -135,6 +178,33 @@ impl Database {
             let table = transaction.open_table(PASSKEYS).map_err(failed)?;
             let value = table.get(&row.0).map_err(failed)?;
             Ok(value.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// An object in clear.
+    pub(crate) fn object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = match transaction.open_table(OBJECTS) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+            };
+            let value = table.get(name).map_err(failed)?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
+    }
+
+    /// Whether this is among what is known while the vault is locked.
+    pub(crate) fn knows(&self, hash: &KnownHash) -> Result<bool, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = match transaction.open_table(KNOWN) {
+                Ok(table) => table,
+                Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+                Err(error) => return Err(failed(error)),
+            };
+            Ok(table.get(&hash.0).map_err(failed)?.is_some())
         })
     }
 
@@ -207,6 +277,9 @@ impl Database {
             if change.remove_all_passkeys {
                 transaction.delete_table(PASSKEYS).map_err(failed)?;
             }
+            if change.forget_all_known {
+                transaction.delete_table(KNOWN).map_err(failed)?;
+            }
             {
                 let mut passkeys = transaction.open_table(PASSKEYS).map_err(failed)?;
                 for row in &change.remove_passkeys {
@@ -224,6 +297,7 @@ impl Database {
                 }
             }
             change.apply_to_log(&transaction)?;
+            change.apply_in_clear(&transaction)?;
             transaction.commit().map_err(failed)
         })
     }

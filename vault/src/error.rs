@@ -1,5 +1,7 @@
 //! What can go wrong in a vault.
 
+use crate::NotTrusted;
+
 /// Why the vault could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,6 +25,15 @@ pub enum Error {
         /// The newest format this program reads.
         supported: u64,
     },
+    /// The vault has a Vault PIN, and was to be opened without.
+    #[error("the vault opens with its Vault PIN only")]
+    NeedsPin,
+    /// The vault has no Vault PIN yet, and was to be opened with one.
+    #[error("the vault has no Vault PIN yet")]
+    HasNoPin,
+    /// The trust log is not believed.
+    #[error(transparent)]
+    Trust(#[from] NotTrusted),
     /// The credential's names and handles together are longer than a record may be.
     #[error("the credential is too large to be stored")]
     TooLarge,

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::keyring::Keyring;
 use crate::keys::{VaultId, VaultKey, WrappingKey};
+use crate::local_keys::LocalKeys;
 use crate::log::LogHead;
 use crate::seal::{Place, RowId, Unique, open, seal};
 use crate::testing::root_key;
@@ -68,8 +69,12 @@ fn passkey() -> Passkey {
     }
 }
 
+fn local_keys() -> LocalKeys {
+    LocalKeys::first(VaultId([0x11; 32]), root_key(0x22))
+}
+
 fn vault_key() -> VaultKey {
-    VaultKey::derive(&root_key(0x22), VaultId([0x11; 32]))
+    VaultKey::of_epoch(&root_key(0x22), VaultId([0x11; 32]), 1)
 }
 
 fn keyring() -> Keyring {
@@ -114,15 +119,15 @@ fn the_entry_of_the_log_and_the_head_are_as_shown_and_open() {
     let unix_ms = 1_700_000_000_000;
     let record = Record { unix_ms, event };
     let appended = LogHead::begin(LogOrigin::New)
-        .append(&vault_key(), &record, &mut Constant(0x5a))
+        .append(&local_keys(), &record, &mut Constant(0x5a))
         .unwrap();
     let entry = open(&vault_key(), Place::LogEntry(1), &appended.sealed).unwrap();
     assert_shown("log-entry", &entry);
     let start = block("log-entry-start");
     assert_shown("log-entry-start", &appended.sealed[..start.len()]);
-    let sealed = appended.head.seal(&vault_key(), &mut Constant(0x5a));
+    let sealed = appended.head.seal(&local_keys(), &mut Constant(0x5a));
     assert_shown("log-head", &open(&vault_key(), Place::LogHead, &sealed).unwrap());
-    assert_eq!(LogHead::open(&vault_key(), &sealed).unwrap(), appended.head);
+    assert_eq!(LogHead::open(&local_keys(), &sealed).unwrap(), appended.head);
 }
 
 #[test]

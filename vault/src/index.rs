@@ -104,6 +104,11 @@ impl Index {
         self.by_id.get(id).map(|known| known.row)
     }
 
+    /// Whose a passkey is.
+    pub(crate) fn rp(&self, id: &CredentialId) -> Option<RpIdHash> {
+        self.by_id.get(id).map(|known| known.rp)
+    }
+
     /// Those whose protection is at most `cred_protect`, newest first.
     pub(crate) fn find_by_rp(
         &self,

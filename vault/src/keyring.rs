@@ -8,8 +8,8 @@ use crate::cbor::{Reader, Writer};
 use crate::keys::WrappingKey;
 
 const WRAPPING_KEYS: u64 = 1;
-/// More rotations than a vault will see.
-const EPOCHS_MAX: usize = 128;
+/// As many as one sealed object has room for.
+const EPOCHS_MAX: usize = 256;
 /// More than one key and its epoch take.
 const ENTRY_LEN_MAX: usize = 48;
 
@@ -26,6 +26,17 @@ impl Keyring {
             older: Vec::new(),
             current: WrappingKey::random(rng, WrappingKey::FIRST_EPOCH),
         }
+    }
+
+    /// These keys and a new one, with which credentials are wrapped from then on; if there is no room, the same keys.
+    pub(crate) fn with_next(self, rng: &mut dyn CryptoRng) -> Self {
+        let Self { mut older, current } = self;
+        if older.len() + 1 >= EPOCHS_MAX {
+            return Self { older, current };
+        }
+        let next = WrappingKey::random(rng, current.epoch + 1);
+        older.push(current);
+        Self { older, current: next }
     }
 
     pub(crate) fn current(&self) -> &WrappingKey {
@@ -126,7 +137,7 @@ mod tests {
         assert!(Keyring::decode(&keyring(&[2, 2]).encode()).is_none());
         assert!(Keyring::decode(&keyring(&[2, 1]).encode()).is_none());
         assert!(Keyring::decode(&[0xa1, 0x01, 0x80]).is_none());
-        let epochs: Vec<u32> = (0..=128).collect();
+        let epochs: Vec<u32> = (0..=256).collect();
         assert!(Keyring::decode(&keyring(&epochs).encode()).is_none());
     }
 }

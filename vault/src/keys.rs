@@ -44,6 +44,13 @@ const KEY_AUTH: &[u8] = b"pkv1/tpm-auth\0";
 /// HKDF label of the key that seals a device's keys in software.
 const DEVICE_KEYS: &[u8] = b"pkv1/device-keys\0";
 
+/// HKDF labels of what is recognized while the vault is locked.
+pub(crate) const KNOWN_SITE: &[u8] = b"pkv1/known-site\0";
+pub(crate) const KNOWN_CREDENTIAL: &[u8] = b"pkv1/known-credential\0";
+pub(crate) const KNOWN_WRAPPED: &[u8] = b"pkv1/known-wrapped\0";
+pub(crate) const KNOWN_ANY_WRAPPED: &[u8] = b"pkv1/known-any-wrapped\0";
+pub(crate) const KNOWN_KEY: &[u8] = b"pkv1/known-key\0";
+
 /// Before what a device signs.
 pub(crate) const SIGNATURE: &[u8] = b"pkv1/sig/obj\0";
 
@@ -70,10 +77,6 @@ pub struct VaultKey {
 impl VaultKey {
     /// The epoch of a vault whose root key was never replaced.
     pub const FIRST_EPOCH: u32 = 1;
-
-    pub(crate) fn derive(root: &RootKey, vault: VaultId) -> Self {
-        Self::of_epoch(root, vault, Self::FIRST_EPOCH)
-    }
 
     /// Of the root key of `epoch`.
     pub fn of_epoch(root: &RootKey, vault: VaultId, epoch: u32) -> Self {
@@ -151,6 +154,33 @@ impl KeyAuth {
     /// The bytes, for a key store.
     pub fn expose_secret(&self) -> &[u8; 32] {
         self.0.expose_secret()
+    }
+}
+
+/// Makes of a relying party or a credential what is recognized while the vault is locked. It belongs to the device, and
+/// is not kept with the database: with both at hand, guesses at relying parties can be confirmed.
+pub struct KnownKey(Secret<32>);
+
+impl KnownKey {
+    /// A new one.
+    pub fn random(rng: &mut dyn CryptoRng) -> Self {
+        Self(Secret::random(rng))
+    }
+
+    /// From the bytes that [`Self::expose_secret`] gave; `None` when there are not 32.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Secret::from_slice(bytes).map(Self)
+    }
+
+    /// The bytes, for whoever keeps them.
+    pub fn expose_secret(&self) -> &[u8; 32] {
+        self.0.expose_secret()
+    }
+
+    /// One 16-byte value for each sequence of parts, whose lengths the label fixes.
+    pub(crate) fn hash(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 16] {
+        let info: Vec<&[u8]> = [label].into_iter().chain(parts.iter().copied()).collect();
+        *expand::<16>(&self.0, &info).expose_secret()
     }
 }
 

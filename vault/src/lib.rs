@@ -27,6 +27,9 @@ mod index;
 mod kdf;
 mod keyring;
 mod keys;
+mod known;
+mod local_keys;
+mod locked;
 mod log;
 mod membership;
 mod object;
@@ -54,12 +57,13 @@ pub use envelope::{RecipientPublic, XWingPublic};
 pub use error::Error;
 pub use frame::{ObjectHash, Refused, SealedKind, Unsigned};
 pub use kdf::{KdfCost, KdfParameters, KdfRefused, OutOfMemory};
-pub use keys::{DeviceId, KeyAuth, PinSecret, VaultId, VaultKey};
+pub use keys::{DeviceId, KeyAuth, KnownKey, PinSecret, VaultId, VaultKey};
+pub use locked::{Guess, Locked, NotUnlocked, RightGuess};
 pub use log::{
     Consent, Event, Frequent, LOG_ENTRIES_MAX, LockCause, Log, LogOrigin, Logged, Record, Setting, Site,
     Subject, Wanted,
 };
-pub use membership::{Change, Here, Name, NewPin, NotChanged, NotChosen, Unlocked, create, recover};
+pub use membership::{Change, Created, Here, Name, NewPin, NotChanged, NotChosen, Unlocked, create, recover};
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,
 };
@@ -71,4 +75,4 @@ pub use secret::{Secret, SecretBytes};
 pub use signature::{PublicPoint, Signature, SignedHash};
 pub use slot::{NotOpened, OpenedSlot, open_device_slot};
 pub use trust::{NotTrusted, Remembered, Trust};
-pub use vault::{Entry, Vault};
+pub use vault::{Entry, History, Vault};

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 pub use self::event::{Consent, Event, Frequent, LockCause, Setting, Site, Subject, Wanted};
 use crate::cbor::{Fields, Reader, Writer};
 use crate::database::Database;
-use crate::keys::VaultKey;
+use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place};
 use crate::{Error, padding};
 
@@ -148,13 +148,13 @@ impl LogHead {
     /// One more entry.
     pub(crate) fn append(
         &self,
-        key: &VaultKey,
+        keys: &LocalKeys,
         record: &Record,
         rng: &mut dyn CryptoRng,
     ) -> Result<Appended, Error> {
         let number = self.last + 1;
         let payload = encode_entry(self.hash, record)?;
-        let sealed = seal::seal(key, seal::fresh(rng), Place::LogEntry(number), payload);
+        let sealed = keys.seal(seal::fresh(rng), Place::LogEntry(number), payload);
         let sealed = sealed.ok_or(Error::TooLarge)?;
         let first = self.first.max((number + 1).saturating_sub(LOG_ENTRIES_MAX));
         let head = Self {
@@ -172,7 +172,7 @@ impl LogHead {
     }
 
     /// The head, sealed.
-    pub(crate) fn seal(&self, key: &VaultKey, rng: &mut dyn CryptoRng) -> Vec<u8> {
+    pub(crate) fn seal(&self, keys: &LocalKeys, rng: &mut dyn CryptoRng) -> Vec<u8> {
         let Self {
             origin,
             first,
@@ -186,12 +186,13 @@ impl LogHead {
         out.unsigned(HEAD_FIRST).unsigned(*first);
         out.unsigned(HEAD_LAST).unsigned(*last);
         out.unsigned(HEAD_HASH).bytes(&hash.0);
-        seal::seal(key, seal::fresh(rng), Place::LogHead, payload).expect("a head is short")
+        keys.seal(seal::fresh(rng), Place::LogHead, payload)
+            .expect("a head is short")
     }
 
     /// What [`Self::seal`] made.
-    pub(crate) fn open(key: &VaultKey, sealed: &[u8]) -> Result<Self, Error> {
-        let payload = seal::open(key, Place::LogHead, sealed)?;
+    pub(crate) fn open(keys: &LocalKeys, sealed: &[u8]) -> Result<Self, Error> {
+        let payload = keys.open(Place::LogHead, sealed)?;
         Self::decode(&payload).ok_or(Error::Tampered)
     }
 
@@ -239,7 +240,7 @@ fn decode_entry(payload: &[u8]) -> Option<(EntryHash, Record)> {
 /// The log, from the newest entry to the oldest, checked as it is read.
 pub struct Log<'a> {
     database: &'a Database,
-    key: &'a VaultKey,
+    keys: &'a LocalKeys,
     head: LogHead,
     /// The number of what comes next.
     next: u64,
@@ -251,13 +252,13 @@ impl<'a> Log<'a> {
     /// The entries before `before`, all where none is given.
     pub(crate) fn read(
         database: &'a Database,
-        key: &'a VaultKey,
+        keys: &'a LocalKeys,
         head: LogHead,
         before: Option<u64>,
     ) -> Result<Self, Error> {
         let mut log = Self {
             database,
-            key,
+            keys,
             head,
             next: head.last,
             expected: Some(head.hash),
@@ -288,7 +289,7 @@ impl<'a> Log<'a> {
     }
 
     fn open(&self, number: u64, sealed: &[u8]) -> Option<(EntryHash, Record)> {
-        decode_entry(&seal::open(self.key, Place::LogEntry(number), sealed).ok()?)
+        decode_entry(&self.keys.open(Place::LogEntry(number), sealed).ok()?)
     }
 
     fn look(&mut self) -> Result<Logged, Error> {

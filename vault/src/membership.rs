@@ -38,6 +38,25 @@ pub enum Name {
     DeviceKeys(u32),
 }
 
+impl Name {
+    /// As the key of a row: a letter, then the number (big endian) or the hash.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Entry(seq) => [b"t".as_slice(), &seq.to_be_bytes()].concat(),
+            Self::Object(hash) => [b"o".as_slice(), &hash.0].concat(),
+            Self::DeviceKeys(generation) => [b"k".as_slice(), &generation.to_be_bytes()].concat(),
+        }
+    }
+}
+
+/// A vault that was made.
+pub struct Created {
+    /// What makes it.
+    pub change: Change,
+    /// Its first root key, as it serves it.
+    pub(crate) key: VaultKey,
+}
+
 /// Writes in order. After them the vault is opened again.
 pub struct Change {
     /// To be durable, in any order, before the commit.
@@ -63,6 +82,16 @@ pub enum NotChosen {
     /// There is not enough memory to stretch it.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
+}
+
+impl Change {
+    /// The device's keys as they are to be kept from then on, and under which number; durable before the change is made.
+    pub fn device_keys(&self) -> Option<(u32, &[u8])> {
+        self.before.iter().find_map(|(name, bytes)| match name {
+            Name::DeviceKeys(generation) => Some((*generation, bytes.as_slice())),
+            Name::Entry(_) | Name::Object(_) => None,
+        })
+    }
 }
 
 impl NewPin {
@@ -258,7 +287,7 @@ pub fn create(
     pin: &NewPin,
     kit: Option<&RecoveryKit>,
     rng: &mut dyn CryptoRng,
-) -> Result<Change, NotChanged> {
+) -> Result<Created, NotChanged> {
     let mut random = [0; 16];
     rng.fill_bytes(&mut random);
     let body = Body::Genesis {
@@ -295,7 +324,10 @@ pub fn create(
     let body = Body::Keys(writer.slots(everyone(writer.here, kit), &keys, None, rng)?);
     let entry = writer.head(1).entry(&body);
     let entry = writer.sign(entry)?;
-    writer.finish(&trust, entry, Vec::new())
+    Ok(Created {
+        change: writer.finish(&trust, entry, Vec::new())?,
+        key: VaultKey::of_epoch(&root, trust.vault(), 1),
+    })
 }
 
 /// Takes a vault over with its recovery kit: this device becomes its only member, with a new root key, a new Vault PIN

@@ -31,6 +31,7 @@ const TYPE_STORE_STATE: u8 = 11;
 const TYPE_AUTHENTICATOR_STATE: u8 = 12;
 const TYPE_LARGE_BLOBS: u8 = 13;
 const TYPE_ATTESTATION: u8 = 14;
+const TYPE_LOCAL_KEYS: u8 = 16;
 const TYPE_LOG_ENTRY: u8 = 17;
 const TYPE_LOG_HEAD: u8 = 18;
 
@@ -50,6 +51,7 @@ pub(crate) enum Place {
     Keyring,
     Counter,
     StoreState,
+    LocalKeys,
     Document(Document),
     Passkey(RowId),
     LogHead,
@@ -62,6 +64,7 @@ impl Place {
             Self::Keyring => TYPE_KEYRING,
             Self::Counter => TYPE_COUNTER,
             Self::StoreState => TYPE_STORE_STATE,
+            Self::LocalKeys => TYPE_LOCAL_KEYS,
             Self::Document(Document::AuthenticatorState) => TYPE_AUTHENTICATOR_STATE,
             Self::Document(Document::LargeBlobs) => TYPE_LARGE_BLOBS,
             Self::Document(Document::Attestation) => TYPE_ATTESTATION,
@@ -74,7 +77,12 @@ impl Place {
     /// Which of several objects of its type it is; nothing where there is only one.
     fn which(self) -> Option<Which> {
         match self {
-            Self::Keyring | Self::Counter | Self::StoreState | Self::LogHead | Self::Document(_) => None,
+            Self::Keyring
+            | Self::Counter
+            | Self::StoreState
+            | Self::LocalKeys
+            | Self::LogHead
+            | Self::Document(_) => None,
             Self::Passkey(row) => Some(Which::Row(row)),
             Self::LogEntry(number) => Some(Which::Number(number)),
         }
@@ -147,6 +155,17 @@ pub(crate) fn open(key: &VaultKey, place: Place, object: &[u8]) -> Result<Zeroiz
         .decrypt(&associated, &mut text, parts.tag)
         .ok_or(Unopened::Damaged)?;
     padding::unpad(text).ok_or(Unopened::Damaged)
+}
+
+/// The epoch that an object claims to be of.
+pub(crate) fn epoch(object: &[u8]) -> Option<u32> {
+    let (_, rest) = object.split_at_checked(PREFIX_LEN)?;
+    let mut input = Reader(rest);
+    input.map()?;
+    same(input.unsigned()?, HEADER_VAULT)?;
+    input.bytes()?;
+    same(input.unsigned()?, HEADER_EPOCH)?;
+    u32::try_from(input.unsigned()?).ok()
 }
 
 /// A sealed object taken apart; nothing of it is believed yet.

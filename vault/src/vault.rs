@@ -2,6 +2,9 @@
 //! `seal.rs` and `database.rs`. A change is durable first and in memory second, so that what is answered from memory
 //! is never more than what a power cut leaves.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use rand_core::CryptoRng;
 use redb::StorageBackend;
 use zeroize::Zeroizing;
@@ -10,8 +13,12 @@ use crate::cbor::{Reader, Writer};
 use crate::database::{Change, Database, Meta};
 use crate::index::Index;
 use crate::keyring::Keyring;
-use crate::keys::{VaultId, VaultKey};
+use crate::keys::{DeviceId, KnownKey, VaultId, VaultKey};
+use crate::known::KnownHash;
+use crate::local_keys::LocalKeys;
+use crate::locked::{Locked, Member};
 use crate::log::{Appended, LogHead};
+use crate::membership::Created;
 use crate::seal::{self, Place, RowId, Unopened};
 use crate::{
     CredProtect, CredentialId, Document, Error, Log, LogOrigin, Passkey, Profile, Record, RootKey, RpIdHash,
@@ -19,7 +26,7 @@ use crate::{
 };
 
 /// The format of the database that this program writes, and the newest it reads.
-const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 3;
 /// The oldest format this program reads; it is brought up to date at once.
 const FORMAT_OLDEST: u64 = 1;
 /// The only field of the sealed signature counter.
@@ -39,17 +46,28 @@ pub struct Entry {
 /// An open vault.
 pub struct Vault {
     database: Database,
-    root: RootKey,
-    key: VaultKey,
+    keys: LocalKeys,
     keyring: Keyring,
     index: Index,
     signature_count: u32,
     store_state: StoreState,
     log: LogHead,
+    /// `None` where the key of the database is kept by the caller, who then cannot lock it.
+    member: Option<Member>,
+}
+
+/// What a vault had seen before it got a Vault PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Nothing: it was just made.
+    New,
+    /// It was used; nobody noted for which relying parties it made credentials that it does not store.
+    Used,
 }
 
 impl Vault {
-    /// Opens the vault in `backend`, or makes one where `backend` is empty. Every record is opened and checked.
+    /// Opens the vault in `backend` with the key of the database, or makes one where `backend` is empty. Every record is
+    /// opened and checked. Such a vault has no Vault PIN until [`Self::protect`].
     ///
     /// A vault that is there is left as it was by every error. Making one is not one step: where the power may go
     /// meanwhile, make it in a file beside and rename that.
@@ -64,57 +82,60 @@ impl Vault {
         let database = Database::open(backend)?;
         let root = Secret::from_slice(root.expose_secret()).expect("keys are of one length");
         if database.is_new()? {
-            Self::create(database, root, rng)
-        } else {
-            Self::read(database, root, rng)
+            return Self::create(database, root, rng);
         }
+        check_format(&database)?;
+        if database.meta(Meta::LocalKeys)?.is_some() {
+            return Err(Error::NeedsPin);
+        }
+        let keys = LocalKeys::first(read_vault_id(&database)?, root);
+        Self::read(database, keys, rng)
     }
 
     fn create(database: Database, root: RootKey, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
-        let (key, keyring) = new_keys(&root, rng);
+        let keys = LocalKeys::first(random_id(rng), root);
+        let keyring = Keyring::new(rng);
         let signature_count = 0;
         let store_state = StoreState::random(rng);
         let log = LogHead::begin(LogOrigin::New);
-        let mut put_meta = describe(&key, &keyring, signature_count, store_state, rng);
-        put_meta.push((Meta::LogHead, log.seal(&key, rng)));
+        let mut put_meta = describe(&keys, &keyring, signature_count, store_state, rng);
+        put_meta.push((Meta::LogHead, log.seal(&keys, rng)));
         database.apply(&Change {
             put_meta,
             ..Change::default()
         })?;
         Ok(Self {
             database,
-            root,
-            key,
+            keys,
             keyring,
             index: Index::default(),
             signature_count,
             store_state,
             log,
+            member: None,
         })
     }
 
-    fn read(database: Database, root: RootKey, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
+    /// Opens everything with keys that fit.
+    pub(crate) fn read(database: Database, keys: LocalKeys, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
         let format = check_format(&database)?;
-        let vault_id = require(&database, Meta::Vault)?;
-        let vault_id = VaultId(vault_id.as_slice().try_into().map_err(|_| Error::Tampered)?);
-        let key = VaultKey::derive(&root, vault_id);
-        let keyring = read_keyring(&database, &key)?;
-        let signature_count = read_signature_count(&database, &key)?;
-        let index = read_index(&database, &key)?;
+        let keyring = read_keyring(&database, &keys)?;
+        let signature_count = read_signature_count(&database, &keys)?;
+        let index = read_index(&database, &keys)?;
         if format < FORMAT {
-            bring_up_to_date(&database, &key, format, rng)?;
+            bring_up_to_date(&database, &keys, format, rng)?;
         }
-        let store_state = read_store_state(&database, &key)?;
-        let log = LogHead::open(&key, &require(&database, Meta::LogHead)?)?;
+        let store_state = read_store_state(&database, &keys)?;
+        let log = LogHead::open(&keys, &require(&database, Meta::LogHead)?)?;
         Ok(Self {
             database,
-            root,
-            key,
+            keys,
             keyring,
             index,
             signature_count,
             store_state,
             log,
+            member: None,
         })
     }
 
@@ -152,7 +173,7 @@ impl Vault {
             return Ok(None);
         };
         let sealed = self.database.passkey(row)?.ok_or(Error::Tampered)?;
-        let passkey = open_passkey(&self.key, row, &sealed)?;
+        let passkey = open_passkey(&self.keys, row, &sealed)?;
         if passkey.id == *id {
             Ok(Some(passkey))
         } else {
@@ -198,12 +219,13 @@ impl Vault {
         let (row, sealed) = self.seal_passkey(rng, passkey)?;
         let replaced = self.index.replaced_by(passkey);
         let store_state = StoreState::random(rng);
-        let change = Change {
+        let mut change = Change {
             remove_passkeys: replaced.iter().filter_map(|id| self.index.row(id)).collect(),
             put_passkeys: vec![(row, sealed)],
-            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.keys, store_state, rng))],
             ..Change::default()
         };
+        self.note_known(&mut change, &[passkey], &replaced);
         self.apply(rng, change, record)?;
         self.store_state = store_state;
         for id in &replaced {
@@ -215,11 +237,31 @@ impl Vault {
         Ok(())
     }
 
+    /// What is recognized while the vault is locked, after a change.
+    fn note_known(&self, change: &mut Change, put: &[&Passkey], removed: &BTreeSet<CredentialId>) {
+        let Some(Member { known, .. }) = &self.member else {
+            return;
+        };
+        for id in removed {
+            let Some(rp) = self.index.rp(id) else { continue };
+            change.remove_known.push(known.credential(&rp, id));
+            let mut others = self.index.find_by_rp(&rp, CredProtect::Required);
+            if others.all(|other| removed.contains(other)) {
+                change.remove_known.push(known.site(&rp));
+            }
+        }
+        for passkey in put {
+            let rp = RpIdHash::of(&passkey.rp_id);
+            let hashes = [known.site(&rp), known.credential(&rp, &passkey.id)];
+            change.put_known.extend(hashes);
+        }
+    }
+
     fn seal_passkey(&self, rng: &mut dyn CryptoRng, passkey: &Passkey) -> Result<(RowId, Vec<u8>), Error> {
         let mut row = RowId([0; 16]);
         rng.fill_bytes(&mut row.0);
         let payload = payload::encode(passkey)?;
-        let sealed = seal::seal(&self.key, seal::fresh(rng), Place::Passkey(row), payload);
+        let sealed = self.keys.seal(seal::fresh(rng), Place::Passkey(row), payload);
         Ok((row, sealed.ok_or(Error::TooLarge)?))
     }
 
@@ -245,7 +287,7 @@ impl Vault {
     ) -> Result<LogHead, Error> {
         match record {
             None => Ok(self.log),
-            Some(record) => append(self.log, &self.key, change, record, rng),
+            Some(record) => append(self.log, &self.keys, change, record, rng),
         }
     }
 
@@ -271,7 +313,7 @@ impl Vault {
 
     /// The log, the newest entry first; where `before` is given, only the entries before that one.
     pub fn log(&self, before: Option<u64>) -> Result<Log<'_>, Error> {
-        Log::read(&self.database, &self.key, self.log, before)
+        Log::read(&self.database, &self.keys, self.log, before)
     }
 
     /// Adds passkeys that came from elsewhere, all in one transaction, and says how many. Nothing that is there is
@@ -301,11 +343,16 @@ impl Vault {
             return Ok(0);
         }
         let store_state = StoreState::random(rng);
-        let change = Change {
+        let mut change = Change {
             put_passkeys,
-            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.keys, store_state, rng))],
             ..Change::default()
         };
+        let put: Vec<_> = passkeys
+            .iter()
+            .filter(|passkey| added.row(&passkey.id).is_some())
+            .collect();
+        self.note_known(&mut change, &put, &BTreeSet::new());
         self.apply(rng, change, record.as_ref())?;
         self.store_state = store_state;
         for passkey in passkeys {
@@ -328,11 +375,12 @@ impl Vault {
             return Ok(false);
         };
         let store_state = StoreState::random(rng);
-        let change = Change {
+        let mut change = Change {
             remove_passkeys: vec![row],
-            put_meta: vec![(Meta::StoreState, seal_store_state(&self.key, store_state, rng))],
+            put_meta: vec![(Meta::StoreState, seal_store_state(&self.keys, store_state, rng))],
             ..Change::default()
         };
+        self.note_known(&mut change, &[], &BTreeSet::from([id.clone()]));
         self.apply(rng, change, record)?;
         self.store_state = store_state;
         self.index.remove(id);
@@ -354,19 +402,29 @@ impl Vault {
         self.len() == 0
     }
 
-    /// Makes a credential id that carries `secret` sealed, bound to the relying party and the profile.
+    /// Makes a credential id that carries `secret` sealed, bound to the relying party and the profile. That there is one
+    /// for this relying party is noted durably.
     ///
     /// # Panics
     ///
     /// When `secret` is longer than 64 bytes.
     pub fn wrap(
-        &self,
+        &mut self,
         rng: &mut dyn CryptoRng,
         rp: &RpIdHash,
         profile: Profile,
         secret: &[u8],
-    ) -> CredentialId {
-        wrap::wrap(self.keyring.current(), rng, rp, profile, secret)
+    ) -> Result<CredentialId, Error> {
+        if let Some(Member { known, .. }) = &self.member {
+            let hash = known.wrapped(rp);
+            if !self.database.knows(&hash)? {
+                self.database.apply(&Change {
+                    put_known: vec![hash],
+                    ..Change::default()
+                })?;
+            }
+        }
+        Ok(wrap::wrap(self.keyring.current(), rng, rp, profile, secret))
     }
 
     /// What [`Self::wrap`] put into `id` for this relying party; `None` for every id that this vault did not make.
@@ -382,7 +440,7 @@ impl Vault {
         record: Option<&Record>,
     ) -> Result<u32, Error> {
         let next = self.signature_count.saturating_add(1);
-        let sealed = seal_signature_count(&self.key, next);
+        let sealed = seal_signature_count(&self.keys, next);
         let change = Change {
             put_meta: vec![(Meta::Counter, sealed)],
             ..Change::default()
@@ -397,7 +455,7 @@ impl Vault {
         let Some(sealed) = self.database.meta(document.meta())? else {
             return Ok(None);
         };
-        Ok(Some(seal::open(&self.key, Place::Document(document), &sealed)?))
+        Ok(Some(self.keys.open(Place::Document(document), &sealed)?))
     }
 
     /// Writes a document durably, and `record` into the log. When this returns, a power cut loses nothing.
@@ -408,9 +466,27 @@ impl Vault {
         content: Zeroizing<Vec<u8>>,
         record: Option<&Record>,
     ) -> Result<(), Error> {
-        let sealed = seal_document(&self.key, document, content, rng)?;
+        let sealed = seal_document(&self.keys, document, content, rng)?;
         let change = Change {
             put_meta: vec![(document.meta(), sealed)],
+            ..Change::default()
+        };
+        self.apply(rng, change, record)
+    }
+
+    /// Writes the state of the authenticator durably, and in the same step the part of it that is no secret: that can
+    /// be read while the vault is locked. `record` goes into the log.
+    pub fn put_state(
+        &mut self,
+        rng: &mut dyn CryptoRng,
+        content: Zeroizing<Vec<u8>>,
+        public: Vec<u8>,
+        record: Option<&Record>,
+    ) -> Result<(), Error> {
+        let state = Document::AuthenticatorState;
+        let sealed = seal_document(&self.keys, state, content, rng)?;
+        let change = Change {
+            put_meta: vec![(state.meta(), sealed), (Meta::PublicState, public)],
             ..Change::default()
         };
         self.apply(rng, change, record)
@@ -419,40 +495,140 @@ impl Vault {
     /// Removes every credential and every document but the attestation authority, and makes every wrapped credential
     /// id unusable, in one transaction. The signature counter goes on. The log begins anew, with `record`.
     pub fn reset(&mut self, rng: &mut dyn CryptoRng, record: &Record) -> Result<(), Error> {
-        let (key, keyring) = new_keys(&self.root, rng);
+        let keys = self.keys.renamed(random_id(rng));
+        let keyring = Keyring::new(rng);
         let store_state = StoreState::random(rng);
-        let mut put_meta = describe(&key, &keyring, self.signature_count, store_state, rng);
+        let mut put_meta = describe(&keys, &keyring, self.signature_count, store_state, rng);
         let (kept, removed): (Vec<_>, Vec<_>) = Document::ALL
             .into_iter()
             .partition(|document| document.survives_reset());
         for document in kept {
             if let Some(content) = self.document(document)? {
-                put_meta.push((document.meta(), seal_document(&key, document, content, rng)?));
+                put_meta.push((document.meta(), seal_document(&keys, document, content, rng)?));
             }
         }
+        let remove_meta = removed.into_iter().map(Document::meta).chain([Meta::PublicState]);
         let mut change = Change {
             remove_all_passkeys: true,
-            remove_meta: removed.into_iter().map(Document::meta).collect(),
+            forget_all_known: true,
+            remove_meta: remove_meta.collect(),
             put_meta,
             remove_all_log: true,
             ..Change::default()
         };
-        let log = append(LogHead::begin(LogOrigin::Reset), &key, &mut change, record, rng)?;
+        let log = append(LogHead::begin(LogOrigin::Reset), &keys, &mut change, record, rng)?;
         self.database.apply(&change)?;
         self.log = log;
-        self.key = key;
+        self.keys = keys;
         self.keyring = keyring;
         self.index = Index::default();
         self.store_state = store_state;
         Ok(())
     }
+
+    /// Gives a vault that has none a Vault PIN: `created` is what [`create`](crate::create) made for `member`. Everything
+    /// is sealed anew, with a key that was never anywhere else, in one transaction. The log begins anew.
+    pub fn protect(
+        self,
+        created: &Created,
+        (device, known): (DeviceId, KnownKey),
+        history: History,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Locked, Error> {
+        let keys = self.keys.replaced(rng);
+        let log = LogHead::begin(match history {
+            History::New => LogOrigin::New,
+            History::Used => LogOrigin::Upgrade,
+        });
+        let mut change = Change {
+            put_meta: describe(&keys, &self.keyring, self.signature_count, self.store_state, rng),
+            remove_all_log: true,
+            ..Change::default()
+        };
+        change.put_meta.push((Meta::LogHead, log.seal(&keys, rng)));
+        for document in Document::ALL {
+            if let Some(content) = self.document(document)? {
+                let sealed = seal_document(&keys, document, content, rng)?;
+                change.put_meta.push((document.meta(), sealed));
+            }
+        }
+        self.database.passkeys(|row, sealed| {
+            let payload = self.keys.open(Place::Passkey(row), sealed)?;
+            let sealed = keys.seal(seal::fresh(rng), Place::Passkey(row), payload);
+            change.put_passkeys.push((row, sealed.ok_or(Error::TooLarge)?));
+            Ok(())
+        })?;
+        change.put_known = self.known_hashes(&known);
+        if history == History::Used {
+            change.put_known.push(known.any_wrapped());
+        }
+        change.put_meta.extend([
+            (Meta::Device, device.0.to_vec()),
+            (Meta::KnownKey, known.check().to_vec()),
+            (Meta::LocalKeys, keys.sealed(&created.key, rng)),
+        ]);
+        change.add_membership(&created.change);
+        self.database.apply(&change)?;
+        Locked::read(self.database, known, now)
+    }
+
+    /// All that is recognized while the vault is locked, but for credentials that it does not store.
+    fn known_hashes(&self, known: &KnownKey) -> Vec<KnownHash> {
+        let entries = self.index.entries();
+        let of =
+            |Entry { id, rp_id_hash, .. }: &Entry| [known.site(rp_id_hash), known.credential(rp_id_hash, id)];
+        entries.iter().flat_map(of).collect()
+    }
+
+    /// What becomes of a vault that was just opened as a member: where the root key of the vault was replaced, so are the
+    /// keys of the database, for what is sealed from then on; and what is recognized while it is locked is made anew
+    /// where it cannot be read.
+    pub(crate) fn joined(
+        mut self,
+        member: Member,
+        next: Option<&VaultKey>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, Error> {
+        let mut change = Change::default();
+        if let Some(root) = next {
+            self.keyring = self.keyring.with_next(rng);
+            if let Some(keys) = self.keys.with_next(rng) {
+                self.keys = keys;
+            }
+            change.put_meta.extend([
+                (Meta::Keyring, seal_keyring(&self.keys, &self.keyring, rng)),
+                (Meta::LocalKeys, self.keys.sealed(root, rng)),
+            ]);
+        }
+        let check = member.known.check();
+        if self.database.meta(Meta::KnownKey)?.as_deref() != Some(&check) {
+            change.forget_all_known = true;
+            change.put_known = self.known_hashes(&member.known);
+            change.put_known.push(member.known.any_wrapped());
+            change.put_meta.push((Meta::KnownKey, check.to_vec()));
+        }
+        if !change.put_meta.is_empty() {
+            self.database.apply(&change)?;
+        }
+        self.member = Some(member);
+        Ok(self)
+    }
+
+    /// Wipes the keys from memory. A vault whose key the caller keeps comes back open.
+    pub fn lock(mut self) -> Result<Locked, Box<Self>> {
+        match self.member.take() {
+            Some(member) => Ok(Locked::of(self.database, member)),
+            None => Err(Box::new(self)),
+        }
+    }
 }
 
-/// The keys of a vault that was never there before: with another vault id, nothing sealed or wrapped before opens.
-fn new_keys(root: &RootKey, rng: &mut dyn CryptoRng) -> (VaultKey, Keyring) {
+/// The name of a database that was never there before: nothing sealed or wrapped under another name opens.
+fn random_id(rng: &mut dyn CryptoRng) -> VaultId {
     let mut vault = VaultId([0; 32]);
     rng.fill_bytes(&mut vault.0);
-    (VaultKey::derive(root, vault), Keyring::new(rng))
+    vault
 }
 
 /// The next greater hash.
@@ -469,26 +645,25 @@ fn successor(rp: &RpIdHash) -> Option<RpIdHash> {
 
 /// All that a vault without passkeys has on disk.
 fn describe(
-    key: &VaultKey,
+    keys: &LocalKeys,
     keyring: &Keyring,
     count: u32,
     store_state: StoreState,
     rng: &mut dyn CryptoRng,
 ) -> Vec<(Meta, Vec<u8>)> {
-    let keyring = seal::seal(key, seal::fresh(rng), Place::Keyring, keyring.encode());
     vec![
         (Meta::Format, FORMAT.to_be_bytes().to_vec()),
-        (Meta::Vault, key.vault.0.to_vec()),
-        (Meta::Keyring, keyring.expect("the number of epochs is bounded")),
-        (Meta::Counter, seal_signature_count(key, count)),
-        (Meta::StoreState, seal_store_state(key, store_state, rng)),
+        (Meta::Vault, keys.vault().0.to_vec()),
+        (Meta::Keyring, seal_keyring(keys, keyring, rng)),
+        (Meta::Counter, seal_signature_count(keys, count)),
+        (Meta::StoreState, seal_store_state(keys, store_state, rng)),
     ]
 }
 
 /// Adds one entry to the log that `change` leaves: where the log stands then.
 fn append(
     log: LogHead,
-    key: &VaultKey,
+    keys: &LocalKeys,
     change: &mut Change,
     record: &Record,
     rng: &mut dyn CryptoRng,
@@ -498,28 +673,28 @@ fn append(
         number,
         sealed,
         dropped,
-    } = log.append(key, record, rng)?;
+    } = log.append(keys, record, rng)?;
     change.put_log = Some((number, sealed));
     change.remove_log = dropped;
-    change.put_meta.push((Meta::LogHead, head.seal(key, rng)));
+    change.put_meta.push((Meta::LogHead, head.seal(keys, rng)));
     Ok(head)
 }
 
 /// A database of format 1 has no store state, and one of format 1 or 2 no log; the rest of it is the same.
 fn bring_up_to_date(
     database: &Database,
-    key: &VaultKey,
+    keys: &LocalKeys,
     format: u64,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), Error> {
     let log = LogHead::begin(LogOrigin::Upgrade);
     let mut put_meta = vec![
         (Meta::Format, FORMAT.to_be_bytes().to_vec()),
-        (Meta::LogHead, log.seal(key, rng)),
+        (Meta::LogHead, log.seal(keys, rng)),
     ];
     if format == FORMAT_OLDEST {
-        let store_state = StoreState::random(rng);
-        put_meta.push((Meta::StoreState, seal_store_state(key, store_state, rng)));
+        let store_state = seal_store_state(keys, StoreState::random(rng), rng);
+        put_meta.push((Meta::StoreState, store_state));
     }
     database.apply(&Change {
         put_meta,
@@ -528,7 +703,7 @@ fn bring_up_to_date(
 }
 
 /// Before anything else is believed: a newer program may have changed all the rest.
-fn check_format(database: &Database) -> Result<u64, Error> {
+pub(crate) fn check_format(database: &Database) -> Result<u64, Error> {
     let format = require(database, Meta::Format)?;
     match format.as_slice().try_into().map(u64::from_be_bytes) {
         Ok(known @ FORMAT_OLDEST..=FORMAT) => Ok(known),
@@ -540,31 +715,45 @@ fn check_format(database: &Database) -> Result<u64, Error> {
     }
 }
 
-fn require(database: &Database, meta: Meta) -> Result<Vec<u8>, Error> {
+pub(crate) fn require(database: &Database, meta: Meta) -> Result<Vec<u8>, Error> {
     database.meta(meta)?.ok_or(Error::Tampered)
 }
 
-fn read_keyring(database: &Database, key: &VaultKey) -> Result<Keyring, Error> {
+pub(crate) fn read_vault_id(database: &Database) -> Result<VaultId, Error> {
+    let id = require(database, Meta::Vault)?;
+    Ok(VaultId(id.as_slice().try_into().map_err(|_| Error::Tampered)?))
+}
+
+fn seal_keyring(keys: &LocalKeys, keyring: &Keyring, rng: &mut dyn CryptoRng) -> Vec<u8> {
+    let sealed = keys.seal(seal::fresh(rng), Place::Keyring, keyring.encode());
+    sealed.expect("the number of epochs is bounded")
+}
+
+fn read_keyring(database: &Database, keys: &LocalKeys) -> Result<Keyring, Error> {
     let sealed = require(database, Meta::Keyring)?;
-    let payload = seal::open(key, Place::Keyring, &sealed).map_err(|unopened| match unopened {
-        Unopened::OtherKey => Error::WrongRootKey,
-        Unopened::Damaged => Error::Tampered,
-    })?;
+    let payload = keys
+        .open(Place::Keyring, &sealed)
+        .map_err(|unopened| match unopened {
+            Unopened::OtherKey => Error::WrongRootKey,
+            Unopened::Damaged => Error::Tampered,
+        })?;
     Keyring::decode(&payload).ok_or(Error::Tampered)
 }
 
 /// The count has its key from itself: without fresh randomness two sealed counts are equal or have two keys.
-fn seal_signature_count(key: &VaultKey, count: u32) -> Vec<u8> {
+fn seal_signature_count(keys: &LocalKeys, count: u32) -> Vec<u8> {
     let mut payload = Zeroizing::new(Vec::new());
     Writer(&mut payload)
         .map(1)
         .unsigned(COUNT)
         .unsigned(u64::from(count));
-    seal::seal(key, key.count_unique(count), Place::Counter, payload).expect("a count is short")
+    let unique = keys.current().count_unique(count);
+    keys.seal(unique, Place::Counter, payload)
+        .expect("a count is short")
 }
 
-fn read_signature_count(database: &Database, key: &VaultKey) -> Result<u32, Error> {
-    let payload = seal::open(key, Place::Counter, &require(database, Meta::Counter)?)?;
+fn read_signature_count(database: &Database, keys: &LocalKeys) -> Result<u32, Error> {
+    let payload = keys.open(Place::Counter, &require(database, Meta::Counter)?)?;
     let mut input = Reader(&payload);
     let mut count = || match (input.map()?, input.unsigned()?) {
         (1, COUNT) => input.unsigned().filter(|_| input.end().is_some()),
@@ -575,37 +764,39 @@ fn read_signature_count(database: &Database, key: &VaultKey) -> Result<u32, Erro
         .ok_or(Error::Tampered)
 }
 
-fn seal_store_state(key: &VaultKey, state: StoreState, rng: &mut dyn CryptoRng) -> Vec<u8> {
+fn seal_store_state(keys: &LocalKeys, state: StoreState, rng: &mut dyn CryptoRng) -> Vec<u8> {
     let payload = Zeroizing::new(state.0.to_vec());
-    seal::seal(key, seal::fresh(rng), Place::StoreState, payload).expect("16 bytes are short")
+    keys.seal(seal::fresh(rng), Place::StoreState, payload)
+        .expect("16 bytes are short")
 }
 
-fn read_store_state(database: &Database, key: &VaultKey) -> Result<StoreState, Error> {
-    let payload = seal::open(key, Place::StoreState, &require(database, Meta::StoreState)?)?;
+fn read_store_state(database: &Database, keys: &LocalKeys) -> Result<StoreState, Error> {
+    let payload = keys.open(Place::StoreState, &require(database, Meta::StoreState)?)?;
     let state = payload.as_slice().try_into().map_err(|_| Error::Tampered)?;
     Ok(StoreState(state))
 }
 
 fn seal_document(
-    key: &VaultKey,
+    keys: &LocalKeys,
     document: Document,
     content: Zeroizing<Vec<u8>>,
     rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, Error> {
-    seal::seal(key, seal::fresh(rng), Place::Document(document), content).ok_or(Error::TooLarge)
+    let sealed = keys.seal(seal::fresh(rng), Place::Document(document), content);
+    sealed.ok_or(Error::TooLarge)
 }
 
-fn read_index(database: &Database, key: &VaultKey) -> Result<Index, Error> {
+fn read_index(database: &Database, keys: &LocalKeys) -> Result<Index, Error> {
     let mut index = Index::default();
     database.passkeys(|row, sealed| {
-        let passkey = open_passkey(key, row, sealed)?;
+        let passkey = open_passkey(keys, row, sealed)?;
         index.insert(&passkey, row).ok_or(Error::Tampered)
     })?;
     Ok(index)
 }
 
-fn open_passkey(key: &VaultKey, row: RowId, sealed: &[u8]) -> Result<Passkey, Error> {
-    let payload = seal::open(key, Place::Passkey(row), sealed)?;
+fn open_passkey(keys: &LocalKeys, row: RowId, sealed: &[u8]) -> Result<Passkey, Error> {
+    let payload = keys.open(Place::Passkey(row), sealed)?;
     payload::decode(&payload).ok_or(Error::Tampered)
 }
 

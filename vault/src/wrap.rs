@@ -67,6 +67,12 @@ pub(crate) fn unwrap(
     Some((Profile::from_code(*profile)?, Zeroizing::new(secret.to_vec())))
 }
 
+/// Whether an id looks like one that [`wrap`] makes.
+pub(crate) fn may_be_wrapped(id: &CredentialId) -> bool {
+    let lengths = START_LEN + 1 + TAG_LEN..=START_LEN + 1 + SECRET_LEN_MAX + TAG_LEN;
+    lengths.contains(&id.as_bytes().len()) && id.as_bytes().first() == Some(&VERSION)
+}
+
 fn associated(start: &[u8], rp: &RpIdHash) -> Vec<u8> {
     [start, &rp.0].concat()
 }

@@ -288,7 +288,7 @@ impl Authenticator {
         } = accepted;
         self.token.spend(); // step 14
         let rp_id_hash = request.rp.id.hash();
-        let new = self.mint(&rp_id_hash, &request); // steps 16 and 18
+        let new = self.mint(&rp_id_hash, &request)?; // steps 16 and 18
         let credential = self.credential_of(now, &request, &new);
         let outputs = self.make_outputs(&request, salts.as_ref(), &evidence, &new); // step 15
         let signature_count = self.count_signature(now, new.profile, None)?;
@@ -338,14 +338,21 @@ impl Authenticator {
     }
 
     /// A new key and the id it will be known by; one that is not stored is sealed into its id.
-    fn mint(&mut self, rp_id_hash: &RpIdHash, request: &Checked) -> Minted {
+    fn mint(&mut self, rp_id_hash: &RpIdHash, request: &Checked) -> Result<Minted, StatusCode> {
         let profile = self.config.kind.profile();
         match request.residence {
-            Residence::Stored => store::mint_stored(&mut *self.rng, profile, request.algorithm),
+            Residence::Stored => Ok(store::mint_stored(&mut *self.rng, profile, request.algorithm)),
             Residence::Wrapped => {
                 let binding = Binding { rp_id_hash, profile };
                 let traits = request.traits();
-                store::mint_wrapped(&self.vault, &mut *self.rng, &binding, request.algorithm, traits)
+                let algorithm = request.algorithm;
+                Ok(store::mint_wrapped(
+                    &mut self.vault,
+                    &mut *self.rng,
+                    &binding,
+                    algorithm,
+                    traits,
+                )?)
             }
         }
     }

@@ -64,12 +64,12 @@ impl Authenticator {
             profile: Profile::U2f,
         };
         let new = store::mint_wrapped(
-            &self.vault,
+            &mut self.vault,
             &mut *self.rng,
             &binding,
             Algorithm::Es256,
             Traits::default(),
-        );
+        )?;
         let (handle, signing_key) = (new.id.as_bytes(), &new.signing_key);
         let p256 = signing_key.p256().expect("a key of ES256 is one of P-256");
         let point = p256.verifying_key().to_sec1_point(false);

@@ -76,7 +76,8 @@ fn a_vault_needs_no_kit() {
         time: 1,
     };
     let mut home = Home::default();
-    for step in steps(create(&mut here, &auth, &new_pin(PIN), None, rng).unwrap()) {
+    let created = create(&mut here, &auth, &new_pin(PIN), None, rng).unwrap();
+    for step in steps(created.change) {
         home.apply(step);
     }
     assert!(home.open(PIN).is_ok());

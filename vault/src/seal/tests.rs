@@ -4,7 +4,7 @@ use crate::testing::{TestRng, root_key};
 const ROW: RowId = RowId([0x0a; 16]);
 
 fn key() -> VaultKey {
-    VaultKey::derive(&root_key(0x22), VaultId([0x11; 32]))
+    VaultKey::of_epoch(&root_key(0x22), VaultId([0x11; 32]), 1)
 }
 
 fn sealed(place: Place) -> Vec<u8> {
@@ -81,7 +81,7 @@ fn every_other_length_is_noticed() {
 
 #[test]
 fn another_root_key_is_told_from_damage() {
-    let other = VaultKey::derive(&root_key(0x23), VaultId([0x11; 32]));
+    let other = VaultKey::of_epoch(&root_key(0x23), VaultId([0x11; 32]), 1);
     assert_eq!(
         open(&other, Place::Keyring, &sealed(Place::Keyring)),
         Err(Unopened::OtherKey)
@@ -90,7 +90,7 @@ fn another_root_key_is_told_from_damage() {
 
 #[test]
 fn another_vault_with_the_same_root_key_opens_nothing() {
-    let other = VaultKey::derive(&root_key(0x22), VaultId([0x12; 32]));
+    let other = VaultKey::of_epoch(&root_key(0x22), VaultId([0x12; 32]), 1);
     assert_eq!(
         open(&other, Place::Keyring, &sealed(Place::Keyring)),
         Err(Unopened::Damaged)
@@ -102,7 +102,7 @@ fn a_header_rewritten_for_another_vault_does_not_fit_the_key() {
     let mut object = sealed(Place::Keyring);
     let at = object.windows(32).position(|bytes| bytes == [0x11; 32]).unwrap();
     object[at..at + 32].fill(0x12);
-    let other = VaultKey::derive(&root_key(0x22), VaultId([0x12; 32]));
+    let other = VaultKey::of_epoch(&root_key(0x22), VaultId([0x12; 32]), 1);
     assert_eq!(open(&other, Place::Keyring, &object), Err(Unopened::OtherKey));
 }
 

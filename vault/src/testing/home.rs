@@ -66,7 +66,9 @@ impl Home {
             store: &mut keys,
             time: 1,
         };
-        create(&mut here, &auth, &new_pin(PIN), Some(&kit(1)), rng).unwrap()
+        create(&mut here, &auth, &new_pin(PIN), Some(&kit(1)), rng)
+            .unwrap()
+            .change
     }
 
     pub(crate) fn apply(&mut self, step: Step) {

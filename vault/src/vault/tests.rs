@@ -178,7 +178,9 @@ fn a_passkey_that_is_too_large_changes_nothing() {
 #[test]
 fn a_wrapped_credential_opens_after_reopening() {
     let disk = Disk::default();
-    let id = open(&disk).wrap(&mut TestRng(0), &rp(), Profile::DeviceBound, &[7; 32]);
+    let id = open(&disk)
+        .wrap(&mut TestRng(0), &rp(), Profile::DeviceBound, &[7; 32])
+        .unwrap();
     let (profile, secret) = open(&disk).unwrap(&rp(), &id).unwrap();
     assert_eq!(
         (profile, secret.as_slice()),
@@ -201,7 +203,9 @@ fn the_signature_counter_only_rises() {
 fn reset_leaves_nothing_but_the_counter() {
     let disk = disk_with(&["ann", "bob"]);
     let mut vault = open(&disk);
-    let wrapped = vault.wrap(&mut TestRng(0), &rp(), Profile::U2f, &[7; 32]);
+    let wrapped = vault
+        .wrap(&mut TestRng(0), &rp(), Profile::U2f, &[7; 32])
+        .unwrap();
     let stored = vault.find_by_rp(&rp(), CredProtect::Required).remove(0);
     assert_eq!(vault.next_signature_count(&mut TestRng(70), None).unwrap(), 1);
     vault.reset(&mut TestRng(3), &reset()).unwrap();

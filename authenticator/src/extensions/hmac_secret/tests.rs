@@ -226,8 +226,10 @@ fn a_credential_of_the_first_format_gives_no_secret() {
     let mut key = Key::new(KeyKind::Synced);
     let payload = [&[0x01, 0xFF, 0xFF, 0xFF, 0xF9][..], &[0x5A; 32]].concat();
     let rp = RpId(RP_ID.to_owned()).hash();
-    let vault = key.authenticator.vault();
-    let id = vault.wrap(&mut SeededRng::new(4), &rp, Profile::Synced, &payload);
+    let vault = key.authenticator.vault_mut();
+    let id = vault
+        .wrap(&mut SeededRng::new(4), &rp, Profile::Synced, &payload)
+        .unwrap();
     let agreement = key.agree(Protocol::Two);
     let input = agreement.hmac_secret(&SALT_1);
     let request = Members::get_assertion()
