@@ -92,13 +92,15 @@ impl Statement {
     }
 }
 
-impl Authenticator {
+impl<V> Authenticator<V> {
     /// Whether enterprise attestation is supported, and if so, whether it is switched on: the option `ep`.
     pub(crate) fn enterprise_attestation(&self) -> Option<bool> {
         let supported = self.config.enterprise.as_ref();
         supported.map(|_| self.state.enterprise_attestation)
     }
+}
 
+impl Authenticator {
     /// What a client gets that asks for enterprise attestation in this way, `CTAP 2.3 §6.1.2 step 9`, `§7.1.3`.
     pub(crate) fn choose_format(
         &self,

@@ -143,7 +143,7 @@ fn wanted(purpose: Purpose) -> Wanted {
     match purpose {
         Purpose::Register | Purpose::AlreadyRegistered => Wanted::Registration,
         Purpose::SignIn | Purpose::ChooseAccount => Wanted::SignIn,
-        Purpose::Verify => Wanted::Authorization,
+        Purpose::Verify | Purpose::Unlock => Wanted::Authorization,
         Purpose::Reset | Purpose::ConfirmReset => Wanted::Reset,
         Purpose::Identify => Wanted::Selection,
     }

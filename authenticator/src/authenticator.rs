@@ -3,7 +3,7 @@
 
 use rand_core::CryptoRng;
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Document, Error, Vault};
+use wardkey_vault::{Error, Vault};
 
 use crate::audit::Audit;
 use crate::command::Command;
@@ -19,11 +19,12 @@ use crate::state::State;
 use crate::status::StatusCode;
 
 /// How many credentials can be stored.
-const CREDENTIALS_MAX: usize = 200_000;
+pub(crate) const CREDENTIALS_MAX: usize = 200_000;
 
-/// A CTAP2 and U2F authenticator.
-pub struct Authenticator {
-    pub(crate) vault: Vault,
+/// A CTAP2 and U2F authenticator. `V` is what it keeps its credentials in: an open [`Vault`], with which it does everything,
+/// or one that is [`Locked`](wardkey_vault::Locked), with which it can only be what `locked.rs` says.
+pub struct Authenticator<V = Vault> {
+    pub(crate) vault: V,
     /// How many credentials can be stored.
     pub(crate) credentials_max: usize,
     pub(crate) config: Config,
@@ -50,18 +51,14 @@ impl Authenticator {
         mut rng: Box<dyn CryptoRng + Send>,
         powered_up: Instant,
     ) -> Result<Self, Error> {
-        let state = match vault.document(Document::AuthenticatorState)? {
-            None => State::new(&mut *rng),
-            Some(document) => State::decode(&document).ok_or(Error::Tampered)?,
-        };
         Ok(Self {
+            state: State::read(&vault, &mut *rng)?,
             vault,
             credentials_max: CREDENTIALS_MAX,
             config,
             rng,
             powered_up,
             session: Session::Idle,
-            state,
             key_agreement: KeyAgreement::default(),
             token: Token::default(),
             pin_mismatches: 0,
@@ -69,16 +66,6 @@ impl Authenticator {
             account_choice: false,
             audit: Audit::default(),
         })
-    }
-
-    /// Says what built-in user verification there is from now on.
-    pub fn set_verifier(&mut self, verifier: Option<Verifier>) {
-        self.verifier = verifier;
-    }
-
-    /// Says whether prompts can let the user choose an account.
-    pub fn set_account_choice(&mut self, account_choice: bool) {
-        self.account_choice = account_choice;
     }
 
     /// Takes a CTAPHID_CBOR request. The answer is a status byte and, when it is OK, CBOR.
@@ -126,9 +113,37 @@ impl Authenticator {
         })
     }
 
+    /// How many more credentials can be stored.
+    pub(crate) fn remaining_credentials(&self) -> usize {
+        self.credentials_max.saturating_sub(self.vault.len())
+    }
+
+    /// The credentials.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The credentials.
+    pub fn vault_mut(&mut self) -> &mut Vault {
+        &mut self.vault
+    }
+}
+
+/// What needs no credential.
+impl<V> Authenticator<V> {
+    /// Says what built-in user verification there is from now on.
+    pub fn set_verifier(&mut self, verifier: Option<Verifier>) {
+        self.verifier = verifier;
+    }
+
+    /// Says whether prompts can let the user choose an account.
+    pub fn set_account_choice(&mut self, account_choice: bool) {
+        self.account_choice = account_choice;
+    }
+
     /// After the gesture for a zero-length pinUvAuthParam: the client learns, in the form of an error, that the user
     /// touched this key and whether it has a PIN. `CTAP 2.3 §6.1.2 step 1`, `§6.2.2 step 1`.
-    fn answer_blink(&self, gesture: Gesture) -> StatusCode {
+    pub(crate) fn answer_blink(&self, gesture: Gesture) -> StatusCode {
         match gesture.evidence() {
             Err(refusal) => refusal.of_operation(),
             Ok(_) if self.state.pin.is_some() => StatusCode::PIN_INVALID,
@@ -149,11 +164,6 @@ impl Authenticator {
         }
     }
 
-    /// How many more credentials can be stored.
-    pub(crate) fn remaining_credentials(&self) -> usize {
-        self.credentials_max.saturating_sub(self.vault.len())
-    }
-
     /// Power was off and is back: what is not in the vault is forgotten, and reset is allowed for a while.
     pub fn power_cycle(&mut self, now: Instant) {
         self.powered_up = now;
@@ -167,19 +177,9 @@ impl Authenticator {
         self.token.stop();
         self.pin_mismatches = 0;
     }
-
-    /// The credentials.
-    pub fn vault(&self) -> &Vault {
-        &self.vault
-    }
-
-    /// The credentials.
-    pub fn vault_mut(&mut self) -> &mut Vault {
-        &mut self.vault
-    }
 }
 
-fn outcome(result: Result<Step, StatusCode>) -> Outcome {
+pub(crate) fn outcome(result: Result<Step, StatusCode>) -> Outcome {
     match result {
         Ok(Step::Answer(answer)) => Outcome::Done(answer.into_bytes()),
         Ok(Step::Ask(pending)) => Outcome::NeedsGesture(*pending),

@@ -15,17 +15,28 @@ use wardkey_transport::ctaphid::{Link, Port, Request, Status};
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip;
 
+use wardkey_vault::{Error, Locked, RightGuess};
+
 use crate::authenticator::Authenticator;
 use crate::gesture::{Gesture, Outcome, Pending, Prompt};
+use crate::locked::LockedOutcome;
 use crate::u2f::StatusWord;
 
 mod host;
+mod machine;
 
 use host::Host;
 pub use host::{HostError, HostKind};
+pub use machine::Machine;
 
 /// How long the user has to answer a prompt. CTAP 2.3 asks for at least 10 s and calls 30 s reasonable.
 pub const GESTURE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the user has to enter the Vault PIN, which is longer than most.
+pub const UNLOCK_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// authenticatorReset is allowed by the time at which it arrived, whatever the vault takes to be opened.
+const RESET: u8 = 0x07;
 
 /// A U2F client that has not repeated its request for this long has given up (U2F polls a few times per second).
 const U2F_POLL_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,7 +51,7 @@ pub struct PromptId(pub u64);
 /// What the shell has to do for the key.
 #[derive(Debug)]
 pub enum Event {
-    /// Show this prompt; answer with [`Device::handle_gesture`].
+    /// Show this prompt; answer with [`Device::handle_gesture`], and one for the Vault PIN with [`Device::unlock`].
     Ask {
         /// Names the prompt in the answer.
         id: PromptId,
@@ -66,6 +77,13 @@ enum Waiting {
         pending: Pending,
         deadline: Instant,
     },
+    /// A CTAP2 command waits for the vault; the host gets KEEPALIVE.
+    Vault {
+        id: PromptId,
+        message: Vec<u8>,
+        arrived: Instant,
+        deadline: Instant,
+    },
     /// A U2F request was answered with "not yet"; the host repeats it until the user has acted.
     Poll {
         id: PromptId,
@@ -78,6 +96,8 @@ enum Waiting {
 
 /// What the user said about a U2F request that the host repeats.
 enum PollAnswer {
+    /// The vault must be opened first.
+    NeedsVault,
     Open(Pending),
     Approved(Pending),
     Refused,
@@ -86,7 +106,8 @@ enum PollAnswer {
 /// The key: transport, authenticator and vault together.
 pub struct Device {
     link: Link,
-    authenticator: Authenticator,
+    machine: Machine,
+    last_use: Instant,
     hosts: BTreeMap<Port, Host>,
     next_port: u32,
     importer: Option<Port>,
@@ -97,11 +118,13 @@ pub struct Device {
 
 impl Device {
     /// A key that is powered up and attached to nothing.
-    pub fn new(mut link: Link, authenticator: Authenticator) -> Self {
-        link.set_u2f(authenticator.is_u2f_allowed());
+    pub fn new(mut link: Link, machine: impl Into<Machine>) -> Self {
+        let machine = machine.into();
+        link.set_u2f(machine.is_u2f_allowed());
         Self {
             link,
-            authenticator,
+            machine,
+            last_use: Instant::ZERO,
             hosts: BTreeMap::new(),
             next_port: 0,
             importer: None,
@@ -179,7 +202,7 @@ impl Device {
                 deadline,
             } if id == answered => {
                 if matches!(gesture, Gesture::Declined) {
-                    self.authenticator.note_refusal(now, pending.prompt());
+                    self.machine.note_refusal(now, pending.prompt());
                 }
                 let answer = match gesture {
                     Gesture::Approved | Gesture::ApprovedAccount(_) | Gesture::Verified => {
@@ -199,22 +222,98 @@ impl Device {
                     deadline,
                 };
             }
-            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+            // No gesture opens a vault.
+            Waiting::Vault { id, message, .. } if id == answered => {
+                self.link.respond(now, machine::refusal(&message, &gesture));
+            }
+            Waiting::Poll {
+                id,
+                apdu,
+                answer: PollAnswer::NeedsVault,
+                last_poll,
+                deadline,
+            } if id == answered => {
+                self.waiting = Waiting::Poll {
+                    id,
+                    apdu,
+                    answer: PollAnswer::Refused,
+                    last_poll,
+                    deadline,
+                };
+            }
+            unchanged @ (Waiting::Nothing
+            | Waiting::Command { .. }
+            | Waiting::Vault { .. }
+            | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
             }
         }
         self.pump(now);
     }
 
+    /// The Vault PIN was right: opens the vault and goes on with what waits for that. When it fails, nothing goes on.
+    pub fn unlock(&mut self, now: Instant, guess: &RightGuess) -> Result<(), Error> {
+        self.machine.unlock(guess)?;
+        self.last_use = now;
+        match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
+            Waiting::Vault {
+                id, message, arrived, ..
+            } => {
+                self.events.push_back(Event::Withdraw(id));
+                self.link.set_status(now, Status::Processing);
+                let begun = if message.first() == Some(&RESET) {
+                    arrived
+                } else {
+                    now
+                };
+                self.begin_command(now, begun, message);
+            }
+            // The host asks again.
+            waiting @ Waiting::Poll {
+                answer: PollAnswer::NeedsVault,
+                ..
+            } => self.withdraw(&waiting),
+            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+                self.waiting = unchanged;
+            }
+        }
+        self.link.set_u2f(self.machine.is_u2f_allowed());
+        self.pump(now);
+        Ok(())
+    }
+
+    /// Closes the vault, and with it what waits for the user. `false` where it is not open, or has no Vault PIN.
+    pub fn lock(&mut self, now: Instant) -> bool {
+        let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
+        self.withdraw(&waiting);
+        if let Waiting::Command { pending, .. } = waiting {
+            self.finish_command(now, pending, Gesture::Declined);
+        }
+        let is_locked = self.machine.lock();
+        self.link.set_u2f(self.machine.is_u2f_allowed());
+        self.pump(now);
+        is_locked
+    }
+
+    /// When the open vault was last used for a host.
+    pub fn last_use(&self) -> Instant {
+        self.last_use
+    }
+
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(now);
-        self.authenticator.handle_timeout(now);
+        self.machine.handle_timeout(now);
         if self.waiting.deadline().is_some_and(|deadline| deadline <= now) {
             match std::mem::replace(&mut self.waiting, Waiting::Nothing) {
                 Waiting::Command { id, pending, .. } => {
                     self.events.push_back(Event::Withdraw(id));
                     self.finish_command(now, pending, Gesture::TimedOut);
+                }
+                Waiting::Vault { id, message, .. } => {
+                    self.events.push_back(Event::Withdraw(id));
+                    self.link
+                        .respond(now, machine::refusal(&message, &Gesture::TimedOut));
                 }
                 poll @ (Waiting::Poll { .. } | Waiting::Nothing) => self.withdraw(&poll),
             }
@@ -227,7 +326,7 @@ impl Device {
         let deadlines = [
             self.link.poll_timeout(),
             self.waiting.deadline(),
-            self.authenticator.poll_timeout(),
+            self.machine.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -246,9 +345,21 @@ impl Device {
         self.power_up(now);
     }
 
-    /// The authenticator, for what the person does at the computer rather than through a host.
-    pub fn authenticator_mut(&mut self) -> &mut Authenticator {
-        &mut self.authenticator
+    /// The authenticator, for what the person does at the computer rather than through a host; `None` while its vault is
+    /// locked.
+    pub fn authenticator_mut(&mut self) -> Option<&mut Authenticator> {
+        match &mut self.machine {
+            Machine::Open(authenticator) => Some(authenticator),
+            Machine::Locked(_) | Machine::Broken => None,
+        }
+    }
+
+    /// The vault while it is locked.
+    pub fn locked_mut(&mut self) -> Option<&mut Locked> {
+        match &mut self.machine {
+            Machine::Locked(authenticator) => Some(authenticator.vault_mut()),
+            Machine::Open(_) | Machine::Broken => None,
+        }
     }
 
     /// Moves reports and requests between the layers until nothing moves any more.
@@ -330,7 +441,7 @@ impl Device {
         let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
         self.withdraw(&waiting);
         self.link.reset();
-        self.authenticator.power_cycle(now);
+        self.machine.power_cycle(now);
     }
 
     fn handle_request(&mut self, now: Instant, request: Request) {
@@ -349,24 +460,53 @@ impl Device {
     fn handle_command(&mut self, now: Instant, message: &[u8]) {
         let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
         self.withdraw(&waiting);
-        let outcome = self.authenticator.handle_cbor(now, message);
+        self.begin_command(now, now, message.to_vec());
+    }
+
+    /// Handles a command that is judged by the time at which it was `begun`.
+    fn begin_command(&mut self, now: Instant, begun: Instant, message: Vec<u8>) {
+        let outcome = match &mut self.machine {
+            Machine::Open(authenticator) => {
+                if !machine::is_get_info(&message) {
+                    self.last_use = now;
+                }
+                authenticator.handle_cbor(begun, &message)
+            }
+            Machine::Locked(authenticator) => match authenticator.handle_cbor(&message) {
+                LockedOutcome::Done(response) => Outcome::Done(response),
+                LockedOutcome::NeedsGesture(pending) => Outcome::NeedsGesture(pending),
+                LockedOutcome::NeedsVault(prompt) => {
+                    self.link.set_status(now, Status::UpNeeded);
+                    let deadline = now + UNLOCK_TIMEOUT;
+                    let id = self.ask(machine::for_vault_pin(prompt), deadline);
+                    self.waiting = Waiting::Vault {
+                        id,
+                        message,
+                        arrived: begun,
+                        deadline,
+                    };
+                    return;
+                }
+            },
+            Machine::Broken => Outcome::Done(machine::BROKEN.to_vec()),
+        };
         self.answer_or_ask(now, outcome);
     }
 
     fn finish_command(&mut self, now: Instant, pending: Pending, gesture: Gesture) {
         self.link.set_status(now, Status::Processing);
-        let outcome = self.authenticator.resume(now, pending, gesture);
+        let outcome = self.machine.resume(now, pending, gesture);
         self.answer_or_ask(now, outcome);
     }
 
     fn answer_or_ask(&mut self, now: Instant, outcome: Outcome) {
-        self.link.set_u2f(self.authenticator.is_u2f_allowed());
+        self.link.set_u2f(self.machine.is_u2f_allowed());
         match outcome {
             Outcome::Done(response) => self.link.respond(now, response),
             Outcome::NeedsGesture(pending) => {
                 self.link.set_status(now, Status::UpNeeded);
                 let deadline = now + GESTURE_TIMEOUT;
-                let id = self.ask(&pending, deadline);
+                let id = self.ask(pending.prompt().clone(), deadline);
                 self.waiting = Waiting::Command {
                     id,
                     pending,
@@ -383,8 +523,9 @@ impl Device {
                 self.events.push_back(Event::Withdraw(id));
                 // The answer is on its way already.
                 let (Outcome::Done(_) | Outcome::NeedsGesture(_)) =
-                    self.authenticator.resume(now, pending, Gesture::Cancelled);
+                    self.machine.resume(now, pending, Gesture::Cancelled);
             }
+            Waiting::Vault { id, .. } => self.events.push_back(Event::Withdraw(id)),
             unchanged @ (Waiting::Nothing | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
             }
@@ -399,7 +540,7 @@ impl Device {
                 apdu: polled,
                 answer: PollAnswer::Approved(pending),
                 ..
-            } if polled == apdu => match self.authenticator.resume(now, pending, Gesture::Approved) {
+            } if polled == apdu => match self.machine.resume(now, pending, Gesture::Approved) {
                 Outcome::Done(response) => response,
                 // U2F asks once.
                 Outcome::NeedsGesture(_) => NOT_YET.to_vec(),
@@ -420,7 +561,10 @@ impl Device {
                 };
                 NOT_YET.to_vec()
             }
-            unchanged @ (Waiting::Nothing | Waiting::Command { .. } | Waiting::Poll { .. }) => {
+            unchanged @ (Waiting::Nothing
+            | Waiting::Command { .. }
+            | Waiting::Vault { .. }
+            | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
                 self.begin_u2f(now, apdu)
             }
@@ -428,18 +572,40 @@ impl Device {
     }
 
     fn begin_u2f(&mut self, now: Instant, apdu: Vec<u8>) -> Vec<u8> {
-        let pending = match self.authenticator.handle_msg(now, &apdu) {
-            Outcome::Done(response) => return response,
-            Outcome::NeedsGesture(pending) => pending,
+        let (prompt, answer, time) = match &mut self.machine {
+            Machine::Open(authenticator) => match authenticator.handle_msg(now, &apdu) {
+                Outcome::Done(response) => return response,
+                Outcome::NeedsGesture(pending) => {
+                    self.last_use = now;
+                    (
+                        pending.prompt().clone(),
+                        PollAnswer::Open(pending),
+                        GESTURE_TIMEOUT,
+                    )
+                }
+            },
+            Machine::Locked(authenticator) => match authenticator.handle_msg(&apdu) {
+                LockedOutcome::Done(response) => return response,
+                LockedOutcome::NeedsGesture(pending) => (
+                    pending.prompt().clone(),
+                    PollAnswer::Open(pending),
+                    GESTURE_TIMEOUT,
+                ),
+                LockedOutcome::NeedsVault(prompt) => {
+                    let prompt = machine::for_vault_pin(prompt);
+                    (prompt, PollAnswer::NeedsVault, UNLOCK_TIMEOUT)
+                }
+            },
+            Machine::Broken => return StatusWord::NO_PRECISE_DIAGNOSIS.bytes().to_vec(),
         };
         // One question at a time: while another U2F client polls for its own, this one hears "not yet".
         if matches!(self.waiting, Waiting::Nothing) {
-            let deadline = now + GESTURE_TIMEOUT;
-            let id = self.ask(&pending, deadline);
+            let deadline = now + time;
+            let id = self.ask(prompt, deadline);
             self.waiting = Waiting::Poll {
                 id,
                 apdu,
-                answer: PollAnswer::Open(pending),
+                answer,
                 last_poll: now,
                 deadline,
             };
@@ -447,14 +613,10 @@ impl Device {
         NOT_YET.to_vec()
     }
 
-    fn ask(&mut self, pending: &Pending, deadline: Instant) -> PromptId {
+    fn ask(&mut self, prompt: Prompt, deadline: Instant) -> PromptId {
         let id = PromptId(self.next_prompt);
         self.next_prompt = self.next_prompt.wrapping_add(1);
-        self.events.push_back(Event::Ask {
-            id,
-            prompt: pending.prompt().clone(),
-            deadline,
-        });
+        self.events.push_back(Event::Ask { id, prompt, deadline });
         id
     }
 
@@ -462,9 +624,10 @@ impl Device {
     fn withdraw(&mut self, waiting: &Waiting) {
         match waiting {
             Waiting::Command { id, .. }
+            | Waiting::Vault { id, .. }
             | Waiting::Poll {
                 id,
-                answer: PollAnswer::Open(_),
+                answer: PollAnswer::Open(_) | PollAnswer::NeedsVault,
                 ..
             } => {
                 self.events.push_back(Event::Withdraw(*id));
@@ -482,7 +645,7 @@ impl Waiting {
     fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Nothing => None,
-            Self::Command { deadline, .. } => Some(*deadline),
+            Self::Command { deadline, .. } | Self::Vault { deadline, .. } => Some(*deadline),
             Self::Poll {
                 last_poll, deadline, ..
             } => Some(*deadline.min(&(*last_poll + U2F_POLL_TIMEOUT))),

@@ -90,6 +90,8 @@ pub struct Account {
 pub enum Demand {
     /// That somebody is there.
     Presence,
+    /// The Vault PIN, so that the vault can be opened first. The answer does not go to the authenticator.
+    VaultPin,
     /// That it is the owner of the key.
     Verification {
         /// How they prove it.
@@ -144,6 +146,8 @@ pub enum Purpose {
     Reset,
     /// Everything on the key is erased; the user has agreed once.
     ConfirmReset,
+    /// A program wants something of the key that it does not give while its vault is locked.
+    Unlock,
 }
 
 /// How a question ended.

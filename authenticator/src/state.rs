@@ -3,7 +3,7 @@
 
 use rand_core::CryptoRng;
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Document, Event, Record, Secret};
+use wardkey_vault::{Document, Error, Event, Locked, Record, Secret, Vault};
 use zeroize::Zeroizing;
 
 use crate::authenticator::Authenticator;
@@ -32,6 +32,8 @@ const LONG_TOUCH: u64 = 12;
 const PERSISTENT_TOKEN: u64 = 13;
 const DEVICE_IDENTIFIER: u64 = 14;
 const PIN_IS_COMPLEX: u64 = 15;
+/// Only in the public part.
+const HAS_PIN: u64 = 16;
 
 /// A PIN that is set.
 pub(crate) struct Pin {
@@ -68,6 +70,10 @@ impl State {
     pub(crate) fn new(rng: &mut dyn CryptoRng) -> Self {
         let mut device_identifier = [0; 16];
         rng.fill_bytes(&mut device_identifier);
+        Self::with_device_identifier(device_identifier)
+    }
+
+    fn with_device_identifier(device_identifier: [u8; 16]) -> Self {
         Self {
             pin: None,
             pin_retries: RETRIES_MAX,
@@ -139,6 +145,69 @@ impl State {
         Zeroizing::new(cbor::encode(&Value::Map(members)))
     }
 
+    /// The state that is kept in an open vault, or a new one.
+    pub(crate) fn read(vault: &Vault, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
+        match vault.document(Document::AuthenticatorState)? {
+            None => Ok(Self::new(rng)),
+            Some(document) => Self::decode(&document).ok_or(Error::Tampered),
+        }
+    }
+
+    /// As much of the state as there is without the Vault PIN: no PIN compares equal to the one in it, nobody holds its
+    /// tokens. Nothing of it is authentic; the true state takes its place when the vault is opened.
+    pub(crate) fn known_while_locked(vault: &Locked) -> Self {
+        let kept = vault.public_state().and_then(Self::decode_public);
+        kept.unwrap_or_else(|| Self::with_device_identifier([0; 16]))
+    }
+
+    /// What getInfo and the numbers of retries need, which hosts can ask for anyway.
+    fn encode_public(&self) -> Vec<u8> {
+        let flags = [
+            (FORCE_PIN_CHANGE, self.force_pin_change),
+            (COMPLEXITY, self.pin_complexity_policy),
+            (ALWAYS_UV, self.always_uv),
+            (ENTERPRISE_ATTESTATION, self.enterprise_attestation),
+            (LONG_TOUCH, self.long_touch_for_reset),
+            (HAS_PIN, self.pin.is_some()),
+        ];
+        let numbers = [
+            (PIN_RETRIES, u32::from(self.pin_retries)),
+            (UV_RETRIES, u32::from(self.uv_retries)),
+            (UV_COUNT, self.uv_count),
+            (MIN_LENGTH, u32::from(self.min_pin_length)),
+        ];
+        let flags = flags.map(|(key, flag)| (key, Value::Bool(flag)));
+        let numbers = numbers.map(|(key, number)| (key, Value::Unsigned(u64::from(number))));
+        cbor::encode(&Value::Map(Map::new(flags.into_iter().chain(numbers))))
+    }
+
+    fn decode_public(document: &[u8]) -> Option<Self> {
+        let Ok(Value::Map(members)) = cbor::decode(document) else {
+            return None;
+        };
+        let unsigned = |key: u64| u32::try_from(parameters::unsigned(members.get(key)?).ok()?).ok();
+        let byte = |key: u64| u8::try_from(unsigned(key)?).ok();
+        let flag = |key: u64| boolean(members.get(key)?).ok();
+        let pin = flag(HAS_PIN)?.then(|| Pin {
+            hash: Secret::from_slice(&[0; entry::HASH_LEN]).expect("of that length"),
+            code_points: u8::MAX,
+            is_complex: true,
+        });
+        Some(Self {
+            pin,
+            pin_retries: byte(PIN_RETRIES)?,
+            uv_retries: byte(UV_RETRIES)?,
+            uv_count: unsigned(UV_COUNT)?,
+            min_pin_length: byte(MIN_LENGTH)?,
+            force_pin_change: flag(FORCE_PIN_CHANGE)?,
+            pin_complexity_policy: flag(COMPLEXITY)?,
+            always_uv: flag(ALWAYS_UV)?,
+            enterprise_attestation: flag(ENTERPRISE_ATTESTATION)?,
+            long_touch_for_reset: flag(LONG_TOUCH)?,
+            ..Self::with_device_identifier([0; 16])
+        })
+    }
+
     /// What [`Self::encode`] wrote; `None` for everything else.
     pub(crate) fn decode(document: &[u8]) -> Option<Self> {
         let Ok(Value::Map(members)) = cbor::decode(document) else {
@@ -207,10 +276,8 @@ impl Authenticator {
     ) -> Result<(), StatusCode> {
         let before = self.state.encode();
         change(&mut self.state);
-        let document = self.state.encode();
-        let kept = self
-            .vault
-            .put_document(&mut *self.rng, Document::AuthenticatorState, document, entry);
+        let (document, public) = (self.state.encode(), self.state.encode_public());
+        let kept = self.vault.put_state(&mut *self.rng, document, public, entry);
         if kept.is_err() {
             self.state = State::decode(&before).expect("it was encoded just now");
         }
@@ -265,6 +332,41 @@ mod tests {
         assert!(read.enterprise_attestation && read.long_touch_for_reset);
         assert_eq!(read.persistent_token.unwrap().expose_secret(), &[7; 32]);
         assert_eq!(read.device_identifier, [9; 16]);
+    }
+
+    #[test]
+    fn the_public_part_has_what_hosts_may_ask_for_and_nothing_that_is_secret() {
+        let state = State {
+            pin: Some(Pin {
+                hash: entry::hash(b"1234"),
+                code_points: 4,
+                is_complex: false,
+            }),
+            pin_retries: 3,
+            uv_retries: 2,
+            uv_count: 70_000,
+            min_pin_length: 9,
+            min_pin_length_rp_ids: vec!["a.example".to_owned()],
+            force_pin_change: true,
+            pin_complexity_policy: true,
+            always_uv: true,
+            enterprise_attestation: true,
+            long_touch_for_reset: true,
+            persistent_token: Secret::from_slice(&[7; 32]),
+            device_identifier: [9; 16],
+        };
+        let public = state.encode_public();
+        let has = |bytes: &[u8]| public.windows(bytes.len()).any(|window| window == bytes);
+        assert!(!has(&[7; 8]) && !has(&[9; 8]) && !has(b"example"));
+        assert!(!has(&entry::hash(b"1234").expose_secret()[..8]));
+        let read = State::decode_public(&public).unwrap();
+        assert!(read.pin.is_some_and(|pin| pin.hash.expose_secret() == &[0; 16]));
+        assert_eq!((read.pin_retries, read.uv_retries, read.uv_count), (3, 2, 70_000));
+        assert!(read.force_pin_change && read.pin_complexity_policy && read.always_uv);
+        assert!(read.enterprise_attestation && read.long_touch_for_reset);
+        assert_eq!(read.min_pin_length, 9);
+        assert!(read.persistent_token.is_none() && read.min_pin_length_rp_ids.is_empty());
+        assert!(State::decode_public(&public[1..]).is_none() && State::decode_public(&[]).is_none());
     }
 
     #[test]

@@ -56,8 +56,41 @@ impl Request {
         })
     }
 
+    /// Which subcommand it is.
+    pub(crate) fn subcommand(&self) -> u64 {
+        self.subcommand
+    }
+
     fn protocol(&self) -> Result<Protocol, StatusCode> {
         Protocol::from_number(required(self.protocol)?).ok_or(StatusCode::INVALID_PARAMETER)
+    }
+}
+
+/// What needs neither the PIN nor a credential.
+impl<V> Authenticator<V> {
+    /// getPINRetries, `CTAP 2.3 §6.5.5.2`.
+    pub(crate) fn pin_retries(&self) -> Response {
+        Response::with(Map::new([
+            (0x03_u64, Value::Unsigned(u64::from(self.state.pin_retries))),
+            (0x04, Value::Bool(self.needs_power_cycle())), // powerCycleState
+        ]))
+    }
+
+    /// getUVRetries, `CTAP 2.3 §6.5.5.3`.
+    pub(crate) fn uv_retries(&self) -> Result<Response, StatusCode> {
+        match self.built_in() {
+            BuiltIn::Absent => Err(StatusCode::INVALID_SUBCOMMAND),
+            BuiltIn::NotSetUp | BuiltIn::Ready(_) => Ok(Response::with(Map::new([(
+                0x05_u64,
+                Value::Unsigned(u64::from(self.state.uv_retries)),
+            )]))),
+        }
+    }
+
+    /// getKeyAgreement, `CTAP 2.3 §6.5.5.4`.
+    pub(crate) fn own_key(&mut self, request: &Request) -> Result<Response, StatusCode> {
+        let key = self.key_agreement.public_key(&mut *self.rng, request.protocol()?);
+        Ok(Response::with(Map::new([(0x01_u64, Value::Map(key.members()))])))
     }
 }
 
@@ -75,31 +108,6 @@ impl Authenticator {
             _ => return Err(StatusCode::INVALID_SUBCOMMAND),
         };
         Ok(Step::Answer(response))
-    }
-
-    /// getPINRetries, `CTAP 2.3 §6.5.5.2`.
-    fn pin_retries(&self) -> Response {
-        Response::with(Map::new([
-            (0x03_u64, Value::Unsigned(u64::from(self.state.pin_retries))),
-            (0x04, Value::Bool(self.needs_power_cycle())), // powerCycleState
-        ]))
-    }
-
-    /// getUVRetries, `CTAP 2.3 §6.5.5.3`.
-    fn uv_retries(&self) -> Result<Response, StatusCode> {
-        match self.built_in() {
-            BuiltIn::Absent => Err(StatusCode::INVALID_SUBCOMMAND),
-            BuiltIn::NotSetUp | BuiltIn::Ready(_) => Ok(Response::with(Map::new([(
-                0x05_u64,
-                Value::Unsigned(u64::from(self.state.uv_retries)),
-            )]))),
-        }
-    }
-
-    /// getKeyAgreement, `CTAP 2.3 §6.5.5.4`.
-    fn own_key(&mut self, request: &Request) -> Result<Response, StatusCode> {
-        let key = self.key_agreement.public_key(&mut *self.rng, request.protocol()?);
-        Ok(Response::with(Map::new([(0x01_u64, Value::Map(key.members()))])))
     }
 
     /// setPIN, `CTAP 2.3 §6.5.5.5`.

@@ -77,7 +77,7 @@ impl MinPinLength {
     }
 }
 
-impl Authenticator {
+impl<V> Authenticator<V> {
     /// The subcommands of this key, shown as `authenticatorConfigCommands`.
     pub(crate) fn config_subcommands(&self) -> Vec<u64> {
         let enterprise = self
@@ -86,7 +86,9 @@ impl Authenticator {
         let always = [TOGGLE_ALWAYS_UV, SET_MIN_PIN_LENGTH, ENABLE_LONG_TOUCH_FOR_RESET];
         enterprise.into_iter().chain(always).collect()
     }
+}
 
+impl Authenticator {
     pub(crate) fn configure(&mut self, now: Instant, request: Request) -> Result<Response, StatusCode> {
         let Request {
             subcommand,

@@ -76,6 +76,22 @@ impl Request {
     }
 }
 
+/// What can be told of a request without the vault.
+impl Request {
+    pub(crate) fn rp_id(&self) -> &RpId {
+        &self.rp_id
+    }
+
+    /// Empty where the relying party names no credential.
+    pub(crate) fn allowed(&self) -> &Descriptors {
+        &self.allow_list
+    }
+
+    pub(crate) fn pin_uv_auth(&self) -> &PinUvAuth {
+        &self.pin_uv_auth
+    }
+}
+
 impl Authenticator {
     /// The first look, `CTAP 2.3 §6.2.2`.
     pub(crate) fn get_assertion(&mut self, now: Instant, request: Request) -> Result<Step, StatusCode> {

@@ -3,7 +3,7 @@
 use aes::Aes128;
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeEncrypt, KeyIvInit};
-use wardkey_vault::{CredentialId, Secret};
+use wardkey_vault::{CredentialId, Locked, Secret, StoreState};
 
 use crate::attestation;
 use crate::authenticator::Authenticator;
@@ -28,6 +28,12 @@ const PLATFORM_UV_ATTEMPTS: u64 = 1;
 const USER_VERIFY_FINGERPRINT_INTERNAL: u64 = 0x0000_0002;
 const USER_VERIFY_PASSCODE_INTERNAL: u64 = 0x0000_0004;
 
+/// What getInfo says of the credentials.
+struct Contents {
+    count: usize,
+    store_state: StoreState,
+}
+
 impl Authenticator {
     pub(crate) fn get_info(&mut self) -> Response {
         self.describe(Response::with)
@@ -35,8 +41,26 @@ impl Authenticator {
 
     /// Hands all that getInfo says to `tell`.
     pub(crate) fn describe<T>(&mut self, tell: impl FnOnce(Map<'_>) -> T) -> T {
+        let contents = Contents {
+            count: self.vault.len(),
+            store_state: self.vault.store_state(),
+        };
+        self.describe_with(Some(&contents), tell)
+    }
+}
+
+impl Authenticator<Locked> {
+    /// A locked vault tells nothing of what is in it.
+    pub(crate) fn get_info(&mut self) -> Response {
+        self.describe_with(None, Response::with)
+    }
+}
+
+impl<V> Authenticator<V> {
+    fn describe_with<T>(&mut self, contents: Option<&Contents>, tell: impl FnOnce(Map<'_>) -> T) -> T {
         let aaguid = self.config.kind.aaguid();
-        let (identifier, store_state) = (self.encrypted_identifier(), self.encrypted_store_state());
+        let identifier = self.encrypted_identifier();
+        let store_state = contents.and_then(|contents| self.encrypted_store_state(contents.store_state));
         let mut info = Map::new([
             (0x01_u64, texts(&self.versions())),
             (0x02, texts(&extensions::identifiers(&self.config))),
@@ -53,7 +77,6 @@ impl Authenticator {
             (0x0E, Value::Unsigned(u64::from(self.config.firmware_version))),
             (0x0F, Value::count(cred_blob::LEN_MAX)),
             (0x10, Value::count(min_pin_length::RP_IDS_MAX)),
-            (0x14, Value::count(self.remaining_credentials())),
             (0x16, texts(&attestation::FORMATS)), // attestationFormats
             (0x18, Value::Bool(self.state.long_touch_for_reset)),
             (0x1A, texts(&["usb"])), // transportsForReset
@@ -63,6 +86,10 @@ impl Authenticator {
         ]);
         if self.config.large_blobs == LargeBlobs::Array {
             info.insert(0x0B_u64, Value::count(large_blobs::LEN_MAX)); // maxSerializedLargeBlobArray
+        }
+        if let Some(Contents { count, .. }) = contents {
+            let remaining = self.credentials_max.saturating_sub(*count);
+            info.insert(0x14_u64, Value::count(remaining)); // remainingDiscoverableCredentials
         }
         self.insert_built_in(&mut info);
         if let Some(identifier) = &identifier {
@@ -151,8 +178,8 @@ impl Authenticator {
     }
 
     /// encCredStoreState, `CTAP 2.3 §6.4`.
-    fn encrypted_store_state(&mut self) -> Option<Vec<u8>> {
-        self.encrypt_for_token_holders(self.vault.store_state().0, b"encCredStoreState")
+    fn encrypted_store_state(&mut self, state: StoreState) -> Option<Vec<u8>> {
+        self.encrypt_for_token_holders(state.0, b"encCredStoreState")
     }
 
     fn encrypt_for_token_holders(&mut self, text: [u8; 16], info: &[u8]) -> Option<Vec<u8>> {

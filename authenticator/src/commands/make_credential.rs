@@ -112,6 +112,21 @@ fn read_algorithms(value: &Value<'_>) -> Result<Vec<Algorithm>, StatusCode> {
     Ok(algorithms)
 }
 
+/// What can be told of a request without the vault.
+impl Request {
+    pub(crate) fn rp(&self) -> &RelyingParty {
+        &self.rp
+    }
+
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+
+    pub(crate) fn pin_uv_auth(&self) -> &PinUvAuth {
+        &self.pin_uv_auth
+    }
+}
+
 impl Authenticator {
     /// The first look, `CTAP 2.3 §6.1.2`.
     pub(crate) fn make_credential(&mut self, now: Instant, request: Request) -> Result<Step, StatusCode> {

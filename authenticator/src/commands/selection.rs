@@ -6,7 +6,7 @@ use crate::gesture::{Gesture, Next, Prompt, Purpose, Refusal};
 use crate::response::Response;
 use crate::status::StatusCode;
 
-impl Authenticator {
+impl<V> Authenticator<V> {
     pub(crate) fn selection() -> Step {
         Step::ask(Prompt::bare(Purpose::Identify), Next::Selection)
     }

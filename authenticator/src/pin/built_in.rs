@@ -62,7 +62,7 @@ enum Failure {
     Refused(Refusal),
 }
 
-impl Authenticator {
+impl<V> Authenticator<V> {
     /// What built-in user verification there is.
     pub(crate) fn built_in(&self) -> BuiltIn {
         match self.verifier {
@@ -81,7 +81,9 @@ impl Authenticator {
             }
         }
     }
+}
 
+impl Authenticator {
     /// Asks for built-in user verification.
     pub(crate) fn verify(
         &mut self,

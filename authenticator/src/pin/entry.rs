@@ -29,7 +29,7 @@ pub(crate) fn hash(pin: &[u8]) -> Secret<HASH_LEN> {
     Secret::from_slice(&digest[..HASH_LEN]).expect("16 bytes")
 }
 
-impl Authenticator {
+impl<V> Authenticator<V> {
     /// Whether another attempt is allowed at all.
     pub(crate) fn allow_pin_attempt(&self) -> Result<(), StatusCode> {
         if self.state.pin.is_none() {
@@ -47,7 +47,9 @@ impl Authenticator {
     pub(crate) fn needs_power_cycle(&self) -> bool {
         self.allow_pin_attempt() == Err(StatusCode::PIN_AUTH_BLOCKED)
     }
+}
 
+impl Authenticator {
     /// How many wrong PINs in a row are allowed now.
     pub(crate) fn pin_attempts_left(&self) -> u8 {
         match self.allow_pin_attempt() {

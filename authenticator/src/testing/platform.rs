@@ -520,6 +520,7 @@ pub(crate) fn agree_to(prompt: &Prompt) -> Gesture {
     match prompt.demand {
         Demand::Presence => Gesture::Approved,
         Demand::Verification { .. } => Gesture::Verified,
+        Demand::VaultPin => panic!("the vault is open"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! U2F_AUTHENTICATE, `U2F Raw Message Formats §5`: check a key handle, or sign with it.
 
 use wardkey_transport::time::Instant;
-use wardkey_vault::{CredProtect, CredentialId, Event, Profile, RpIdHash, Site};
+use wardkey_vault::{CredProtect, CredentialId, Event, Locked, Profile, RpIdHash, Site};
 
 use super::{StatusWord, Step, answer};
 use crate::authenticator::Authenticator;
@@ -50,6 +50,16 @@ impl Request {
             application: RpIdHash(*application),
             key_handle,
         })
+    }
+}
+
+impl Request {
+    /// Whether the key handle may be one of ours for this application.
+    pub(super) fn may_be_in(&self, vault: &Locked) -> Result<bool, StatusWord> {
+        match &self.key_handle {
+            None => Ok(false),
+            Some(id) => Ok(vault.may_have(&self.application, id)?),
+        }
     }
 }
 

@@ -10,9 +10,11 @@ pub(crate) mod register;
 
 use apdu::Apdu;
 use wardkey_transport::time::Instant;
+use wardkey_vault::Locked;
 
 use crate::authenticator::Authenticator;
-use crate::gesture::{Next, Outcome, Pending, Prompt};
+use crate::gesture::{Next, Outcome, Pending, Prompt, Purpose};
+use crate::locked::LockedOutcome;
 
 /// The last two bytes of a U2F answer, `ISO/IEC 7816-4 §5.6`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,11 +69,6 @@ impl Authenticator {
         }
     }
 
-    /// Under `alwaysUv` no signature is made without user verification, `CTAP 2.3 §7.2.4`.
-    pub(crate) fn is_u2f_allowed(&self) -> bool {
-        !self.state.always_uv
-    }
-
     fn instruction(&mut self, now: Instant, apdu: &Apdu<'_>) -> Result<Step, StatusWord> {
         match apdu.instruction {
             0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::COMMAND_NOT_ALLOWED),
@@ -83,6 +80,53 @@ impl Authenticator {
             0x03 => version(apdu.data).map(Step::Answer),
             _ => Err(StatusWord::INS_NOT_SUPPORTED),
         }
+    }
+}
+
+impl Authenticator<Locked> {
+    /// Takes a CTAPHID_MSG request. A key handle that is surely not ours is refused at once, as ever.
+    pub fn handle_msg(&mut self, apdu: &[u8]) -> LockedOutcome {
+        match Apdu::decode(apdu).and_then(|apdu| self.look_at(&apdu)) {
+            Ok(LockedStep::Answer(data)) => LockedOutcome::Done(answer(Ok(data))),
+            Ok(LockedStep::NeedsVault(purpose)) => LockedOutcome::NeedsVault(Prompt::bare(purpose)),
+            Err(status) => LockedOutcome::Done(answer(Err(status))),
+        }
+    }
+
+    fn look_at(&self, apdu: &Apdu<'_>) -> Result<LockedStep, StatusWord> {
+        match apdu.instruction {
+            0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::COMMAND_NOT_ALLOWED),
+            0x01 => {
+                register::Request::read(apdu.data)?;
+                Ok(LockedStep::NeedsVault(Purpose::Register))
+            }
+            0x02 => {
+                let control = authenticate::Control::read(apdu.parameter_1)?;
+                let request = authenticate::Request::read(apdu.data)?;
+                if !request.may_be_in(&self.vault)? {
+                    Err(StatusWord::WRONG_DATA)
+                } else if control == authenticate::Control::CheckOnly {
+                    Err(StatusWord::CONDITIONS_NOT_SATISFIED)
+                } else {
+                    Ok(LockedStep::NeedsVault(Purpose::SignIn))
+                }
+            }
+            0x03 => version(apdu.data).map(LockedStep::Answer),
+            _ => Err(StatusWord::INS_NOT_SUPPORTED),
+        }
+    }
+}
+
+/// What an instruction did while the vault is locked.
+enum LockedStep {
+    Answer(Vec<u8>),
+    NeedsVault(Purpose),
+}
+
+impl<V> Authenticator<V> {
+    /// Under `alwaysUv` no signature is made without user verification, `CTAP 2.3 §7.2.4`.
+    pub(crate) fn is_u2f_allowed(&self) -> bool {
+        !self.state.always_uv
     }
 }
 

@@ -67,7 +67,7 @@ fn send(
 fn attempts_left(prompts: &[Prompt]) -> Vec<u8> {
     let left = |prompt: &Prompt| match prompt.demand {
         Demand::Verification { attempts_left, .. } => attempts_left,
-        Demand::Presence => panic!("{prompt:?}"),
+        Demand::Presence | Demand::VaultPin => panic!("{prompt:?}"),
     };
     prompts.iter().map(left).collect()
 }

@@ -96,7 +96,8 @@ impl InProcess {
     }
 
     fn authenticator(&mut self) -> Result<&mut Authenticator, Broken> {
-        self.device().map(Device::authenticator_mut)
+        let is_locked = || Broken::Gone("its vault is locked".to_owned());
+        self.device()?.authenticator_mut().ok_or_else(is_locked)
     }
 
     /// Takes what the key has to say, and lets the user answer, until nothing moves.

@@ -34,6 +34,7 @@ fn kind(prompt: &Prompt) -> Kind {
     match prompt.demand {
         Demand::Presence => Kind::Touch,
         Demand::Verification { .. } => Kind::Verification,
+        Demand::VaultPin => panic!("{prompt:?}"),
     }
 }
 

@@ -1,0 +1,323 @@
+//! The authenticator while its vault is locked. What needs no secret works; what is surely not on this key is answered
+//! at once; everything else waits until the Vault PIN was entered, and is then begun again with the open vault.
+//!
+//! | request                                    | answer while locked                                             |
+//! | ------------------------------------------ | --------------------------------------------------------------- |
+//! | getInfo                                    | as it was when the vault was last open, without what counts or names credentials |
+//! | selection; zero-length pinUvAuthParam      | as ever                                                         |
+//! | clientPIN: getPINRetries, getUVRetries, getKeyAgreement | as ever                                            |
+//! | getNextAssertion                           | NOT_ALLOWED: the list was forgotten when the vault was locked   |
+//! | a pinUvAuthParam with makeCredential or getAssertion | PIN_AUTH_INVALID: so was the token                    |
+//! | getAssertion for what is not here          | NO_CREDENTIALS                                                  |
+//! | U2F version, U2F for what is not here      | as ever                                                         |
+//! | everything else                            | asks for the Vault PIN                                          |
+
+use rand_core::CryptoRng;
+use wardkey_transport::time::Instant;
+use wardkey_vault::{Error, Locked, NotUnlocked, RightGuess};
+
+use crate::audit::Audit;
+use crate::authenticator::{Authenticator, CREDENTIALS_MAX, outcome};
+use crate::command::Command;
+use crate::commands::{Step, get_assertion};
+use crate::config::Config;
+use crate::gesture::{Gesture, Next, Outcome, Pending, Prompt, Purpose};
+use crate::pin::key_agreement::KeyAgreement;
+use crate::pin::token::Token;
+use crate::pin_uv_auth::PinUvAuth;
+use crate::prompt_text;
+use crate::response::Response;
+use crate::session::Session;
+use crate::state::State;
+use crate::status::StatusCode;
+
+/// What became of a request.
+#[must_use]
+pub enum LockedOutcome {
+    /// The answer.
+    Done(Vec<u8>),
+    /// The user must act first, and the vault stays locked.
+    NeedsGesture(Pending),
+    /// The vault must be opened first; this is what for. Then the request is handled from the start.
+    NeedsVault(Prompt),
+}
+
+/// Why an authenticator was not unlocked with the right Vault PIN.
+pub enum UnlockFailed {
+    /// It is locked as before.
+    StaysLocked(Box<Authenticator<Locked>>, Error),
+    /// Its vault must be opened again.
+    OpenAgain(Error),
+}
+
+impl Authenticator {
+    /// Closes the vault: everything secret is wiped. A vault that has no Vault PIN stays open.
+    pub fn lock(self) -> Result<Authenticator<Locked>, Box<Self>> {
+        let Self {
+            mut vault,
+            credentials_max,
+            config,
+            rng,
+            powered_up,
+            session: _,
+            state,
+            key_agreement,
+            token: _,
+            pin_mismatches,
+            verifier,
+            account_choice,
+            audit,
+        } = self;
+        // What was written into the log is durable at the latest when the program ends.
+        let _ = vault.flush();
+        match vault.lock() {
+            Ok(vault) => Ok(Authenticator {
+                state: State::known_while_locked(&vault),
+                vault,
+                credentials_max,
+                config,
+                rng,
+                powered_up,
+                session: Session::Idle,
+                key_agreement,
+                token: Token::default(),
+                pin_mismatches,
+                verifier,
+                account_choice,
+                audit: Audit::default(),
+            }),
+            Err(vault) => Err(Box::new(Self {
+                vault: *vault,
+                credentials_max,
+                config,
+                rng,
+                powered_up,
+                session: Session::Idle,
+                state,
+                key_agreement,
+                token: Token::default(),
+                pin_mismatches,
+                verifier,
+                account_choice,
+                audit,
+            })),
+        }
+    }
+}
+
+impl Authenticator<Locked> {
+    /// An authenticator whose vault is not open yet, and that got power at `powered_up`. It has no built-in user
+    /// verification until [`Self::set_verifier`].
+    pub fn locked(
+        vault: Locked,
+        config: Config,
+        rng: Box<dyn CryptoRng + Send>,
+        powered_up: Instant,
+    ) -> Self {
+        Self {
+            state: State::known_while_locked(&vault),
+            vault,
+            credentials_max: CREDENTIALS_MAX,
+            config,
+            rng,
+            powered_up,
+            session: Session::Idle,
+            key_agreement: KeyAgreement::default(),
+            token: Token::default(),
+            pin_mismatches: 0,
+            verifier: None,
+            account_choice: false,
+            audit: Audit::default(),
+        }
+    }
+
+    /// The vault, so that a Vault PIN can be tried.
+    pub fn vault_mut(&mut self) -> &mut Locked {
+        &mut self.vault
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Locked {
+        &self.vault
+    }
+
+    /// Opens the vault. What the authenticator knows besides stays as it is.
+    pub fn unlock(self, guess: &RightGuess) -> Result<Authenticator, UnlockFailed> {
+        let Self {
+            vault,
+            credentials_max,
+            config,
+            mut rng,
+            powered_up,
+            session: _,
+            state,
+            key_agreement,
+            token,
+            pin_mismatches,
+            verifier,
+            account_choice,
+            audit,
+        } = self;
+        let vault = match vault.unlock(guess, &mut *rng) {
+            Ok(vault) => vault,
+            Err(NotUnlocked::OpenAgain(error)) => return Err(UnlockFailed::OpenAgain(error)),
+            Err(NotUnlocked::StaysLocked(vault, error)) => {
+                let locked = Self {
+                    vault: *vault,
+                    credentials_max,
+                    config,
+                    rng,
+                    powered_up,
+                    session: Session::Idle,
+                    state,
+                    key_agreement,
+                    token,
+                    pin_mismatches,
+                    verifier,
+                    account_choice,
+                    audit,
+                };
+                return Err(UnlockFailed::StaysLocked(Box::new(locked), error));
+            }
+        };
+        Ok(Authenticator {
+            state: State::read(&vault, &mut *rng).map_err(UnlockFailed::OpenAgain)?,
+            vault,
+            credentials_max,
+            config,
+            rng,
+            powered_up,
+            session: Session::Idle,
+            key_agreement,
+            token,
+            pin_mismatches,
+            verifier,
+            account_choice,
+            audit,
+        })
+    }
+
+    /// Takes a CTAPHID_CBOR request.
+    pub fn handle_cbor(&mut self, request: &[u8]) -> LockedOutcome {
+        let result = Command::decode(request, &self.config).and_then(|command| self.begin(command));
+        match result {
+            Ok(Begun::Step(step)) => outcome(Ok(step)).into(),
+            Ok(Begun::NeedsVault(prompt)) => LockedOutcome::NeedsVault(prompt),
+            Err(status) => outcome(Err(status)).into(),
+        }
+    }
+
+    fn begin(&mut self, command: Command) -> Result<Begun, StatusCode> {
+        let answer = |response| Ok(Begun::Step(Step::Answer(response)));
+        match command {
+            Command::GetInfo => answer(self.get_info()),
+            Command::Selection => Ok(Begun::Step(Self::selection())),
+            Command::GetNextAssertion => Err(StatusCode::NOT_ALLOWED),
+            Command::ClientPin(request) => match request.subcommand() {
+                0x01 => answer(self.pin_retries()),
+                0x02 => answer(self.own_key(&request)?),
+                0x07 => answer(self.uv_retries()?),
+                _ => Ok(Begun::needs_vault(Purpose::Unlock)),
+            },
+            Command::GetAssertion(request) => self.locate(&request),
+            Command::MakeCredential(request) => {
+                if request.pin_uv_auth().is_empty() {
+                    return Ok(Begun::blink());
+                }
+                refuse_token(request.pin_uv_auth())?;
+                Ok(Begun::NeedsVault(Prompt {
+                    rp_id: prompt_text::rp_id(&request.rp().id.0),
+                    rp_name: request.rp().name.as_deref().and_then(prompt_text::name),
+                    user_name: request.user().name.as_deref().and_then(prompt_text::name),
+                    user_display_name: request.user().display_name.as_deref().and_then(prompt_text::name),
+                    ..Prompt::bare(Purpose::Register)
+                }))
+            }
+            Command::Reset
+            | Command::CredentialManagement(_)
+            | Command::LargeBlobs(_)
+            | Command::Config(_) => Ok(Begun::needs_vault(Purpose::Unlock)),
+        }
+    }
+
+    /// Whether a getAssertion is worth a Vault PIN.
+    fn locate(&self, request: &get_assertion::Request) -> Result<Begun, StatusCode> {
+        if request.pin_uv_auth().is_empty() {
+            return Ok(Begun::blink());
+        }
+        refuse_token(request.pin_uv_auth())?;
+        let rp = request.rp_id().hash();
+        let allowed = request.allowed();
+        let may_have = if allowed.is_empty() {
+            self.vault.has_site(&rp)?
+        } else {
+            let mut ids = allowed.ids().iter();
+            ids.try_fold(false, |found, id| {
+                Ok::<_, Error>(found || self.vault.may_have(&rp, id)?)
+            })?
+        };
+        if !may_have {
+            return Err(StatusCode::NO_CREDENTIALS);
+        }
+        Ok(Begun::NeedsVault(Prompt {
+            rp_id: prompt_text::rp_id(&request.rp_id().0),
+            ..Prompt::bare(Purpose::SignIn)
+        }))
+    }
+
+    /// Goes on after the user's gesture.
+    pub fn resume(&mut self, pending: Pending, gesture: Gesture) -> Vec<u8> {
+        let result = match pending.next {
+            Next::Selection => Self::selected(gesture),
+            Next::AnswerBlink => Err(self.answer_blink(gesture)),
+            // Begun with an open vault, which is locked by now.
+            Next::MakeCredential(_)
+            | Next::RefuseExcluded
+            | Next::GetAssertion(_)
+            | Next::Reset(_)
+            | Next::Verify(_)
+            | Next::U2fRegister(_)
+            | Next::U2fAuthenticate(_) => Err(StatusCode::OPERATION_DENIED),
+        };
+        match result.map(Response::into_bytes) {
+            Ok(bytes) => bytes,
+            Err(status) => vec![status.byte()],
+        }
+    }
+}
+
+/// What was done with a command.
+enum Begun {
+    Step(Step),
+    NeedsVault(Prompt),
+}
+
+impl Begun {
+    fn needs_vault(purpose: Purpose) -> Self {
+        Self::NeedsVault(Prompt::bare(purpose))
+    }
+
+    fn blink() -> Self {
+        Self::Step(Step::ask(Prompt::bare(Purpose::Identify), Next::AnswerBlink))
+    }
+}
+
+/// No token outlives the locking of the vault.
+fn refuse_token(pin_uv_auth: &PinUvAuth) -> Result<(), StatusCode> {
+    match pin_uv_auth.clone().proof()? {
+        None => Ok(()),
+        Some(_) => Err(StatusCode::PIN_AUTH_INVALID),
+    }
+}
+
+impl From<Outcome> for LockedOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done(bytes) => Self::Done(bytes),
+            Outcome::NeedsGesture(pending) => Self::NeedsGesture(pending),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
