@@ -62,6 +62,10 @@ impl Questions {
         let mut question = question(id, prompt, time_left);
         let shown = match (question.demand, &self.user.verifier) {
             (Demand::Presence, _) => self.user.asker.ask(&question, answer),
+            (Demand::VaultPin, _) => {
+                question.note = self.note.take();
+                self.user.vault_pin.ask(&question, answer)
+            }
             (Demand::Verification { .. }, Some(verifier)) => {
                 question.note = self.note.take();
                 verifier.verify(&question, answer)
@@ -162,6 +166,7 @@ impl From<Reason> for Purpose {
             Reason::ChooseAccount => Self::ChooseAccount,
             Reason::Reset => Self::Reset,
             Reason::ConfirmReset => Self::ConfirmReset,
+            Reason::Unlock => Self::Unlock,
         }
     }
 }
@@ -170,6 +175,7 @@ impl From<Wanted> for Demand {
     fn from(wanted: Wanted) -> Self {
         match wanted {
             Wanted::Presence => Self::Presence,
+            Wanted::VaultPin => Self::VaultPin,
             Wanted::Verification {
                 modality,
                 attempts_left,
@@ -275,6 +281,7 @@ mod tests {
         let verifier: Box<dyn Verifier> = Box::new(Observing(back_end));
         let user = User {
             asker: Arc::new(Fixed::Always),
+            vault_pin: Arc::new(Fixed::Never),
             verifier: Some(verifier),
         };
         let mut questions = Questions::new(user, waker);
@@ -306,6 +313,7 @@ mod tests {
         let (mailbox, waker) = Mailbox::new().unwrap();
         let user = User {
             asker: Arc::new(Fixed::Always),
+            vault_pin: Arc::new(Fixed::Never),
             verifier: None,
         };
         let mut questions = Questions::new(user, waker);

@@ -182,7 +182,10 @@ impl Daemon {
                 .device
                 .handle_bytes(now, *port, input)
                 .map_err(|error| error.to_string()),
-            Role::Commands(commands) => commands.handle_bytes(input, self.device.authenticator_mut()),
+            Role::Commands(commands) => match self.device.authenticator_mut() {
+                Some(authenticator) => commands.handle_bytes(input, authenticator),
+                None => Err("the vault is locked".to_owned()),
+            },
         };
         if let Err(reason) = result {
             self.log.disconnected(&reason);

@@ -146,7 +146,9 @@ fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
 
 /// What built-in user verification the key can offer. One that does not work now is offered as one that is not set up.
 fn offer_verification(device: &mut Device, user: &User, log: &Log) -> Result<(), Failure> {
-    let authenticator = device.authenticator_mut();
+    let Some(authenticator) = device.authenticator_mut() else {
+        return Ok(());
+    };
     authenticator.set_account_choice(user.asker.can_choose_account());
     let Some(verifier) = &user.verifier else {
         return Ok(());

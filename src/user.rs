@@ -7,7 +7,8 @@ use crate::cli::{Key, Presence, Prompting, Verification, VerifyBy};
 use crate::error::Failure;
 use crate::log::Log;
 use crate::prompt::Asker;
-use crate::prompt::chain::chain_for;
+use crate::prompt::chain::{chain_for, pin_chain_for};
+use crate::prompt::command::PromptCommand;
 use crate::prompt::fixed::Fixed;
 use crate::prompt::verify::Verifier;
 use crate::prompt::verify::command::VerifyCommand;
@@ -21,6 +22,8 @@ use crate::wake::Waker;
 /// Who is asked, and what verifies them.
 pub(crate) struct User {
     pub(crate) asker: Arc<dyn Asker>,
+    /// Where the Vault PIN is asked for.
+    pub(crate) vault_pin: Arc<dyn Asker>,
     pub(crate) verifier: Option<Box<dyn Verifier>>,
 }
 
@@ -34,7 +37,18 @@ impl User {
         }
         let asker = asker(options, &touch, log);
         let verifier = verifier(options, touch, &asker, log);
-        Ok(Self { asker, verifier })
+        Ok(Self {
+            asker,
+            vault_pin: vault_pin(&options.prompting),
+            verifier,
+        })
+    }
+}
+
+fn vault_pin(options: &Prompting) -> Arc<dyn Asker> {
+    match &options.prompt_command {
+        Some(program) => Arc::new(PromptCommand::new(program.clone())),
+        None => Arc::new(pin_chain_for(options.prompt.into())),
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod disk;
 pub(crate) mod platform;
 pub(crate) mod prf_vectors;
+pub(crate) mod vault_pin;
 
 use core::convert::Infallible;
 use core::time::Duration;
@@ -260,6 +261,18 @@ impl Answer {
     }
 
     /// The members of a successful answer.
+    /// What an answer has under each number, encoded.
+    pub(crate) fn members_owned(&self) -> BTreeMap<u64, Vec<u8>> {
+        let members = self.members();
+        let entries = members.entries().iter();
+        entries
+            .map(|(key, value)| match key {
+                cbor::Key::Unsigned(key) => (*key, cbor::encode(value)),
+                _ => panic!("{key:?}"),
+            })
+            .collect()
+    }
+
     pub(crate) fn members(&self) -> Map<'_> {
         let Ok(Value::Map(map)) = cbor::decode(&self.bytes[1..]) else {
             panic!("{:02x?}", self.bytes)

@@ -246,6 +246,7 @@ fn question(prompt: &Prompt) -> String {
         Purpose::Verify => "Unlock this key for a program?".to_owned(),
         Purpose::ChooseAccount => format!("Which account at {site}?"),
         Purpose::Reset | Purpose::ConfirmReset => "Erase everything on this key?".to_owned(),
+        Purpose::Unlock => "Unlock this key?".to_owned(),
     }
 }
 

@@ -40,6 +40,17 @@ pub(crate) fn chain_for(way: Way, command: Option<PathBuf>) -> Chain {
     .with_last_resort("give --prompt-command PROGRAM")
 }
 
+/// The ways that the command line asks for in which a PIN can be entered.
+pub(crate) fn pin_chain_for(way: Way) -> Chain {
+    let pinentry = || -> Box<dyn Asker> { Box::new(Pinentry::of_this_session()) };
+    let terminal = || -> Box<dyn Asker> { Box::new(Terminal::controlling()) };
+    Chain::new(match way {
+        Way::Auto | Way::Notification => vec![pinentry(), terminal()],
+        Way::Pinentry => vec![pinentry()],
+        Way::Terminal => vec![terminal()],
+    })
+}
+
 /// Ways to ask, best first.
 pub(crate) struct Chain {
     ways: Arc<[Box<dyn Asker>]>,

@@ -1,6 +1,7 @@
 //! `--prompt-command PROGRAM`: the question goes to the program's standard input as one JSON document, and its
 //! exit code is the decision: 0 approves, 1 declines, everything else means that it could not ask. Where the user may
-//! choose an account, the program prints the place of that account in the document, or nothing if it cannot tell.
+//! choose an account, the program prints the place of that account in the document, or nothing if it cannot tell. Where
+//! the Vault PIN is asked for, it prints that.
 //!
 //! No shell is involved. The program leads a process group of its own; when the question is taken away the
 //! whole group gets SIGTERM, and SIGKILL a second later. It has therefore no use of our terminal.
@@ -13,15 +14,18 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::child::{Program, Reach};
 use super::text::{Text, visible};
 use super::worker::{Withdrawal, Woken, Workers};
-use super::{Account, AnswerHandle, Asker, Decision, Offer, Question, Shown, Unavailable};
+use super::{
+    Account, Answer, AnswerHandle, Asker, Decision, Demand, EnteredPin, Offer, Question, Shown, Unavailable,
+};
 use crate::programs::find_program;
 
-/// Bytes of the program's output that are looked at.
-const PRINTED_BYTES_MAX: u64 = 64;
+/// Bytes of the program's output that are looked at: more than the longest PIN.
+const PRINTED_BYTES_MAX: usize = 2048;
 
 /// Asks by running a program.
 #[derive(Debug)]
@@ -51,11 +55,11 @@ impl Asker for PromptCommand {
         self.workers.start(answer, move |withdrawal, answer| {
             let decided = run(&program, &question, withdrawal).and_then(|ended| {
                 ended
-                    .map(|ended| decision(&program, &question, ended))
+                    .map(|ended| answer_of(&program, &question, ended))
                     .transpose()
             });
             match decided {
-                Ok(Some(decision)) => answer.give(decision),
+                Ok(Some(given)) => answer.pass_on(given),
                 Ok(None) => answer.dismiss(),
                 Err(unavailable) => answer.unavailable(unavailable),
             }
@@ -170,17 +174,36 @@ impl Ended {
         Unavailable::new(format!("{} {ended}", program.display()), hint)
     }
 
-    /// The first line of standard output; nothing when it is empty or no text.
-    fn printed(&mut self) -> io::Result<Option<String>> {
+    /// The first line of standard output; empty when there is none, or no text.
+    fn printed(&mut self) -> io::Result<Zeroizing<String>> {
         self.output.rewind()?;
-        let mut printed = Vec::new();
-        (&self.output).take(PRINTED_BYTES_MAX).read_to_end(&mut printed)?;
-        let line = String::from_utf8(printed).ok();
-        let line = line.as_deref().and_then(|text| text.lines().next());
-        Ok(line
-            .map(|line| line.trim().to_owned())
-            .filter(|line| !line.is_empty()))
+        let mut printed = Zeroizing::new([0; PRINTED_BYTES_MAX]);
+        let mut len = 0;
+        while let Some(rest) = printed.get_mut(len..).filter(|rest| !rest.is_empty()) {
+            match self.output.read(rest)? {
+                0 => break,
+                count => len += count,
+            }
+        }
+        let text = printed
+            .get(..len)
+            .and_then(|printed| str::from_utf8(printed).ok());
+        let line = text.and_then(|text| text.lines().next()).unwrap_or_default();
+        Ok(Zeroizing::new(line.to_owned()))
     }
+}
+
+fn answer_of(program: &Path, question: &Question, mut ended: Ended) -> Result<Answer, Unavailable> {
+    if question.demand != Demand::VaultPin || ended.code() != Some(0) {
+        return decision(program, question, ended).map(Answer::Decided);
+    }
+    let printed = ended.printed().map_err(|error| cannot_run(program, &error))?;
+    EnteredPin::new(printed).map(Answer::Pin).ok_or_else(|| {
+        Unavailable::new(
+            format!("{} printed no Vault PIN", program.display()),
+            "where `demand` is vault-pin, a prompt command prints the Vault PIN in one line, and exits with 0",
+        )
+    })
 }
 
 fn decision(program: &Path, question: &Question, mut ended: Ended) -> Result<Decision, Unavailable> {
@@ -196,9 +219,10 @@ fn decision(program: &Path, question: &Question, mut ended: Ended) -> Result<Dec
         return Ok(Decision::Approved);
     };
     let printed = ended.printed().map_err(|error| cannot_run(program, &error))?;
-    let Some(printed) = printed else {
+    let printed = printed.trim();
+    if printed.is_empty() {
         return Ok(Decision::Approved);
-    };
+    }
     let index = printed.parse().ok().filter(|index| *index < accounts.len());
     index.map(Decision::Chosen).ok_or_else(|| {
         Unavailable::new(

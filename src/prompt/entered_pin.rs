@@ -1,4 +1,4 @@
-//! What the user typed as the key's PIN, on its way from the keyboard to the authenticator.
+//! What the user typed as a PIN, on its way from the keyboard to whoever checks it.
 
 use zeroize::Zeroizing;
 
@@ -7,11 +7,11 @@ pub(crate) struct EnteredPin(Zeroizing<String>);
 
 impl EnteredPin {
     /// Nothing when nothing was typed.
-    pub(super) fn new(typed: Zeroizing<String>) -> Option<Self> {
+    pub(crate) fn new(typed: Zeroizing<String>) -> Option<Self> {
         (!typed.is_empty()).then_some(Self(typed))
     }
 
-    /// The text, for the authenticator alone.
+    /// The text, for whoever checks it.
     pub(crate) fn into_secret(self) -> Zeroizing<String> {
         self.0
     }

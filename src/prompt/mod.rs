@@ -54,6 +54,8 @@ pub(crate) struct Question {
 pub(crate) enum Demand {
     /// A yes.
     Presence,
+    /// The Vault PIN.
+    VaultPin,
     /// Proof that it is the user who says yes.
     Verification {
         modality: Modality,
@@ -112,6 +114,8 @@ pub(crate) enum Purpose {
     Reset,
     /// The same, asked a second time.
     ConfirmReset,
+    /// A program wants something of a key whose vault is locked.
+    Unlock,
 }
 
 /// Accounts that the user is shown at most, where a person has to look through them.
@@ -125,22 +129,23 @@ pub(super) enum Offer<'a> {
     Choice(&'a [Account]),
     /// Refuse; what approves is the finger on the reader.
     Refusal,
-    /// Enter the key's PIN, or refuse.
+    /// Enter the PIN that is asked for, or refuse.
     PinEntry,
 }
 
 impl Question {
     fn offer(&self) -> Offer<'_> {
-        let Demand::Verification { modality, .. } = self.demand else {
-            return match self.accounts.as_slice() {
+        match self.demand {
+            Demand::Presence => match self.accounts.as_slice() {
                 [] | [_] => Offer::Approval,
                 accounts => Offer::Choice(accounts),
-            };
-        };
-        match modality {
-            Modality::Fingerprint => Offer::Refusal,
-            Modality::Password => Offer::Approval,
-            Modality::Pin => Offer::PinEntry,
+            },
+            Demand::VaultPin => Offer::PinEntry,
+            Demand::Verification { modality, .. } => match modality {
+                Modality::Fingerprint => Offer::Refusal,
+                Modality::Password => Offer::Approval,
+                Modality::Pin => Offer::PinEntry,
+            },
         }
     }
 }
@@ -161,7 +166,7 @@ pub(crate) enum Decision {
 /// What comes back from asking.
 pub(crate) enum Answer {
     Decided(Decision),
-    /// The user typed what may be the key's PIN.
+    /// The user typed what may be the PIN that was asked for.
     Pin(EnteredPin),
     /// The user could not be asked this way.
     Unavailable(Unavailable),

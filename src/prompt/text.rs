@@ -38,6 +38,10 @@ impl Text {
                 "Reset this key",
                 "Erase every passkey on this key? This cannot be undone.".to_owned(),
             ),
+            Purpose::Unlock => (
+                "Unlock your passkeys",
+                "A program wants to use this key, which is locked.".to_owned(),
+            ),
             Purpose::ConfirmReset => (
                 "Reset this key",
                 "Really erase every passkey on this key? This is the last question.".to_owned(),
@@ -115,12 +119,13 @@ fn choose_account(question: &Question) -> Titled {
 
 /// What the user has to do, unless a yes is enough.
 fn demanded(demand: Demand) -> Option<String> {
-    let Demand::Verification {
-        modality,
-        attempts_left,
-    } = demand
-    else {
-        return None;
+    let (modality, attempts_left) = match demand {
+        Demand::Presence => return None,
+        Demand::VaultPin => return Some("To unlock your passkeys, enter the Vault PIN.".to_owned()),
+        Demand::Verification {
+            modality,
+            attempts_left,
+        } => (modality, attempts_left),
     };
     let wanted = match modality {
         Modality::Fingerprint => "To agree, put your finger on the reader.",

@@ -13,6 +13,8 @@ use crate::gesture::{Gesture, Purpose};
 use crate::testing::SeededRng;
 use crate::{Authenticator, status::StatusCode};
 
+mod vault_pin;
+
 const INIT: u8 = 0x86;
 const CBOR: u8 = 0x90;
 const MSG: u8 = 0x83;

@@ -48,7 +48,13 @@ impl Disk {
         record.unwrap_or_default().into_iter().map(Self::with).collect()
     }
 
-    fn with(bytes: Vec<u8>) -> Self {
+    /// What is on it.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.content().bytes.clone()
+    }
+
+    /// A disk with this on it.
+    pub(crate) fn with(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(Content {
             durable: bytes.clone(),
             bytes,

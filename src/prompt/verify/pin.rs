@@ -1,8 +1,6 @@
 //! Asks for the key's own PIN: in a pinentry dialog, or else in the terminal. It is the authenticator that checks it.
 
-use super::super::chain::{Chain, Way};
-use super::super::pinentry::Pinentry;
-use super::super::terminal::Terminal;
+use super::super::chain::{Chain, Way, pin_chain_for};
 use super::super::{AnswerHandle, Asker, Modality, Question, Shown, Unavailable};
 use super::Verifier;
 
@@ -14,14 +12,8 @@ pub(crate) struct Pin {
 impl Pin {
     /// Asks in the way that the command line chooses, where a PIN can be entered that way.
     pub(crate) fn by(way: Way) -> Self {
-        let pinentry = || -> Box<dyn Asker> { Box::new(Pinentry::of_this_session()) };
-        let terminal = || -> Box<dyn Asker> { Box::new(Terminal::controlling()) };
         Self {
-            chain: Chain::new(match way {
-                Way::Auto | Way::Notification => vec![pinentry(), terminal()],
-                Way::Pinentry => vec![pinentry()],
-                Way::Terminal => vec![terminal()],
-            }),
+            chain: pin_chain_for(way),
         }
     }
 }

@@ -1,0 +1,86 @@
+//! A key whose vault has a Vault PIN, and is locked or open. Stretching a PIN takes a while: it is done once.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use wardkey_transport::time::Instant;
+use wardkey_vault::{
+    DeviceId, GuessLimit, Here, History, KdfCost, KeyAuth, KnownKey, Locked, NewPin, RightGuess, Secret,
+    SoftwareKeys, Vault, VaultPin, create,
+};
+
+use super::disk::Disk;
+use super::{Key, SeededRng};
+use crate::{Authenticator, KeyKind};
+
+const VAULT_PIN: &str = "tin ra of olm";
+
+/// What a device keeps.
+struct Kept {
+    disk: Vec<u8>,
+    keys: Vec<u8>,
+}
+
+/// The device with an empty vault.
+fn kept() -> &'static Kept {
+    static KEPT: OnceLock<Kept> = OnceLock::new();
+    KEPT.get_or_init(|| {
+        let (disk, rng) = (Disk::default(), &mut SeededRng::new(41));
+        let vault = Vault::open(disk.clone(), &Secret::random(rng), rng).unwrap();
+        let auth = KeyAuth::random(rng);
+        let mut store = SoftwareKeys::generate(&auth, rng);
+        let device = DeviceId([0xa1; 16]);
+        let mut here = Here {
+            device,
+            store: &mut store,
+            time: 1,
+        };
+        let cost = KdfCost::new(64 << 10, 3, 4).unwrap();
+        let pin = NewPin::choose(VAULT_PIN, GuessLimit::None, cost, rng).unwrap();
+        let created = create(&mut here, &auth, &pin, None, rng).unwrap();
+        let locked = vault.protect(&created, (device, known()), History::New, Duration::ZERO, rng);
+        drop(locked.unwrap());
+        let (_, keys) = created.change.device_keys().unwrap();
+        Kept {
+            disk: disk.bytes(),
+            keys: keys.to_vec(),
+        }
+    })
+}
+
+fn known() -> KnownKey {
+    KnownKey::from_slice(&[0x6b; 32]).unwrap()
+}
+
+/// A key in memory whose vault is locked.
+pub(crate) fn locked_key() -> Authenticator<Locked> {
+    let disk = Disk::with(kept().disk.clone());
+    let vault = Locked::open(disk, known(), Duration::ZERO).unwrap();
+    let config = Key::config(KeyKind::Synced);
+    Authenticator::locked(vault, config, Box::new(SeededRng::new(42)), Instant::ZERO)
+}
+
+/// The right Vault PIN, tried. It opens every vault of [`locked_key`].
+pub(crate) fn right_guess() -> &'static RightGuess {
+    static RIGHT: OnceLock<RightGuess> = OnceLock::new();
+    RIGHT.get_or_init(|| {
+        let guess = locked_key().vault_mut().guess(Duration::ZERO).unwrap();
+        let mut store = SoftwareKeys::from_bytes(&kept().keys).unwrap();
+        guess
+            .check(&mut store, &VaultPin::typed(VAULT_PIN).unwrap())
+            .unwrap()
+    })
+}
+
+/// The same key, unlocked.
+pub(crate) fn unlocked(key: Authenticator<Locked>) -> Key {
+    Key {
+        authenticator: key.unlock(right_guess()).ok().unwrap(),
+        now: Instant::ZERO,
+    }
+}
+
+/// The same key, locked.
+pub(crate) fn locked(key: Key) -> Authenticator<Locked> {
+    key.authenticator.lock().ok().unwrap()
+}
