@@ -5,7 +5,7 @@ use wardkey_authenticator::{
 };
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
-use wardkey_vault::Vault;
+use wardkey_vault::{Locked, Vault};
 
 use crate::cli::{self, AttestationBy, Kind, Model};
 use crate::error::Failure;
@@ -76,6 +76,15 @@ pub(crate) fn device(vault: Vault, config: Config) -> Result<Device, Failure> {
         version: DEVICE_VERSION,
     });
     Ok(Device::new(link, authenticator(vault, config)?))
+}
+
+/// A key whose vault is locked, powered up now and attached to nothing.
+pub(crate) fn locked_device(vault: Locked, config: Config) -> Device {
+    let link = Link::new(ctaphid::Config {
+        version: DEVICE_VERSION,
+    });
+    let authenticator = Authenticator::locked(vault, config, Box::new(host::rng()), host::now());
+    Device::new(link, authenticator)
 }
 
 /// What the key calls itself on the bus.

@@ -21,7 +21,7 @@ use crate::questions::Questions;
 use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
-use crate::state::State;
+use crate::state::{Contents, State};
 use crate::user::User;
 use crate::wake::Mailbox;
 
@@ -101,12 +101,15 @@ fn run(
         listeners.push(listener);
     }
     let disk = state.disk();
-    let (vault, lock) = state.into_vault();
+    let (contents, held) = state.into_parts();
     let helper = start.map(Helper::start).transpose()?;
     if options.model.post_quantum {
         log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
     }
-    let mut device = key::device(vault, key::config(&options.model))?;
+    let mut device = match contents {
+        Contents::Open(vault) => key::device(vault, key::config(&options.model))?,
+        Contents::Locked(vault) => key::locked_device(vault, key::config(&options.model)),
+    };
     offer_verification(&mut device, &user, &log)?;
     autolock::watch_this_computer(options.locking.events(), waker.clone())
         .map_err(|error| unexpected("thread", &error))?;
@@ -124,9 +127,7 @@ fn run(
         connections: Vec::new(),
         powered: true,
     };
-    let result = daemon.run();
-    drop(lock);
-    result
+    daemon.run()
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {

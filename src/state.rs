@@ -1,13 +1,15 @@
 //! The state folder: where the key keeps itself between runs.
 //!
 //! ```text
-//! DIR             0700, default $XDG_STATE_HOME/wardkey or ~/.local/state/wardkey
-//! ├─ lock         held by the one process that uses the folder, with its number
-//! ├─ root.key     0600, 32 bytes
-//! ├─ vault.redb   0600, the sealed passkeys
-//! └─ control.sock where a running key answers `wardkey list` and the like
+//! DIR              0700, default $XDG_STATE_HOME/wardkey or ~/.local/state/wardkey
+//! ├─ lock          held by the one process that uses the folder, with its number
+//! ├─ vault.redb    0600, the sealed passkeys; with a Vault PIN the trust log and the slots, too
+//! ├─ root.key      0600, 32 bytes: the key of a vault that has no Vault PIN yet
+//! ├─ known.key     0600, 32 bytes: with a Vault PIN, recognizes while the vault is locked
+//! ├─ device-keys.N 0600, the keys of this device under the Nth Vault PIN
+//! └─ control.sock  where a running key answers `wardkey list` and the like
 //! ```
-//! A path comes in, an open vault goes out. What the files contain is the vault's business.
+//! A path comes in, a vault goes out, open or locked. What the files contain is the vault's business.
 
 mod disk;
 mod error;
@@ -18,10 +20,15 @@ mod root_key_file;
 pub(crate) mod testing;
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use redb::backends::FileBackend;
-use wardkey_vault::{RootKey, RootKeyStore, Vault};
+use wardkey_vault::{
+    Created, DeviceId, Error as VaultError, History, KeyStore, KnownKey, Locked, RootKey, RootKeyStore, Vault,
+};
+use zeroize::Zeroizing;
 
 use self::disk::Disk;
 pub(crate) use self::disk::Watch;
@@ -29,32 +36,40 @@ pub(crate) use self::error::Error;
 pub(crate) use self::folder::Folder;
 use self::lock::Lock;
 use self::root_key_file::RootKeyFile;
+use crate::device_keys;
 use crate::host;
 
 const DATABASE: &str = "vault.redb";
 const TEMPORARY_DATABASE: &str = "vault.redb.new";
+const KNOWN_KEY: &str = "known.key";
 const CONTROL_SOCKET: &str = "control.sock";
+/// More than the keys of a device take, wherever they are kept.
+const DEVICE_KEYS_LEN_MAX: u64 = 64 * 1024;
 
-/// An open state folder; nobody else has it.
+/// A state folder; nobody else has it.
 pub(crate) struct State {
-    vault: Vault,
-    disk: Watch,
-    folder: Folder,
-    lock: Lock,
+    contents: Contents,
+    held: Held,
+}
+
+/// What is in a state folder.
+#[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
+pub(crate) enum Contents {
+    /// A vault that has no Vault PIN yet.
+    Open(Vault),
+    /// A vault with a Vault PIN.
+    Locked(Locked),
 }
 
 impl State {
     /// Opens the state folder, and makes what is missing.
     pub(crate) fn open(given: Option<&Path>) -> Result<Self, Error> {
-        let folder = Folder::open_or_create(&Folder::locate(given)?)?;
-        let lock = Lock::take(&folder)?;
-        let (vault, disk) = open_vault(&folder)?;
-        Ok(Self {
-            vault,
-            disk,
-            folder,
-            lock,
-        })
+        let held = Held::take(Folder::open_or_create(&Folder::locate(given)?)?)?;
+        let contents = match open_database(&held)? {
+            Some(contents) => contents,
+            None => Contents::Open(make_without_pin(&held)?),
+        };
+        Ok(Self { contents, held })
     }
 
     /// Opens the state folder; `None`, and nothing is made, where no key was ever used.
@@ -65,48 +80,187 @@ impl State {
         if folder.open_file(DATABASE)?.is_none() {
             return Ok(None);
         }
-        let lock = Lock::take(&folder)?;
-        let (vault, disk) = open_vault(&folder)?;
-        Ok(Some(Self {
-            vault,
-            disk,
-            folder,
-            lock,
-        }))
+        let held = Held::take(folder)?;
+        let contents = open_database(&held)?;
+        Ok(contents.map(|contents| Self { contents, held }))
     }
 
     /// Where the running key listens for other `wardkey` commands.
     pub(crate) fn control_socket(&self) -> PathBuf {
-        control_socket(&self.folder)
+        control_socket(&self.held.folder)
     }
 
     /// Tells when the disk under the vault fails.
     pub(crate) fn disk(&self) -> Watch {
-        self.disk.clone()
+        self.held.disk.clone()
     }
 
-    /// The vault, for a test to fill.
+    /// The vault, for a test to fill; it has no Vault PIN.
     #[cfg(test)]
     pub(crate) fn vault_mut(&mut self) -> &mut Vault {
-        &mut self.vault
+        match &mut self.contents {
+            Contents::Open(vault) => vault,
+            Contents::Locked(_) => panic!("the vault is locked"),
+        }
+    }
+
+    /// A vault that has no Vault PIN, and what must outlive it.
+    pub(crate) fn into_vault(self) -> Result<(Vault, Held), Error> {
+        match self.contents {
+            Contents::Open(vault) => Ok((vault, self.held)),
+            Contents::Locked(_) => Err(Error::Vault {
+                path: self.held.folder.path_of(DATABASE),
+                source: VaultError::NeedsPin,
+            }),
+        }
     }
 
     /// The vault, and what must outlive it.
-    pub(crate) fn into_vault(self) -> (Vault, Held) {
-        (
-            self.vault,
-            Held {
-                _folder: self.folder,
-                _lock: self.lock,
-            },
-        )
+    pub(crate) fn into_parts(self) -> (Contents, Held) {
+        (self.contents, self.held)
     }
 }
 
-/// Keeps others off the state folder until it is dropped.
+/// A state folder where a vault is about to be made, or to get a Vault PIN.
+pub(crate) struct Beginning {
+    held: Held,
+    vault: Option<Vault>,
+}
+
+impl Beginning {
+    /// Opens the state folder, and makes one where there is none; `None` where the vault has a Vault PIN already.
+    pub(crate) fn open(given: Option<&Path>) -> Result<Option<Self>, Error> {
+        let held = Held::take(Folder::open_or_create(&Folder::locate(given)?)?)?;
+        Ok(match open_database(&held)? {
+            Some(Contents::Locked(_)) => None,
+            Some(Contents::Open(vault)) => Some(Self {
+                held,
+                vault: Some(vault),
+            }),
+            None => Some(Self { held, vault: None }),
+        })
+    }
+
+    /// How many passkeys there are already.
+    pub(crate) fn passkeys(&self) -> usize {
+        self.vault.as_ref().map_or(0, Vault::len)
+    }
+
+    /// Where the folder is, for people.
+    pub(crate) fn path(&self) -> &Path {
+        self.held.folder.path()
+    }
+
+    /// Makes the vault, or gives the one that is there its Vault PIN. A power cut leaves what was there before, or all of
+    /// it.
+    pub(crate) fn protect(self, created: &Created, device: DeviceId) -> Result<(Locked, Held), Error> {
+        let Self { held, vault } = self;
+        let rng = &mut host::rng();
+        if let Some((generation, keys)) = created.change.device_keys() {
+            held.keep_device_keys(generation, keys)?;
+        }
+        let known = held.make_known_key()?;
+        let path = held.folder.path_of(DATABASE);
+        let failed = |source| Error::Vault {
+            path: path.clone(),
+            source,
+        };
+        let locked = match vault {
+            Some(vault) => {
+                let locked = vault
+                    .protect(created, (device, known), History::Used, since_boot(), rng)
+                    .map_err(failed)?;
+                held.folder.remove_file(root_key_file::NAME)?;
+                locked
+            }
+            None => {
+                let file = held.folder.begin_file(TEMPORARY_DATABASE)?;
+                let copy = file.try_clone().map_err(|error| {
+                    folder::io_error("make", held.folder.path_of(TEMPORARY_DATABASE), error)
+                })?;
+                let vault = open_without_pin(&held, copy, &RootKey::random(rng))?;
+                let locked = vault
+                    .protect(created, (device, known), History::New, since_boot(), rng)
+                    .map_err(failed)?;
+                held.folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
+                locked
+            }
+        };
+        Ok((locked, held))
+    }
+}
+
+/// Keeps others off the state folder until it is dropped, and knows what else is in it.
 pub(crate) struct Held {
-    _folder: Folder,
+    folder: Folder,
+    disk: Watch,
     _lock: Lock,
+}
+
+impl Held {
+    fn take(folder: Folder) -> Result<Self, Error> {
+        let lock = Lock::take(&folder)?;
+        Ok(Self {
+            disk: Watch::new(folder.path_of(DATABASE)),
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// The keys of this device under the Vault PIN of this generation.
+    pub(crate) fn device_keys(&self, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
+        let name = device_keys_name(generation);
+        let path = || self.folder.path_of(&name);
+        let file = self.folder.open_file_to_read(&name)?;
+        let file = file.ok_or_else(|| Error::DeviceKeysMissing(path()))?;
+        let mut bytes = Vec::new();
+        file.take(DEVICE_KEYS_LEN_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(|error| folder::io_error("read", path(), error))?;
+        device_keys::from_bytes(&bytes).ok_or_else(|| Error::DeviceKeysDamaged(path()))
+    }
+
+    /// Keeps the keys of this device under the Vault PIN of this generation, durably.
+    pub(crate) fn keep_device_keys(&self, generation: u32, keys: &[u8]) -> Result<(), Error> {
+        self.write(&device_keys_name(generation), keys)
+    }
+
+    /// Removes the keys that were kept under Vault PINs before this generation.
+    pub(crate) fn forget_device_keys_before(&self, generation: u32) -> Result<(), Error> {
+        // There is one before, unless something went wrong in between.
+        for generation in generation.saturating_sub(8)..generation {
+            self.folder.remove_file(&device_keys_name(generation))?;
+        }
+        Ok(())
+    }
+
+    /// Where there is none it is made: what is recognized is noted anew when the vault is next opened.
+    fn known_key(&self) -> Result<KnownKey, Error> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+        if let Some(file) = self.folder.open_file_to_read(KNOWN_KEY)? {
+            file.take(64)
+                .read_to_end(&mut bytes)
+                .map_err(|error| folder::io_error("read", self.folder.path_of(KNOWN_KEY), error))?;
+        }
+        match KnownKey::from_slice(&bytes) {
+            Some(known) => Ok(known),
+            None => self.make_known_key(),
+        }
+    }
+
+    fn make_known_key(&self) -> Result<KnownKey, Error> {
+        let known = KnownKey::random(&mut host::rng());
+        self.write(KNOWN_KEY, known.expose_secret())?;
+        Ok(known)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) -> Result<(), Error> {
+        let temporary = format!("{name}.new");
+        let mut file = self.folder.begin_file(&temporary)?;
+        file.write_all(content)
+            .map_err(|error| folder::io_error("write", self.folder.path_of(&temporary), error))?;
+        self.folder.finish_file(&file, &temporary, name)
+    }
 }
 
 /// Where the key that uses `folder` listens for other `wardkey` commands. Good as long as `folder` is open.
@@ -114,50 +268,89 @@ pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
     folder.socket_path(CONTROL_SOCKET)
 }
 
-fn open_vault(folder: &Folder) -> Result<(Vault, Watch), Error> {
+/// The time that wrong Vault PINs are counted against.
+pub(crate) fn since_boot() -> Duration {
+    Duration::from_millis(host::now().as_millis())
+}
+
+fn device_keys_name(generation: u32) -> String {
+    format!("device-keys.{generation}")
+}
+
+/// What is in the database; `None` where there is none.
+fn open_database(held: &Held) -> Result<Option<Contents>, Error> {
+    let folder = &held.folder;
     let key = RootKeyFile(folder).load()?;
-    match (folder.open_file(DATABASE)?, key) {
-        (Some(database), Some(key)) => {
-            let len = database
-                .metadata()
-                .map_err(|error| folder::io_error("examine", folder.path_of(DATABASE), error))?;
-            if len.len() == 0 {
-                return Err(Error::DatabaseEmpty(folder.path_of(DATABASE)));
-            }
-            open_database(folder, database, &key)
+    let Some(database) = folder.open_file(DATABASE)? else {
+        return Ok(None);
+    };
+    let len = database
+        .metadata()
+        .map_err(|error| folder::io_error("examine", folder.path_of(DATABASE), error))?;
+    if len.len() == 0 {
+        return Err(Error::DatabaseEmpty(folder.path_of(DATABASE)));
+    }
+    if let Some(key) = key {
+        match open_without_pin(held, database, &key) {
+            Ok(vault) => return Ok(Some(Contents::Open(vault))),
+            // The power went when it had just got its Vault PIN.
+            Err(Error::Vault {
+                source: VaultError::NeedsPin,
+                ..
+            }) => folder.remove_file(root_key_file::NAME)?,
+            Err(error) => return Err(error),
         }
-        (Some(_), None) => Err(Error::KeyMissing {
+    }
+    match open_locked(held) {
+        Err(Error::Vault {
+            source: VaultError::HasNoPin,
+            path,
+        }) => Err(Error::KeyMissing {
             key: folder.path_of(root_key_file::NAME),
-            database: folder.path_of(DATABASE),
+            database: path,
         }),
-        (None, Some(key)) => create_database(folder, &key),
-        (None, None) => {
-            let key = RootKeyFile(folder).create(&mut host::rng())?;
-            create_database(folder, &key)
-        }
+        opened => Ok(Some(Contents::Locked(opened?))),
     }
 }
 
-/// A database that is there is a whole one: it gets its name when it is finished.
-fn create_database(folder: &Folder, key: &RootKey) -> Result<(Vault, Watch), Error> {
-    let file = folder.begin_file(TEMPORARY_DATABASE)?;
-    let failed = |error| folder::io_error("make", folder.path_of(TEMPORARY_DATABASE), error);
-    let opened = open_database(folder, file.try_clone().map_err(failed)?, key)?;
-    folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
-    Ok(opened)
-}
-
-fn open_database(folder: &Folder, file: File, key: &RootKey) -> Result<(Vault, Watch), Error> {
+fn open_locked(held: &Held) -> Result<Locked, Error> {
+    let folder = &held.folder;
     let failed = |source| Error::Vault {
         path: folder.path_of(DATABASE),
         source,
     };
-    let backend = FileBackend::new(file)
-        .map_err(|error| failed(wardkey_vault::Error::Database(Box::new(error.into()))))?;
-    let disk = Disk::new(backend, folder.path_of(DATABASE));
-    let watch = disk.watch();
-    let vault = Vault::open(disk, key, &mut host::rng()).map_err(failed)?;
-    Ok((vault, watch))
+    let database = folder.open_file(DATABASE)?;
+    let database = database.ok_or_else(|| failed(VaultError::HasNoPin))?;
+    let backend =
+        FileBackend::new(database).map_err(|error| failed(VaultError::Database(Box::new(error.into()))))?;
+    let disk = Disk::watched(backend, &held.disk);
+    Locked::open(disk, held.known_key()?, since_boot()).map_err(failed)
+}
+
+fn make_without_pin(held: &Held) -> Result<Vault, Error> {
+    let folder = &held.folder;
+    let key = match RootKeyFile(folder).load()? {
+        Some(key) => key,
+        None => RootKeyFile(folder).create(&mut host::rng())?,
+    };
+    // A database that is there is a whole one: it gets its name when it is finished.
+    let file = folder.begin_file(TEMPORARY_DATABASE)?;
+    let failed = |error| folder::io_error("make", folder.path_of(TEMPORARY_DATABASE), error);
+    let vault = open_without_pin(held, file.try_clone().map_err(failed)?, &key)?;
+    folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
+    Ok(vault)
+}
+
+fn open_without_pin(held: &Held, file: File, key: &RootKey) -> Result<Vault, Error> {
+    let folder = &held.folder;
+    let failed = |source| Error::Vault {
+        path: folder.path_of(DATABASE),
+        source,
+    };
+    let backend =
+        FileBackend::new(file).map_err(|error| failed(VaultError::Database(Box::new(error.into()))))?;
+    let disk = Disk::watched(backend, &held.disk);
+    Vault::open(disk, key, &mut host::rng()).map_err(failed)
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ impl Access {
 
 impl Here {
     fn open(state: State) -> Result<Self, Failure> {
-        let (vault, held) = state.into_vault();
+        let (vault, held) = state.into_vault()?;
         Ok(Self {
             authenticator: key::authenticator(vault, key::config(&Model::default()))?,
             _held: held,

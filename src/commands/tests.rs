@@ -322,7 +322,7 @@ fn run_key(path: &Path) -> thread::JoinHandle<()> {
     let state = State::open(Some(path)).unwrap();
     let listener = UnixListener::bind(state.control_socket()).unwrap();
     thread::spawn(move || {
-        let (vault, _held) = state.into_vault();
+        let (vault, _held) = state.into_vault().unwrap();
         let model = Model {
             kind: Kind::DeviceBound,
             ..Model::default()

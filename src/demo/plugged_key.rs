@@ -54,7 +54,7 @@ pub(crate) struct KeyInUse {
 impl Key {
     /// Opens the state folder, which is made if it is missing.
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
-        let (vault, lock) = State::open(Some(folder))?.into_vault();
+        let (vault, lock) = State::open(Some(folder))?.into_vault()?;
         Ok(Self {
             device: key::device(vault, key::config(&Model::default()))?,
             lock: Box::new(lock),

@@ -38,21 +38,24 @@ enum Health {
 }
 
 impl<B> Disk<B> {
-    /// `backend`, which is the file at `path`.
-    pub(super) fn new(backend: B, path: PathBuf) -> Self {
-        let health = Arc::new(Mutex::new(Health::Sound));
+    /// `backend`, which is the file that `watch` is about.
+    pub(super) fn watched(backend: B, watch: &Watch) -> Self {
         Self {
             backend,
-            watch: Watch { path, health },
+            watch: watch.clone(),
         }
-    }
-
-    pub(super) fn watch(&self) -> Watch {
-        self.watch.clone()
     }
 }
 
 impl Watch {
+    /// For the file at `path`, of which nothing bad is known.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            health: Arc::new(Mutex::new(Health::Sound)),
+        }
+    }
+
     /// The first failure, once.
     pub(crate) fn take_failure(&self) -> Option<Failure> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);

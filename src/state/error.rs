@@ -26,6 +26,10 @@ pub(crate) enum Error {
     KeyMissing { key: PathBuf, database: PathBuf },
     #[error("the key file {0} does not hold a key")]
     KeyDamaged(PathBuf),
+    #[error("the keys of this device, {0}, are missing")]
+    DeviceKeysMissing(PathBuf),
+    #[error("{0} does not hold the keys of a device, or of one whose chip this program cannot use")]
+    DeviceKeysDamaged(PathBuf),
     #[error("the database {0} is empty")]
     DatabaseEmpty(PathBuf),
     #[error("{path}: {source}")]
@@ -86,6 +90,9 @@ impl Error {
                 database = quoted(database),
             ),
             Self::KeyDamaged(_) => "put it back from a backup; it holds exactly 32 bytes".to_owned(),
+            Self::DeviceKeysMissing(_) | Self::DeviceKeysDamaged(_) => {
+                "put the file back from a backup, or take the vault over with its recovery kit: wardkey recover".to_owned()
+            }
             Self::DatabaseEmpty(path) => {
                 format!(
                     "put it back from a backup; or, to begin anew: rm {}",

@@ -133,6 +133,15 @@ impl Folder {
         }
     }
 
+    /// Removes a file durably, if it is there.
+    pub(crate) fn remove_file(&self, name: &str) -> Result<(), Error> {
+        match rustix::fs::unlinkat(&self.fd, name, rustix::fs::AtFlags::empty()) {
+            Ok(()) => fsync(&self.fd).map_err(|error| self.failed("remove", name, error)),
+            Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.failed("remove", name, error)),
+        }
+    }
+
     /// Makes a finished file durable, first what it holds, then under its name.
     pub(crate) fn finish_file(&self, file: &File, temporary: &str, name: &str) -> Result<(), Error> {
         fsync(file).map_err(|error| self.failed("write", temporary, error))?;

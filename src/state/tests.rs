@@ -53,7 +53,7 @@ fn a_second_one_is_refused_and_told_who_is_there() {
     let refused = error(&folder);
     assert!(matches!(refused, Error::InUse { pid: Some(pid), .. } if pid == std::process::id()));
     assert!(refused.hint().contains(&format!("kill {}", std::process::id())));
-    let (vault, held) = first.into_vault();
+    let (vault, held) = first.into_vault().unwrap();
     drop(vault);
     assert!(matches!(error(&folder), Error::InUse { .. }));
     drop(held);

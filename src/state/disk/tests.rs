@@ -46,8 +46,8 @@ impl StorageBackend for Backend {
 }
 
 fn open(backend: &Backend) -> (Vault, Watch) {
-    let disk = Disk::new(backend.clone(), PathBuf::from("/state/vault.redb"));
-    let watch = disk.watch();
+    let watch = Watch::new(PathBuf::from("/state/vault.redb"));
+    let disk = Disk::watched(backend.clone(), &watch);
     let root = Secret::from_slice(&[7; 32]).unwrap();
     (Vault::open(disk, &root, &mut host::rng()).unwrap(), watch)
 }
