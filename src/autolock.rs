@@ -19,7 +19,6 @@ use crate::wake::Waker;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LockReason {
     /// The user said so.
-    #[expect(dead_code, reason = "until there is a command that says so")]
     Asked,
     /// It was not used for some time.
     Idle,

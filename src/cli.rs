@@ -41,6 +41,12 @@ pub(crate) enum Command {
     Up(Up),
     /// Offer the key to other systems over USB/IP, or as raw reports to programs
     Serve(Serve),
+    /// Open the vault of the running key with its Vault PIN
+    Unlock,
+    /// Close the vault of the running key
+    Lock,
+    /// Say whether a key runs, whether its vault is open, and what limits guesses at the Vault PIN
+    Status,
     /// List the passkeys on the key
     List,
     /// Delete a passkey

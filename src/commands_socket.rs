@@ -1,8 +1,11 @@
 //! One connection of another `wardkey` command to the running key: lines in, a line out for each.
 
-use wardkey_authenticator::Authenticator;
+use wardkey_authenticator::Device;
+use zeroize::Zeroizing;
 
-use crate::control;
+use crate::control::{self, Answer, Request};
+use crate::prompt::EnteredPin;
+use crate::unlock::{From, Unlocker};
 
 /// The longest request, in bytes.
 const LINE_LEN_MAX: usize = 4 * 1024;
@@ -10,30 +13,57 @@ const LINE_LEN_MAX: usize = 4 * 1024;
 /// A client and what it is owed.
 #[derive(Default)]
 pub(crate) struct Commands {
-    input: Vec<u8>,
+    /// Of a fixed size from the start: a Vault PIN may be in it, and leaves no copy behind.
+    input: Option<Zeroizing<Vec<u8>>>,
     output: Vec<u8>,
     written: usize,
+    /// A Vault PIN is being tried; the answer comes later.
+    is_waiting: bool,
+}
+
+/// What answers a command.
+pub(crate) struct Desk<'a> {
+    pub(crate) device: &'a mut Device,
+    pub(crate) unlocker: &'a mut Unlocker,
+    pub(crate) has_vault_pin: bool,
+    pub(crate) from: From,
+    /// The vault is to be locked before anything is answered.
+    pub(crate) is_lock_wanted: bool,
 }
 
 impl Commands {
     /// Answers every whole line. An error ends the connection.
-    pub(crate) fn handle_bytes(
-        &mut self,
-        bytes: &[u8],
-        authenticator: &mut Authenticator,
-    ) -> Result<(), String> {
-        self.input.extend_from_slice(bytes);
-        while let Some(end) = self.input.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.input.drain(..=end).collect();
-            let line = String::from_utf8(line).map_err(|_| "the request is not text".to_owned())?;
-            self.output
-                .extend_from_slice(control::handle_line(line.trim_end(), authenticator).as_bytes());
-            self.output.push(b'\n');
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<(), String> {
+        let mut input = self
+            .input
+            .take()
+            .unwrap_or_else(|| Zeroizing::new(Vec::with_capacity(2 * LINE_LEN_MAX)));
+        for byte in bytes {
+            if *byte != b'\n' {
+                if input.len() >= LINE_LEN_MAX {
+                    return Err(format!("a request is longer than {LINE_LEN_MAX} bytes"));
+                }
+                input.push(*byte);
+                continue;
+            }
+            if self.is_waiting {
+                return Err("a request came before the answer to the last one".to_owned());
+            }
+            let line = str::from_utf8(&input).map_err(|_| "the request is not text".to_owned())?;
+            match desk.handle_line(line.trim_end()) {
+                Some(answer) => self.answer(&answer),
+                None => self.is_waiting = true,
+            }
+            input.clear();
         }
-        if self.input.len() > LINE_LEN_MAX {
-            return Err(format!("a request is longer than {LINE_LEN_MAX} bytes"));
-        }
+        self.input = Some(input);
         Ok(())
+    }
+
+    /// The answer to the last request.
+    pub(crate) fn answer(&mut self, answer: &Answer) {
+        self.is_waiting = false;
+        self.output.extend_from_slice(answer.to_line().as_bytes());
     }
 
     /// Whether the client may ask for more: not before it has read what it asked for.
@@ -52,6 +82,63 @@ impl Commands {
         if self.output().is_empty() {
             self.output.clear();
             self.written = 0;
+        }
+    }
+}
+
+impl Desk<'_> {
+    /// `None` where the answer comes later.
+    fn handle_line(&mut self, line: &str) -> Option<Answer> {
+        let request = match control::read(line) {
+            Ok(request) => request,
+            Err(answer) => return Some(answer),
+        };
+        match request {
+            Request::Status => Some(Answer::Status(self.status())),
+            Request::Unlock { vault_pin } => self.unlock(vault_pin.into_secret()),
+            Request::Lock => Some(self.lock()),
+            request => Some(match self.device.authenticator_mut() {
+                Some(authenticator) => control::handle(&request, authenticator),
+                None => Answer::Locked,
+            }),
+        }
+    }
+
+    fn status(&mut self) -> control::Status {
+        let wrong_pins = self.device.locked_mut().map(|locked| locked.wrong_pins());
+        control::Status {
+            process: Some(std::process::id()),
+            vault: match wrong_pins {
+                Some(_) => control::VaultState::Locked,
+                None if self.has_vault_pin => control::VaultState::Open,
+                None => control::VaultState::WithoutPin,
+            },
+            wrong_pins: wrong_pins.unwrap_or(0),
+        }
+    }
+
+    fn unlock(&mut self, pin: Zeroizing<String>) -> Option<Answer> {
+        let Some(locked) = self.device.locked_mut() else {
+            return Some(Answer::Unlocked);
+        };
+        let Some(pin) = EnteredPin::new(pin) else {
+            let reason = "no Vault PIN was given".to_owned();
+            return Some(Answer::StaysLocked { reason });
+        };
+        let tried = self.unlocker.try_pin(locked, pin, self.from);
+        tried.err().map(|error| Answer::StaysLocked {
+            reason: error.to_string(),
+        })
+    }
+
+    fn lock(&mut self) -> Answer {
+        if self.has_vault_pin {
+            self.is_lock_wanted = true;
+            Answer::Locked
+        } else {
+            Answer::Failed {
+                reason: "the vault has no Vault PIN yet".to_owned(),
+            }
         }
     }
 }

@@ -1,19 +1,21 @@
 //! How other `wardkey` commands talk to a running key: a Unix socket in the state folder, one JSON object per line,
 //! an answer for each request.
 //!
-//! The running key calls [`handle_line`] from its event loop; nothing here waits there, and an answer is bounded.
+//! The running key calls [`handle`] from its event loop; nothing here waits there, and an answer is bounded.
 //! The commands use [`Client`].
 
 pub(crate) mod log;
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wardkey_authenticator::{Authenticator, Facts, KeyKind, LargeBlobs as Kept};
 use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
+use zeroize::Zeroizing;
 
 use self::log::Page;
 use crate::host;
@@ -24,6 +26,8 @@ use crate::state::{Folder, control_socket};
 const PAGE_LEN: usize = 256;
 /// The longest answer a client reads: more than [`PAGE_LEN`] of the longest records, escaped.
 const ANSWER_LEN_MAX: u64 = 32 << 20;
+/// More than a request takes.
+const REQUEST_LEN_MAX: usize = 8 * 1024;
 /// How long a client waits for the running key.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,6 +45,44 @@ pub(crate) enum Request {
     AttestationRoot,
     /// The lines of the log before this entry, the newest first; as many as fit into an answer.
     Log { before: Option<u64> },
+    /// Whether the vault is open.
+    Status,
+    /// Open the vault.
+    Unlock { vault_pin: SentPin },
+    /// Close the vault.
+    Lock,
+}
+
+/// A Vault PIN on its way to the running key: wiped when dropped, not shown.
+#[derive(PartialEq, Eq)]
+pub(crate) struct SentPin(Zeroizing<String>);
+
+impl SentPin {
+    pub(crate) fn new(pin: Zeroizing<String>) -> Self {
+        Self(pin)
+    }
+
+    pub(crate) fn into_secret(self) -> Zeroizing<String> {
+        self.0
+    }
+}
+
+impl Serialize for SentPin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SentPin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Zeroizing::new(String::deserialize(deserializer)?)))
+    }
+}
+
+impl fmt::Debug for SentPin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SentPin")
+    }
 }
 
 /// What the key says.
@@ -61,10 +103,40 @@ pub(crate) enum Answer {
         /// DER in base64
         certificate: String,
     },
+    Status(Status),
+    Unlocked,
+    /// The vault was not opened.
+    StaysLocked {
+        reason: String,
+    },
+    /// The vault is locked; what was asked for needs it, or it was asked for.
+    Locked,
     /// The request was not understood, or the vault failed.
     Failed {
         reason: String,
     },
+}
+
+/// Whether the vault is open.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The process that has the vault; nothing where no key runs.
+    pub(crate) process: Option<u32>,
+    pub(crate) vault: VaultState,
+    /// Since the last right one.
+    pub(crate) wrong_pins: u32,
+}
+
+/// The state of a vault.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum VaultState {
+    /// There is none.
+    None,
+    /// It has no Vault PIN, and is always open.
+    WithoutPin,
+    Open,
+    Locked,
 }
 
 /// A passkey as the commands see it: everything but the private key.
@@ -135,15 +207,20 @@ pub(crate) enum LargeBlobs {
     Extension,
 }
 
-/// Answers one line of a client.
-pub(crate) fn handle_line(line: &str, authenticator: &mut Authenticator) -> String {
-    let answer = match serde_json::from_str(line) {
-        Ok(request) => handle(&request, authenticator),
-        Err(error) => Answer::Failed {
-            reason: format!("the request was not understood: {error}"),
-        },
-    };
-    serde_json::to_string(&answer).expect("answers have text keys and no maps that fail")
+/// What a client asks for in one line; or the answer to what is no request.
+pub(crate) fn read(line: &str) -> Result<Request, Answer> {
+    serde_json::from_str(line).map_err(|error| Answer::Failed {
+        reason: format!("the request was not understood: {error}"),
+    })
+}
+
+impl Answer {
+    /// As it is sent.
+    pub(crate) fn to_line(&self) -> String {
+        let mut line = serde_json::to_string(self).expect("answers have text keys and no maps that fail");
+        line.push('\n');
+        line
+    }
 }
 
 /// Answers a request.
@@ -152,6 +229,12 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
         Request::List { after_unix_ms } => list(*after_unix_ms, authenticator.vault()),
         Request::Delete { id } => delete(id, authenticator),
         Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
+        // The event loop, which can lock and unlock, answers these before it comes here.
+        Request::Status | Request::Unlock { .. } | Request::Lock => {
+            return Answer::Failed {
+                reason: "only a running key locks and unlocks".to_owned(),
+            };
+        }
         Request::AttestationRoot => authenticator
             .attestation_root()
             .map(|root| Answer::AttestationRoot {
@@ -288,7 +371,9 @@ impl Client {
 
     /// Asks, and waits for the answer.
     pub(crate) fn request(&mut self, request: &Request) -> io::Result<Answer> {
-        let mut line = serde_json::to_vec(request)?;
+        // Of a fixed size: a Vault PIN may be in it, and leaves no copy behind.
+        let mut line = Zeroizing::new(Vec::with_capacity(REQUEST_LEN_MAX));
+        serde_json::to_writer(&mut *line, request)?;
         line.push(b'\n');
         self.0.get_mut().write_all(&line)?;
         let mut answer = Vec::new();

@@ -100,12 +100,22 @@ impl Log {
         }
     }
 
-    /// Something happened that locks the vault.
-    pub(crate) fn lock_due(&self, reason: LockReason) {
-        if self.verbose {
-            let event = json!({ "event": "lock_due", "reason": reason.name() });
-            self.line(&format!("A reason to lock the vault: {reason}."), &event);
-        }
+    /// The vault waits for its Vault PIN.
+    pub(crate) fn starts_locked(&self) {
+        let text = "The vault is locked: its Vault PIN is asked for when it is needed, or unlock it now: wardkey unlock";
+        self.line(text, &json!({ "event": "locked", "reason": "start" }));
+    }
+
+    /// The vault is open.
+    pub(crate) fn unlocked(&self, passkeys: usize) {
+        let event = json!({ "event": "unlocked", "passkeys": passkeys });
+        self.line("The vault is unlocked.", &event);
+    }
+
+    /// The vault was locked.
+    pub(crate) fn locked(&self, reason: LockReason) {
+        let event = json!({ "event": "locked", "reason": reason.name() });
+        self.line(&format!("The vault is locked: {reason}."), &event);
     }
 
     /// The host asks the key to blink.

@@ -30,6 +30,7 @@ mod sockets;
 mod state;
 mod test_control;
 mod touch;
+mod unlock;
 mod user;
 mod wake;
 
@@ -76,6 +77,9 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::serve(state, &options, log)?,
         Command::VhciHelper { serve: false } => attach::helper::start()?,
         Command::VhciHelper { serve: true } => attach::helper::run()?,
+        Command::Unlock => commands::unlock(state, cli.json, &mut stdout())?,
+        Command::Lock => commands::lock(state, cli.json, &mut stdout())?,
+        Command::Status => commands::status(state, cli.json, &mut stdout())?,
         Command::List => commands::list(state, cli.json, &mut stdout())?,
         Command::Delete(options) => {
             commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;

@@ -93,6 +93,11 @@ impl Questions {
         self.note = demand.and_then(|demand| note_if_asked_again(demand, answer));
     }
 
+    /// What the user has to know if one more question follows.
+    pub(crate) fn note(&mut self, note: &'static str) {
+        self.note = Some(note);
+    }
+
     /// No question has followed the last answer.
     pub(crate) fn settle(&mut self) {
         self.note = None;

@@ -7,14 +7,16 @@ use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use wardkey_authenticator::{Device, EnteredPin, Event, Gesture, HostKind};
+use wardkey_authenticator::{Demand, Device, EnteredPin, Event, Gesture, HostKind, Prompt, PromptId};
 use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
+use wardkey_vault::{Event as VaultEvent, LockCause, NotCounted, NotOpened, Record, RightGuess};
 
 use crate::autolock::idle::IdleLock;
 use crate::autolock::{LockOrder, LockReason};
-use crate::commands_socket::Commands;
+use crate::commands_socket::{Commands, Desk};
+use crate::control;
 use crate::error::Failure;
 use crate::host;
 use crate::kernel::Kernel;
@@ -24,6 +26,7 @@ use crate::questions::Questions;
 use crate::sockets::{Listener, Purpose};
 use crate::state::Watch;
 use crate::test_control::{Action, Order};
+use crate::unlock::{self, NotTried, Tried, Unlocker};
 use crate::wake::{Mailbox, Wakeup};
 
 /// Clients beyond this number are turned away at once.
@@ -42,17 +45,31 @@ pub(crate) struct Daemon {
     pub(crate) kernel: Option<Kernel>,
     pub(crate) questions: Questions,
     pub(crate) mailbox: Mailbox,
+    pub(crate) unlocker: Unlocker,
+    /// Whether the vault can be locked.
+    pub(crate) has_vault_pin: bool,
+    /// The question for the Vault PIN that the key has asked last.
+    pub(crate) vault_pin_prompt: Option<VaultPinPrompt>,
     pub(crate) idle: IdleLock,
     /// Becomes readable when the process is asked to stop.
     pub(crate) stop: UnixStream,
     pub(crate) log: Log,
     pub(crate) connections: Vec<Connection>,
+    pub(crate) next_connection: u64,
     /// `false` while a test has unplugged the key.
     pub(crate) powered: bool,
 }
 
+/// A question for the Vault PIN, to be asked again after a wrong one.
+pub(crate) struct VaultPinPrompt {
+    id: PromptId,
+    prompt: Prompt,
+    deadline: Instant,
+}
+
 /// An open connection.
 pub(crate) struct Connection {
+    number: u64,
     socket: OwnedFd,
     role: Role,
 }
@@ -88,19 +105,23 @@ impl Daemon {
             let now = host::now();
             // Before the sockets: what comes after the time has passed, as when the computer wakes up, finds it locked.
             if self.idle.is_due(now) {
-                self.lock(LockReason::Idle);
+                self.lock(now, LockReason::Idle);
             }
             // Backwards, because a connection that ends makes room by moving a later one.
             for source in ready.into_iter().rev() {
                 match source {
                     Source::Stop => {
                         self.unplug(now);
+                        self.close_vault(now, LockCause::Stopped);
                         return Ok(());
                     }
                     Source::Mailbox => self.take_messages(now),
                     Source::Listener(index) => self.accept(now, index),
                     Source::Connection(index) => self.read(now, index, &mut buffer),
                 }
+            }
+            if self.has_vault_pin && self.device.locked_mut().is_none() {
+                self.idle.used(self.device.last_use());
             }
             // After the sockets: what a host said in time counts, even when this process came late to hear it.
             if self.device.poll_timeout().is_some_and(|at| at <= now) {
@@ -176,17 +197,30 @@ impl Daemon {
             Err(_) => 0,
         };
         let input = buffer.get(..count).unwrap_or_default();
+        let mut is_lock_wanted = false;
         let result = match &mut connection.role {
             _ if input.is_empty() => Err("the other end closed the connection".to_owned()),
             Role::Host(port) | Role::Kernel(port) => self
                 .device
                 .handle_bytes(now, *port, input)
                 .map_err(|error| error.to_string()),
-            Role::Commands(commands) => match self.device.authenticator_mut() {
-                Some(authenticator) => commands.handle_bytes(input, authenticator),
-                None => Err("the vault is locked".to_owned()),
-            },
+            Role::Commands(commands) => {
+                let from = unlock::From::Command(connection.number);
+                let mut desk = Desk {
+                    device: &mut self.device,
+                    unlocker: &mut self.unlocker,
+                    has_vault_pin: self.has_vault_pin,
+                    from,
+                    is_lock_wanted: false,
+                };
+                let result = commands.handle_bytes(input, &mut desk);
+                is_lock_wanted = desk.is_lock_wanted;
+                result
+            }
         };
+        if is_lock_wanted {
+            self.lock(now, LockReason::Asked);
+        }
         if let Err(reason) = result {
             self.log.disconnected(&reason);
             self.disconnect(now, index);
@@ -257,7 +291,13 @@ impl Daemon {
             Purpose::Commands => Role::Commands(Commands::default()),
         };
         self.log.connected(listener.purpose);
-        self.connections.push(Connection { socket, role });
+        self.connect(socket, role);
+    }
+
+    fn connect(&mut self, socket: OwnedFd, role: Role) {
+        let number = self.next_connection;
+        self.next_connection = number.wrapping_add(1);
+        self.connections.push(Connection { number, socket, role });
     }
 
     fn disconnect(&mut self, now: Instant, index: usize) {
@@ -292,10 +332,7 @@ impl Daemon {
         match kernel.attach(now) {
             Ok(socket) => {
                 let port = self.device.attach(now, &HostKind::Kernel(self.identity.clone()));
-                self.connections.push(Connection {
-                    socket,
-                    role: Role::Kernel(port),
-                });
+                self.connect(socket, Role::Kernel(port));
                 self.log.attached(&self.identity);
             }
             Err(failure) => self.log.problem(&format!("{failure}; trying again")),
@@ -308,9 +345,19 @@ impl Daemon {
             match event {
                 Event::Ask { id, prompt, deadline } => {
                     let time_left = deadline.saturating_duration_since(now);
+                    if prompt.demand == Demand::VaultPin {
+                        self.vault_pin_prompt = Some(VaultPinPrompt {
+                            id,
+                            prompt: prompt.clone(),
+                            deadline,
+                        });
+                    }
                     self.questions.ask(id, prompt, time_left);
                 }
-                Event::Withdraw(id) => self.questions.withdraw(id),
+                Event::Withdraw(id) => {
+                    self.vault_pin_prompt.take_if(|asked| asked.id == id);
+                    self.questions.withdraw(id);
+                }
                 Event::Wink => self.log.wink(),
                 Event::Imported(taken) => self.log.imported(taken),
             }
@@ -326,10 +373,11 @@ impl Daemon {
             match message {
                 Wakeup::Answer(id, answer) => {
                     self.questions.answered(id, &answer);
-                    self.device.handle_gesture(now, id, self.gesture(answer));
+                    self.answered(now, id, answer);
                 }
+                Wakeup::Tried(Tried { from, result }) => self.tried(now, from, result),
                 Wakeup::Lock(LockOrder { reason, sleep_delay }) => {
-                    self.lock(reason);
+                    self.lock(now, reason);
                     drop(sleep_delay);
                 }
                 Wakeup::Problem(text) => self.log.problem(&text),
@@ -337,6 +385,96 @@ impl Daemon {
             }
             self.handle_events(now);
             self.questions.settle();
+        }
+    }
+
+    fn answered(&mut self, now: Instant, id: PromptId, answer: Answer) {
+        let asked = self.vault_pin_prompt.as_ref().filter(|asked| asked.id == id);
+        match answer {
+            Answer::Pin(pin) if asked.is_some() => {
+                let Some(locked) = self.device.locked_mut() else {
+                    return;
+                };
+                if let Err(reason) = self.unlocker.try_pin(locked, pin, unlock::From::Prompt(id)) {
+                    self.log
+                        .problem(&format!("the Vault PIN was not tried: {reason}"));
+                    self.ask_again(now, id, not_tried_note(&reason));
+                }
+            }
+            answer => {
+                let gesture = self.gesture(answer);
+                self.device.handle_gesture(now, id, gesture);
+            }
+        }
+    }
+
+    /// Asks for the Vault PIN once more, if the host still waits.
+    fn ask_again(&mut self, now: Instant, id: PromptId, note: &'static str) {
+        if let Some(asked) = self.vault_pin_prompt.as_ref().filter(|asked| asked.id == id) {
+            let time_left = asked.deadline.saturating_duration_since(now);
+            self.questions.note(note);
+            self.questions.ask(id, asked.prompt.clone(), time_left);
+        }
+    }
+
+    /// A Vault PIN was tried.
+    fn tried(&mut self, now: Instant, from: unlock::From, result: Result<RightGuess, NotOpened>) {
+        self.unlocker.ended();
+        let result = match result {
+            Ok(guess) => self.unlock(now, &guess),
+            Err(reason) => Err(reason.to_string()),
+        };
+        match (from, result) {
+            (unlock::From::Prompt(_), Ok(())) => {}
+            (unlock::From::Prompt(id), Err(reason)) => {
+                self.log.problem(&format!("the vault stays locked: {reason}"));
+                self.ask_again(now, id, "That was not the Vault PIN.");
+            }
+            (unlock::From::Command(number), result) => {
+                let connections = self.connections.iter_mut();
+                let mut asked = connections.filter(|connection| connection.number == number);
+                if let Some(Connection {
+                    role: Role::Commands(commands),
+                    ..
+                }) = asked.next()
+                {
+                    commands.answer(&match result {
+                        Ok(()) => control::Answer::Unlocked,
+                        Err(reason) => control::Answer::StaysLocked { reason },
+                    });
+                }
+            }
+        }
+    }
+
+    fn unlock(&mut self, now: Instant, guess: &RightGuess) -> Result<(), String> {
+        let wrong_pins = self.device.locked_mut().map_or(0, |locked| locked.wrong_pins());
+        self.device.unlock(now, guess).map_err(|error| {
+            self.log.problem(&format!(
+                "the vault cannot be opened: {error}. hint: start wardkey again, or put the state folder back from a backup"
+            ));
+            error.to_string()
+        })?;
+        // The one that was right was counted, too.
+        let wrong_pins = wrong_pins.saturating_sub(1);
+        self.record(VaultEvent::Unlocked { wrong_pins });
+        let passkeys = self.device.authenticator_mut().map_or(0, |key| key.vault().len());
+        self.log.unlocked(passkeys);
+        Ok(())
+    }
+
+    /// Writes into the log of an open vault. What cannot be written there is told.
+    fn record(&mut self, event: VaultEvent) {
+        let Some(authenticator) = self.device.authenticator_mut() else {
+            return;
+        };
+        let record = Record {
+            unix_ms: host::unix_now_ms(),
+            event,
+        };
+        if let Err(error) = authenticator.vault_mut().record(&mut host::rng(), &record) {
+            self.log
+                .problem(&format!("the audit log cannot be written: {error}"));
         }
     }
 
@@ -359,10 +497,28 @@ impl Daemon {
         }
     }
 
-    /// Locks the vault.
-    fn lock(&mut self, reason: LockReason) {
+    /// Locks the vault if it is open and can be locked.
+    fn lock(&mut self, now: Instant, reason: LockReason) {
+        let cause = match reason {
+            LockReason::Asked => LockCause::Asked,
+            LockReason::Idle => LockCause::Idle,
+            LockReason::Suspend => LockCause::Suspend,
+            LockReason::SessionLocked => LockCause::Session,
+        };
+        if self.close_vault(now, cause) {
+            self.log.locked(reason);
+        }
+    }
+
+    fn close_vault(&mut self, now: Instant, cause: LockCause) -> bool {
         self.idle.locked();
-        self.log.lock_due(reason);
+        if !self.has_vault_pin || self.device.authenticator_mut().is_none() {
+            return false;
+        }
+        self.record(VaultEvent::Locked(cause));
+        let is_locked = self.device.lock(now);
+        self.handle_events(now);
+        is_locked
     }
 
     /// A test plugs and unplugs the key.
@@ -426,6 +582,19 @@ impl Daemon {
             kernel.plug_in(now);
         }
         self.attach_to_kernel(now);
+    }
+}
+
+/// For the person who is asked.
+fn not_tried_note(reason: &NotTried) -> &'static str {
+    match reason {
+        NotTried::NotCounted(NotCounted::TooSoon { .. }) => {
+            "Too many were wrong: wait a while before the next."
+        }
+        NotTried::Busy
+        | NotTried::NotCounted(NotCounted::NotKept(_))
+        | NotTried::Keys(_)
+        | NotTried::NoThread(_) => "It could not be tried; wardkey says why where it runs.",
     }
 }
 

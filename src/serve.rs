@@ -22,6 +22,7 @@ use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::{Contents, State};
+use crate::unlock::Unlocker;
 use crate::user::User;
 use crate::wake::Mailbox;
 
@@ -106,10 +107,13 @@ fn run(
     if options.model.post_quantum {
         log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
     }
-    let mut device = match contents {
-        Contents::Open(vault) => key::device(vault, key::config(&options.model))?,
-        Contents::Locked(vault) => key::locked_device(vault, key::config(&options.model)),
+    let (mut device, has_vault_pin) = match contents {
+        Contents::Open(vault) => (key::device(vault, key::config(&options.model))?, false),
+        Contents::Locked(vault) => (key::locked_device(vault, key::config(&options.model)), true),
     };
+    if has_vault_pin {
+        log.starts_locked();
+    }
     offer_verification(&mut device, &user, &log)?;
     autolock::watch_this_computer(options.locking.events(), waker.clone())
         .map_err(|error| unexpected("thread", &error))?;
@@ -119,12 +123,16 @@ fn run(
         identity: key::identity(options.usb_id.pair),
         listeners,
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
-        questions: Questions::new(user, waker),
+        questions: Questions::new(user, waker.clone()),
         mailbox,
+        unlocker: Unlocker::new(held, waker),
+        has_vault_pin,
+        vault_pin_prompt: None,
         idle: IdleLock::new(options.locking.lock_after.0),
         stop,
         log,
         connections: Vec::new(),
+        next_connection: 0,
         powered: true,
     };
     daemon.run()
@@ -147,16 +155,13 @@ fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {
 
 /// What built-in user verification the key can offer. One that does not work now is offered as one that is not set up.
 fn offer_verification(device: &mut Device, user: &User, log: &Log) -> Result<(), Failure> {
-    let Some(authenticator) = device.authenticator_mut() else {
-        return Ok(());
-    };
-    authenticator.set_account_choice(user.asker.can_choose_account());
+    device.set_account_choice(user.asker.can_choose_account());
     let Some(verifier) = &user.verifier else {
         return Ok(());
     };
     let modality = verifier.modality();
     let probed = verifier.probe();
-    authenticator.set_verifier(Some(Verifier {
+    device.set_verifier(Some(Verifier {
         modality: modality.into(),
         ready: probed.is_ok(),
     }));
@@ -166,7 +171,7 @@ fn offer_verification(device: &mut Device, user: &User, log: &Log) -> Result<(),
             "you cannot be verified by {name}: {unavailable}. hint: {}; then start wardkey again",
             unavailable.hint()
         )),
-        Ok(_) if modality == Modality::Pin && !authenticator.facts().map_err(broken_state)?.has_pin => log
+        Ok(_) if modality == Modality::Pin && lacks_pin(device)? => log
             .problem(
                 "you cannot be verified by PIN yet: the key has none. hint: set one in the settings of your browser, or \
                  with `fido2-token -S`",
@@ -174,6 +179,14 @@ fn offer_verification(device: &mut Device, user: &User, log: &Log) -> Result<(),
         Ok(found) => log.verifies(modality, &found),
     }
     Ok(())
+}
+
+/// Whether the key has no PIN. That is not known while the vault is locked.
+fn lacks_pin(device: &mut Device) -> Result<bool, Failure> {
+    match device.authenticator_mut() {
+        Some(authenticator) => Ok(!authenticator.facts().map_err(broken_state)?.has_pin),
+        None => Ok(false),
+    }
 }
 
 fn unexpected(what: &str, error: &io::Error) -> Failure {

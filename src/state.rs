@@ -26,7 +26,8 @@ use std::time::Duration;
 
 use redb::backends::FileBackend;
 use wardkey_vault::{
-    Created, DeviceId, Error as VaultError, History, KeyStore, KnownKey, Locked, RootKey, RootKeyStore, Vault,
+    Created, DeviceId, Error as VaultError, GuessLimit, History, KeyStore, KnownKey, Locked, RootKey,
+    RootKeyStore, Vault,
 };
 use zeroize::Zeroizing;
 
@@ -209,15 +210,7 @@ impl Held {
 
     /// The keys of this device under the Vault PIN of this generation.
     pub(crate) fn device_keys(&self, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
-        let name = device_keys_name(generation);
-        let path = || self.folder.path_of(&name);
-        let file = self.folder.open_file_to_read(&name)?;
-        let file = file.ok_or_else(|| Error::DeviceKeysMissing(path()))?;
-        let mut bytes = Vec::new();
-        file.take(DEVICE_KEYS_LEN_MAX)
-            .read_to_end(&mut bytes)
-            .map_err(|error| folder::io_error("read", path(), error))?;
-        device_keys::from_bytes(&bytes).ok_or_else(|| Error::DeviceKeysDamaged(path()))
+        read_device_keys(&self.folder, generation)
     }
 
     /// Keeps the keys of this device under the Vault PIN of this generation, durably.
@@ -266,6 +259,33 @@ impl Held {
 /// Where the key that uses `folder` listens for other `wardkey` commands. Good as long as `folder` is open.
 pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
     folder.socket_path(CONTROL_SOCKET)
+}
+
+/// What limits guesses at the Vault PIN of the vault in a folder that may be in use; nothing where that is not known.
+pub(crate) fn guess_limit(folder: &Folder) -> Result<Option<GuessLimit>, Error> {
+    // The keys under the newest Vault PIN; those before it are gone, or will be.
+    let mut limit = None;
+    for generation in 1.. {
+        match read_device_keys(folder, generation) {
+            Ok(keys) => limit = Some(keys.guess_limit()),
+            Err(Error::DeviceKeysMissing(_)) if limit.is_none() && generation < 1000 => {}
+            Err(Error::DeviceKeysMissing(_)) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(limit)
+}
+
+fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
+    let name = device_keys_name(generation);
+    let path = || folder.path_of(&name);
+    let file = folder.open_file_to_read(&name)?;
+    let file = file.ok_or_else(|| Error::DeviceKeysMissing(path()))?;
+    let mut bytes = Vec::new();
+    file.take(DEVICE_KEYS_LEN_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| folder::io_error("read", path(), error))?;
+    device_keys::from_bytes(&bytes).ok_or_else(|| Error::DeviceKeysDamaged(path()))
 }
 
 /// The time that wrong Vault PINs are counted against.

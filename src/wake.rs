@@ -11,11 +11,14 @@ use wardkey_authenticator::PromptId;
 use crate::autolock::LockOrder;
 use crate::prompt::Answer;
 use crate::test_control::Order;
+use crate::unlock::Tried;
 
 /// What another thread has to tell the event loop.
 pub(crate) enum Wakeup {
     /// A prompt was answered, or cannot be.
     Answer(PromptId, Answer),
+    /// A Vault PIN was tried.
+    Tried(Tried),
     /// The vault is to be locked.
     Lock(LockOrder),
     /// The user has to know of this.

@@ -20,6 +20,7 @@ use wardkey_vault::{Error, Locked, RightGuess};
 use crate::authenticator::Authenticator;
 use crate::gesture::{Gesture, Outcome, Pending, Prompt};
 use crate::locked::LockedOutcome;
+use crate::pin::built_in::Verifier;
 use crate::u2f::StatusWord;
 
 mod host;
@@ -351,6 +352,24 @@ impl Device {
         match &mut self.machine {
             Machine::Open(authenticator) => Some(authenticator),
             Machine::Locked(_) | Machine::Broken => None,
+        }
+    }
+
+    /// Says what built-in user verification there is from now on.
+    pub fn set_verifier(&mut self, verifier: Option<Verifier>) {
+        match &mut self.machine {
+            Machine::Open(authenticator) => authenticator.set_verifier(verifier),
+            Machine::Locked(authenticator) => authenticator.set_verifier(verifier),
+            Machine::Broken => {}
+        }
+    }
+
+    /// Says whether prompts can let the user choose an account.
+    pub fn set_account_choice(&mut self, account_choice: bool) {
+        match &mut self.machine {
+            Machine::Open(authenticator) => authenticator.set_account_choice(account_choice),
+            Machine::Locked(authenticator) => authenticator.set_account_choice(account_choice),
+            Machine::Broken => {}
         }
     }
 

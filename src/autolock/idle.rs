@@ -22,10 +22,6 @@ impl IdleLock {
     }
 
     /// The vault was unlocked, or has served.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "until there is a vault that can be locked")
-    )]
     pub(crate) fn used(&mut self, now: Instant) {
         self.last_use = Some(now);
     }

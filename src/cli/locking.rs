@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-/// When the vault locks by itself. Hidden until there is a lock.
+/// When the vault locks by itself.
 #[derive(Debug, Args)]
 pub(crate) struct Locking {
     /// Lock the vault when it was not used for this long: a number and s, min, h or d, or never
@@ -13,8 +13,7 @@ pub(crate) struct Locking {
         value_name = "DURATION",
         value_parser = parse_lock_after,
         default_value = "15min",
-        help_heading = "Locking",
-        hide = true
+        help_heading = "Locking"
     )]
     pub(crate) lock_after: LockAfter,
     /// Leave the vault open when this happens; otherwise it locks
@@ -23,8 +22,7 @@ pub(crate) struct Locking {
         value_enum,
         value_name = "EVENT",
         value_delimiter = ',',
-        help_heading = "Locking",
-        hide = true
+        help_heading = "Locking"
     )]
     no_lock_on: Vec<LockEvent>,
 }

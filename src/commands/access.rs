@@ -11,7 +11,8 @@ use crate::control::log::{Line, Page};
 use crate::control::{self, Answer, Client, Listed, Request};
 use crate::error::Failure;
 use crate::key;
-use crate::state::{Folder, Held, State};
+use crate::state::{Contents, Folder, Held, State};
+use crate::unlock::{ask_for_vault_pin, open_with_pin};
 
 /// The passkeys of a state folder.
 pub(super) struct Access {
@@ -60,13 +61,17 @@ impl Access {
             Way::Here(here) => control::handle(request, &mut here.authenticator),
             Way::Unused => return Ok(None),
         };
-        if let Answer::Failed { reason } = answer {
-            return Err(Failure::new(
+        match answer {
+            Answer::Failed { reason } => Err(Failure::new(
                 reason,
                 "look at what the running key printed; stop it and start it again",
-            ));
+            )),
+            Answer::Locked => Err(Failure::new(
+                "the vault is locked",
+                "unlock it first: wardkey unlock",
+            )),
+            answer => Ok(Some(answer)),
         }
-        Ok(Some(answer))
     }
 
     /// The certificate of the attestation authority, DER in base64; `None` where there is no key yet.
@@ -135,7 +140,11 @@ impl Access {
 
 impl Here {
     fn open(state: State) -> Result<Self, Failure> {
-        let (vault, held) = state.into_vault()?;
+        let (contents, held) = state.into_parts();
+        let vault = match contents {
+            Contents::Open(vault) => vault,
+            Contents::Locked(locked) => open_with_pin(locked, &held, &ask_for_vault_pin()?)?,
+        };
         Ok(Self {
             authenticator: key::authenticator(vault, key::config(&Model::default()))?,
             _held: held,
@@ -151,7 +160,7 @@ pub(super) fn misunderstood() -> Failure {
     )
 }
 
-fn lost(error: &io::Error) -> Failure {
+pub(super) fn lost(error: &io::Error) -> Failure {
     Failure::new(
         format!("the running key does not answer: {error}"),
         "stop it and start it again",

@@ -1,4 +1,5 @@
-//! `wardkey list`, `delete`, `info`, `log`, `metadata` and `attestation`: short commands about the key and its passkeys, whether a
+//! `wardkey list`, `delete`, `info`, `log`, `metadata`, `attestation`, `unlock`, `lock` and `status`: short commands about
+//! the key, its vault and its passkeys, whether a
 //! key runs on the folder or not.
 
 mod access;
@@ -9,6 +10,7 @@ mod list;
 mod log;
 mod metadata;
 mod show;
+mod vault;
 
 pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
@@ -16,6 +18,7 @@ pub(crate) use self::info::info;
 pub(crate) use self::list::list;
 pub(crate) use self::log::log;
 pub(crate) use self::metadata::metadata;
+pub(crate) use self::vault::{lock, status, unlock};
 
 use std::io::{self, Write};
 

@@ -335,8 +335,8 @@ fn run_key(path: &Path) -> thread::JoinHandle<()> {
         key.set_verifier(Some(finger));
         let (stream, _) = listener.accept().unwrap();
         for line in BufReader::new(&stream).lines() {
-            let answer = control::handle_line(&line.unwrap(), &mut key);
-            (&stream).write_all(format!("{answer}\n").as_bytes()).unwrap();
+            let answer = control::handle(&control::read(&line.unwrap()).unwrap(), &mut key);
+            (&stream).write_all(answer.to_line().as_bytes()).unwrap();
         }
     })
 }

@@ -116,6 +116,8 @@ pub(crate) enum Purpose {
     ConfirmReset,
     /// A program wants something of a key whose vault is locked.
     Unlock,
+    /// The user wants to open the vault.
+    Open,
 }
 
 /// Accounts that the user is shown at most, where a person has to look through them.

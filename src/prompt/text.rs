@@ -38,6 +38,7 @@ impl Text {
                 "Reset this key",
                 "Erase every passkey on this key? This cannot be undone.".to_owned(),
             ),
+            Purpose::Open => ("Unlock your passkeys", String::new()),
             Purpose::Unlock => (
                 "Unlock your passkeys",
                 "A program wants to use this key, which is locked.".to_owned(),
@@ -49,7 +50,7 @@ impl Text {
         };
         let sentences = [
             question.note.map(str::to_owned),
-            Some(asked),
+            Some(asked).filter(|asked| !asked.is_empty()),
             demanded(question.demand),
         ];
         Self {

@@ -205,7 +205,7 @@ fn ordered(mailbox: &Mailbox) -> LockOrder {
     match next(mailbox) {
         Wakeup::Lock(order) => order,
         Wakeup::Problem(text) => panic!("{text}"),
-        Wakeup::Answer(..) | Wakeup::Order(_) => panic!("another message"),
+        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) => panic!("another message"),
     }
 }
 
@@ -213,7 +213,7 @@ fn told(mailbox: &Mailbox) -> String {
     match next(mailbox) {
         Wakeup::Problem(text) => text,
         Wakeup::Lock(LockOrder { reason, .. }) => panic!("{reason}"),
-        Wakeup::Answer(..) | Wakeup::Order(_) => panic!("another message"),
+        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) => panic!("another message"),
     }
 }
 

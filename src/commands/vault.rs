@@ -1,0 +1,146 @@
+//! `wardkey unlock`, `lock` and `status`: the vault of the running key.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::access::{lost, misunderstood};
+use crate::control::{Answer, Client, Request, SentPin, Status, VaultState};
+use crate::error::Failure;
+use crate::state::{Contents, Folder, State, guess_limit};
+use crate::unlock::{ask_for_vault_pin, describe};
+
+/// Opens the vault of the running key.
+pub(crate) fn unlock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut client = running(given)?;
+    let status = ask_status(&mut client)?;
+    match status.vault {
+        VaultState::Locked => {}
+        VaultState::Open => return say(out, json, "open", "The vault is open already."),
+        VaultState::WithoutPin | VaultState::None => return Err(without_pin()),
+    }
+    let vault_pin = SentPin::new(ask_for_vault_pin()?);
+    match client
+        .request(&Request::Unlock { vault_pin })
+        .map_err(|error| lost(&error))?
+    {
+        Answer::Unlocked => say(out, json, "open", "The vault is unlocked."),
+        Answer::StaysLocked { reason } => Err(Failure::new(
+            format!("the vault stays locked: {reason}"),
+            "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover",
+        )),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// Closes the vault of the running key.
+pub(crate) fn lock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut client = running(given)?;
+    match client.request(&Request::Lock).map_err(|error| lost(&error))? {
+        Answer::Locked => say(out, json, "locked", "The vault is locked."),
+        Answer::Failed { .. } => Err(without_pin()),
+        _ => Err(misunderstood()),
+    }
+}
+
+/// Says how the vault stands, whether a key runs or not.
+pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let path = Folder::locate(given)?;
+    let folder = Folder::open(&path)?;
+    let client = match &folder {
+        None => None,
+        Some(folder) => Client::connect(folder).map_err(|error| lost(&error))?,
+    };
+    let status = match client {
+        Some(mut client) => ask_status(&mut client)?,
+        None => of_folder(given)?,
+    };
+    let limit = match (&folder, status.vault) {
+        (Some(folder), VaultState::Open | VaultState::Locked) => guess_limit(folder)?,
+        _ => None,
+    };
+    let Status {
+        process,
+        vault,
+        wrong_pins,
+    } = status;
+    if json {
+        let facts = json!({
+            "state": path.display().to_string(),
+            "process": process,
+            "vault": vault,
+            "wrong_vault_pins": wrong_pins,
+            "guess_limit": limit.map(describe),
+        });
+        return super::print(out, &format!("{facts}\n"));
+    }
+    let vault = match vault {
+        VaultState::None => "none yet (wardkey init makes one)",
+        VaultState::WithoutPin => "without a Vault PIN (wardkey init gives it one)",
+        VaultState::Open => "open",
+        VaultState::Locked => "locked",
+    };
+    let key = match process {
+        Some(process) => format!("runs as process {process}"),
+        None => "does not run".to_owned(),
+    };
+    let mut text = format!("Key           {key}\nVault         {vault}\n");
+    if wrong_pins > 0 {
+        text.push_str(&format!("Wrong PINs    {wrong_pins} since the last right one\n"));
+    }
+    if let Some(limit) = limit {
+        text.push_str(&format!("Guess limit   {}\n", describe(limit)));
+    }
+    super::print(out, &text)
+}
+
+fn of_folder(given: Option<&Path>) -> Result<Status, Failure> {
+    let (vault, wrong_pins) = match State::open_existing(given)?.map(State::into_parts) {
+        None => (VaultState::None, 0),
+        Some((Contents::Open(_), _)) => (VaultState::WithoutPin, 0),
+        Some((Contents::Locked(locked), _)) => (VaultState::Locked, locked.wrong_pins()),
+    };
+    Ok(Status {
+        process: None,
+        vault,
+        wrong_pins,
+    })
+}
+
+fn running(given: Option<&Path>) -> Result<Client, Failure> {
+    let folder = Folder::open(&Folder::locate(given)?)?;
+    let client = folder
+        .as_ref()
+        .map(Client::connect)
+        .transpose()
+        .map_err(|error| lost(&error))?;
+    client.flatten().ok_or_else(|| {
+        Failure::new(
+            "no key runs on this state folder",
+            "start it: wardkey up. If it has another folder, give that: --state DIR",
+        )
+    })
+}
+
+fn ask_status(client: &mut Client) -> Result<Status, Failure> {
+    match client.request(&Request::Status).map_err(|error| lost(&error))? {
+        Answer::Status(status) => Ok(status),
+        _ => Err(misunderstood()),
+    }
+}
+
+fn without_pin() -> Failure {
+    Failure::new(
+        "the vault has no Vault PIN yet, and is always open",
+        "stop the key and give its vault one: wardkey init",
+    )
+}
+
+fn say(out: &mut dyn Write, json: bool, vault: &str, text: &str) -> Result<(), Failure> {
+    if json {
+        super::print(out, &format!("{}\n", json!({ "vault": vault })))
+    } else {
+        super::print(out, &format!("{text}\n"))
+    }
+}

@@ -1,0 +1,155 @@
+//! Tries Vault PINs. A try takes a second or so; for the running key it happens on a thread of its own. It was counted
+//! durably before.
+
+use std::sync::mpsc;
+use std::thread;
+
+use wardkey_authenticator::PromptId;
+use wardkey_vault::{GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, RightGuess, Vault, VaultPin};
+use zeroize::Zeroizing;
+
+use crate::error::Failure;
+use crate::host;
+use crate::prompt::chain::{Way, pin_chain_for};
+use crate::prompt::{Answer, AnswerHandle, Asker as _, Demand, EnteredPin, Purpose, Question};
+use crate::state::{self, Held, since_boot};
+use crate::wake::{Waker, Wakeup};
+
+/// How long a person may look for the Vault PIN, in seconds.
+const PATIENCE_SECONDS: u32 = 600;
+
+/// Where a Vault PIN came from, and how it went is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum From {
+    /// A prompt that a host caused.
+    Prompt(PromptId),
+    /// The command on this connection.
+    Command(u64),
+}
+
+/// A Vault PIN was tried.
+pub(crate) struct Tried {
+    pub(crate) from: From,
+    pub(crate) result: Result<RightGuess, NotOpened>,
+}
+
+/// Why a Vault PIN was not even tried.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTried {
+    #[error("another Vault PIN is being tried")]
+    Busy,
+    #[error(transparent)]
+    NotCounted(#[from] NotCounted<wardkey_vault::Error>),
+    #[error(transparent)]
+    Keys(#[from] state::Error),
+    #[error("no thread could be started: {0}")]
+    NoThread(#[from] std::io::Error),
+}
+
+/// Tries one Vault PIN at a time.
+pub(crate) struct Unlocker {
+    held: Held,
+    waker: Waker,
+    is_busy: bool,
+}
+
+impl Unlocker {
+    /// With the keys of the device that are in the state folder.
+    pub(crate) fn new(held: Held, waker: Waker) -> Self {
+        Self {
+            held,
+            waker,
+            is_busy: false,
+        }
+    }
+
+    /// Counts the PIN and begins to try it. The event loop hears how it went.
+    pub(crate) fn try_pin(
+        &mut self,
+        locked: &mut Locked,
+        pin: EnteredPin,
+        from: From,
+    ) -> Result<(), NotTried> {
+        if self.is_busy {
+            return Err(NotTried::Busy);
+        }
+        let mut keys = self.held.device_keys(locked.trust().pin_generation())?;
+        let guess = locked.guess(since_boot())?;
+        let waker = self.waker.clone();
+        thread::Builder::new()
+            .name("vault-pin".to_owned())
+            .spawn(move || {
+                let result = match VaultPin::typed(&pin.into_secret()) {
+                    Some(pin) => guess.check(&mut *keys, &pin),
+                    None => Err(NotOpened::WrongPin),
+                };
+                waker.send(Wakeup::Tried(Tried { from, result }));
+            })?;
+        self.is_busy = true;
+        Ok(())
+    }
+
+    /// The try has ended.
+    pub(crate) fn ended(&mut self) {
+        self.is_busy = false;
+    }
+}
+
+/// Asks the person who is there, in a dialog or in the terminal.
+pub(crate) fn ask_for_vault_pin() -> Result<Zeroizing<String>, Failure> {
+    let question = Question {
+        id: 0,
+        purpose: Purpose::Open,
+        rp_id: None,
+        rp_name: None,
+        user_name: None,
+        user_display_name: None,
+        demand: Demand::VaultPin,
+        accounts: Vec::new(),
+        note: None,
+        seconds_left: PATIENCE_SECONDS,
+    };
+    let (sender, answers) = mpsc::channel();
+    let answer = AnswerHandle::new(move |answer| {
+        // Whoever asked may have given up.
+        let _ = sender.send(answer);
+    });
+    let _shown = pin_chain_for(Way::Terminal).ask(&question, answer);
+    match answers.recv() {
+        Ok(Answer::Pin(pin)) => Ok(pin.into_secret()),
+        Ok(Answer::Unavailable(reason)) => Err(Failure::new(&reason, reason.hint())),
+        Ok(Answer::Decided(_)) | Err(_) => Err(Failure::new("no Vault PIN was entered", "enter it to go on")),
+    }
+}
+
+/// Opens a vault that no running key has.
+pub(crate) fn open_with_pin(mut locked: Locked, held: &Held, pin: &str) -> Result<Vault, Failure> {
+    let mut keys = held.device_keys(locked.trust().pin_generation())?;
+    let guess = locked.guess(since_boot()).map_err(|error| not_open(&error))?;
+    let right = match VaultPin::typed(pin) {
+        Some(pin) => guess.check(&mut *keys, &pin),
+        None => Err(NotOpened::WrongPin),
+    }
+    .map_err(|error| not_open(&error))?;
+    locked
+        .unlock(&right, &mut host::rng())
+        .map_err(|error| match error {
+            NotUnlocked::StaysLocked(_, error) | NotUnlocked::OpenAgain(error) => not_open(&error),
+        })
+}
+
+fn not_open(error: &dyn std::error::Error) -> Failure {
+    Failure::new(
+        format!("the vault stays locked: {error}"),
+        "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover",
+    )
+}
+
+/// What stops somebody who has the device from guessing, in words.
+pub(crate) fn describe(limit: GuessLimit) -> &'static str {
+    match limit {
+        GuessLimit::Hardware => "hardware",
+        GuessLimit::OperatingSystem => "operating system only",
+        GuessLimit::None => "none",
+    }
+}
