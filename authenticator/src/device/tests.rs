@@ -367,7 +367,7 @@ fn a_refused_u2f_request_is_in_the_log_and_the_log_wakes_the_key_once() {
     let (id, _) = bench.asked();
     bench.answer(id, Gesture::Declined);
     let newest = |bench: &mut Bench| {
-        let vault = bench.device.authenticator_mut().vault();
+        let vault = bench.device.authenticator_mut().unwrap().vault();
         vault.log(None).unwrap().next().unwrap().unwrap()
     };
     let Logged::Entry { number, record } = newest(&mut bench) else {
