@@ -1,6 +1,7 @@
 //! The command line: flags in, one command out.
 
 pub(crate) mod locking;
+pub(crate) mod membership;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::locking::Locking;
+use self::membership::Init;
 use crate::prompt::chain::Way;
 
 /// The exit code of a command line that is not understood.
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Up(Up),
     /// Offer the key to other systems over USB/IP, or as raw reports to programs
     Serve(Serve),
+    /// Make the vault, or protect the one that is there: a Vault PIN and a recovery kit
+    Init(Init),
     /// Open the vault of the running key with its Vault PIN
     Unlock,
     /// Close the vault of the running key

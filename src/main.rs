@@ -19,6 +19,7 @@ mod http;
 mod kernel;
 mod key;
 mod log;
+mod membership;
 mod programs;
 mod prompt;
 mod questions;
@@ -88,6 +89,10 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Log(options) => commands::log(state, options.limit, cli.json, &mut stdout())?,
         Command::Metadata(options) => commands::metadata(state, &options, &mut stdout())?,
         Command::Attestation(cli::Attestation::Export) => commands::export(state, cli.json, &mut stdout())?,
+        Command::Init(options) => {
+            let mut dialogue = membership::dialogue();
+            membership::init(state, &options, &mut *dialogue, cli.json, &mut stdout())?;
+        }
         Command::Doctor(options) => return doctor(state, &options, cli.json),
     }
     Ok(ExitCode::SUCCESS)

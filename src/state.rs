@@ -142,6 +142,11 @@ impl Beginning {
         })
     }
 
+    /// Whether there is no vault yet.
+    pub(crate) fn is_new(&self) -> bool {
+        self.vault.is_none()
+    }
+
     /// How many passkeys there are already.
     pub(crate) fn passkeys(&self) -> usize {
         self.vault.as_ref().map_or(0, Vault::len)

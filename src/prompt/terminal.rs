@@ -6,7 +6,7 @@
 //! presses are meant for another program. What was typed before the question is thrown away unread.
 
 mod dialogue;
-mod echo;
+pub(crate) mod echo;
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -37,7 +37,7 @@ pub(crate) struct Terminal {
 
 /// How it is known that the keys that the user presses are meant for this process.
 #[derive(Debug, Clone, Copy)]
-enum Foreground {
+pub(crate) enum Foreground {
     /// The process is in the foreground process group of the terminal.
     Checked,
     /// A test holds the other end of the terminal.
@@ -75,7 +75,7 @@ impl Terminal {
 }
 
 impl Foreground {
-    fn check(self, terminal: BorrowedFd<'_>) -> Result<(), Unavailable> {
+    pub(crate) fn check(self, terminal: BorrowedFd<'_>) -> Result<(), Unavailable> {
         match self {
             Self::Checked if tcgetpgrp(terminal) == Ok(getpgrp()) => Ok(()),
             Self::Checked => Err(Unavailable::new("the terminal is used by another program", HINT)),

@@ -13,7 +13,7 @@ use super::Foreground;
 
 /// The echo of one question's terminal.
 #[derive(Default)]
-pub(super) struct Echo {
+pub(crate) struct Echo {
     state: Mutex<State>,
 }
 
@@ -34,11 +34,11 @@ struct Before {
 }
 
 /// Turns the echo on when it is dropped.
-pub(super) struct Silence<'a>(&'a Echo);
+pub(crate) struct Silence<'a>(&'a Echo);
 
 impl Echo {
     /// Nothing is changed when the question is over already.
-    pub(super) fn turn_off(&self, terminal: &File, foreground: Foreground) -> io::Result<Silence<'_>> {
+    pub(crate) fn turn_off(&self, terminal: &File, foreground: Foreground) -> io::Result<Silence<'_>> {
         let mut state = self.lock();
         if let State::Untouched = *state {
             let settings = tcgetattr(terminal)?;
@@ -55,7 +55,7 @@ impl Echo {
     }
 
     /// The question is over.
-    pub(super) fn restore(&self) {
+    pub(crate) fn restore(&self) {
         if let State::Off(before) = std::mem::replace(&mut *self.lock(), State::Over) {
             before.restore();
         }

@@ -1,0 +1,65 @@
+//! `wardkey init` as a person meets it: in a terminal of its own, whose other end the test holds.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod common;
+
+use common::terminal::Session;
+use common::{new_folder, printed, wardkey};
+
+const PIN: &str = "tin ra of ol";
+
+/// The group of the recovery kit with this number, from the page that shows it.
+fn group(page: &str, number: &str) -> String {
+    let words: Vec<&str> = page.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == number).unwrap();
+    words[at + 1].to_owned()
+}
+
+/// Answers the next question for a group.
+fn copy_group(session: &mut Session, page: &str) {
+    let asked = session.shows("Group ");
+    drop(asked);
+    let number = session.shows(": ");
+    let group = group(page, number.trim_end_matches(": "));
+    session.types(&format!("{group}\n"));
+}
+
+#[test]
+fn a_person_makes_a_vault_and_writes_the_kit_down() {
+    let state = new_folder();
+    let mut session = Session::start(state.path(), &["init"]);
+    session.shows("It is not the PIN that browsers ask for");
+    session.shows("New Vault PIN: ");
+    session.types(&format!("{PIN}\n"));
+    session.shows("Once more: ");
+    session.types(&format!("{PIN}\n"));
+    session.shows("Press Enter to see it. ");
+    session.types("\n");
+    let page = session.shows("gone from the screen. ");
+    assert!(page.contains('\u{2580}'), "no QR code: {page}");
+    session.types("\n");
+    copy_group(&mut session, &page);
+    copy_group(&mut session, &page);
+    session.shows("Start the key: wardkey up");
+    assert!(session.ended());
+    assert!(!session.seen().contains(PIN), "the PIN was shown");
+
+    let status = printed(state.path(), &["--json", "status"]);
+    assert!(status.contains("\"vault\":\"locked\""), "{status}");
+    let again = wardkey(state.path(), &["init"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("has a Vault PIN"));
+}
+
+#[test]
+fn stopping_it_while_the_pin_is_typed_shows_again_what_is_typed_and_leaves_nothing() {
+    let state = new_folder();
+    let mut session = Session::start(state.path(), &["init"]);
+    session.shows("New Vault PIN: ");
+    assert!(!session.echoes());
+    session.types("\u{3}");
+    session.shows("stopped; nothing was changed");
+    assert!(!session.ended());
+    assert!(session.echoes());
+    assert!(!state.path().join("vault.redb").exists());
+}
