@@ -139,7 +139,7 @@ pub(crate) const ENTRIES: &[Accepted] = &[
     },
     Accepted {
         reference: "reads a clientDataHash and a user id of any length",
-        clause: "CTAP 2.3 §6.1.1, §6.2.1, WebAuthn L3 §5.4.3",
+        clause: "CTAP 2.3 §6.1.1, §6.2.1, §6.8.6, WebAuthn L3 §5.4.3",
         why: "A SHA-256 has 32 bytes, a user handle has 1 to 64: INVALID_LENGTH.",
         then: Then::GoOn,
         is_it: |found| has_wrong_length(found) && found.is(Status::INVALID_LENGTH, Status::OK),
@@ -214,14 +214,13 @@ pub(crate) const ENTRIES: &[Accepted] = &[
         },
     },
     Accepted {
-        reference: "leaves algorithms out that it does not know",
+        reference: "leaves algorithms and types out that it does not know",
         clause: "CTAP 2.3 §6.1.2 step 3",
         why: "The command passes over them as well.",
         then: Then::GoOn,
         is_it: |found| {
-            let is_known = ["alg: -7,", "alg: -8,"]
-                .iter()
-                .any(|alg| found.path().contains(alg));
+            let known = ["4.{alg: -7, type: public-key}", "4.{alg: -8, type: public-key}"];
+            let is_known = known.contains(&found.path());
             command(found) == 0x01 && found.path().starts_with("4.{alg:") && !is_known
         },
     },
@@ -230,7 +229,10 @@ pub(crate) const ENTRIES: &[Accepted] = &[
         clause: "CTAP 2.3 §6.1.2 step 19",
         why: "The command passes over them as well.",
         then: Then::GoOn,
-        is_it: |found| command(found) == 0x01 && found.is_at("11.tpm"),
+        is_it: |found| {
+            let is_known = found.is_at("11.none") || found.is_at("11.packed");
+            command(found) == 0x01 && found.is_within("11") && !is_known
+        },
     },
 ];
 
@@ -314,13 +316,13 @@ fn lacks_what_subcommand_needs(found: &Found) -> bool {
 }
 
 fn has_wrong_length(found: &Found) -> bool {
-    let hash = match command(found) {
-        0x01 => member(found, 1),
-        0x02 => member(found, 2),
+    let (hash, user) = match command(found) {
+        0x01 => (member(found, 1), member(found, 3)),
+        0x02 => (member(found, 2), None),
+        0x0A => (None, member(found, 2).and_then(|params| of(&params, 3).cloned())),
         _ => return false,
     };
     let len = |value: &Value| value.as_bytes().map(Vec::len);
-    let user = (command(found) == 0x01).then(|| member(found, 3)).flatten();
     let user_id = user.as_ref().and_then(|user| of(user, "id"));
     hash.is_some_and(|hash| len(&hash) != Some(32))
         || user_id.is_some_and(|id| len(id).is_none_or(|len| !(1..=64).contains(&len)))
