@@ -23,6 +23,7 @@ pub struct Trust {
     vault: VaultId,
     seq: u32,
     head: ObjectHash,
+    time: u64,
     min_format: u32,
     members: BTreeMap<DeviceId, PublicKeys>,
     recovery: Option<PublicKeys>,
@@ -118,6 +119,7 @@ impl Trust {
             vault,
             seq: 1,
             head: hash,
+            time: head.time,
             min_format: head.min_format,
             members: BTreeMap::from([(device, public)]),
             recovery,
@@ -144,6 +146,7 @@ impl Trust {
         let mut next = Self {
             seq: head.seq,
             head: hash,
+            time: head.time,
             min_format: head.min_format,
             ..self.clone()
         };
@@ -230,6 +233,11 @@ impl Trust {
             seq: self.seq,
             head: self.head,
         }
+    }
+
+    /// When the newest entry was written, by the clock of who wrote it: milliseconds since the Unix epoch.
+    pub fn newest_unix_ms(&self) -> u64 {
+        self.time >> 16
     }
 
     /// Which root key is in force; 0 before the first.

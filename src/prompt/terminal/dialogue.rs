@@ -15,8 +15,8 @@ use super::{Foreground, HINT};
 
 /// Answers that mean nothing before the question counts as declined.
 const UNCLEAR_MAX: usize = 3;
-/// Bytes of one answer that are looked at.
-const ANSWER_BYTES_MAX: usize = 256;
+/// Bytes of one answer: all that Linux keeps of a line, n_tty(4). A Vault PIN may be long.
+const ANSWER_BYTES_MAX: usize = 4096;
 
 /// A question in a terminal.
 pub(super) struct Dialogue<'a> {
