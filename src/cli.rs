@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::locking::Locking;
-use self::membership::Init;
+use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand};
 use crate::prompt::chain::Way;
 
 /// The exit code of a command line that is not understood.
@@ -45,6 +45,18 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Make the vault, or protect the one that is there: a Vault PIN and a recovery kit
     Init(Init),
+    /// The Vault PIN
+    #[command(subcommand)]
+    Pin(PinCommand),
+    /// The recovery kit, which opens the vault without the Vault PIN
+    #[command(subcommand)]
+    RecoveryKit(RecoveryKitCommand),
+    /// Take a vault over with its recovery kit: the one of the state folder, or a copy of another
+    Recover(Recover),
+    /// Write all passkeys that may leave this computer into a file that a passphrase protects
+    Export(Backup),
+    /// Add the passkeys of such a file
+    Import(Backup),
     /// Open the vault of the running key with its Vault PIN
     Unlock,
     /// Close the vault of the running key

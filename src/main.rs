@@ -44,6 +44,7 @@ use clap::Parser;
 
 use crate::attach::Start;
 use crate::attach::as_root::KeyProcess;
+use crate::cli::membership::{PinCommand, RecoveryKitCommand};
 use crate::cli::{Cli, Command, Doctor, Up};
 use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
@@ -89,9 +90,21 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Log(options) => commands::log(state, options.limit, cli.json, &mut stdout())?,
         Command::Metadata(options) => commands::metadata(state, &options, &mut stdout())?,
         Command::Attestation(cli::Attestation::Export) => commands::export(state, cli.json, &mut stdout())?,
-        Command::Init(options) => {
-            let mut dialogue = membership::dialogue();
-            membership::init(state, &options, &mut *dialogue, cli.json, &mut stdout())?;
+        Command::Init(options) => membership::call(state, cli.json, |call| membership::init(call, &options))?,
+        Command::Pin(PinCommand::Change(options)) => {
+            membership::call(state, cli.json, |call| membership::change_pin(call, &options))?;
+        }
+        Command::RecoveryKit(RecoveryKitCommand::Renew(pin)) => {
+            membership::call(state, cli.json, |call| membership::renew_kit(call, &pin))?;
+        }
+        Command::Recover(options) => {
+            membership::call(state, cli.json, |call| membership::recover(call, &options))?
+        }
+        Command::Export(options) => {
+            membership::call(state, cli.json, |call| membership::export(call, &options))?
+        }
+        Command::Import(options) => {
+            membership::call(state, cli.json, |call| membership::import(call, &options))?
         }
         Command::Doctor(options) => return doctor(state, &options, cli.json),
     }

@@ -20,7 +20,7 @@ mod root_key_file;
 pub(crate) mod testing;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ use self::root_key_file::RootKeyFile;
 use crate::device_keys;
 use crate::host;
 
-const DATABASE: &str = "vault.redb";
+pub(crate) const DATABASE: &str = "vault.redb";
 const TEMPORARY_DATABASE: &str = "vault.redb.new";
 const KNOWN_KEY: &str = "known.key";
 const CONTROL_SOCKET: &str = "control.sock";
@@ -157,6 +157,26 @@ impl Beginning {
         self.held.folder.path()
     }
 
+    /// Takes a copy of a vault, which stays locked. It is not the vault of this folder before [`Adopted::finish`].
+    pub(crate) fn adopt(self, copy: &mut File, path: &Path) -> Result<(Locked, Adopted), Error> {
+        let adopted = Adopted {
+            file: self.held.folder.begin_file(TEMPORARY_DATABASE)?,
+            held: self.held,
+        };
+        let folder = &adopted.held.folder;
+        let failed = |error| folder::io_error("copy to", folder.path_of(TEMPORARY_DATABASE), error);
+        io::copy(copy, &mut &adopted.file).map_err(failed)?;
+        let vault_failed = |source| Error::Vault {
+            path: path.to_owned(),
+            source,
+        };
+        let backend = FileBackend::new(adopted.file.try_clone().map_err(failed)?)
+            .map_err(|error| vault_failed(VaultError::Database(Box::new(error.into()))))?;
+        let known = adopted.held.make_known_key()?;
+        let locked = Locked::open(backend, known, since_boot()).map_err(vault_failed)?;
+        Ok((locked, adopted))
+    }
+
     /// Makes the vault, or gives the one that is there its Vault PIN. A power cut leaves what was there before, or all of
     /// it.
     pub(crate) fn protect(self, created: &Created, device: DeviceId) -> Result<(Locked, Held), Error> {
@@ -196,6 +216,32 @@ impl Beginning {
     }
 }
 
+/// A copy of a vault that is about to become the vault of a state folder; removed unless it does.
+pub(crate) struct Adopted {
+    held: Held,
+    file: File,
+}
+
+impl Adopted {
+    /// The state folder.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    /// Makes it the vault of the folder, durably.
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        let folder = &self.held.folder;
+        folder.finish_file(&self.file, TEMPORARY_DATABASE, DATABASE)
+    }
+}
+
+impl Drop for Adopted {
+    fn drop(&mut self) {
+        // What cannot be removed is sealed, and replaced the next time.
+        let _left_behind = self.held.folder.remove_file(TEMPORARY_DATABASE);
+    }
+}
+
 /// Keeps others off the state folder until it is dropped, and knows what else is in it.
 pub(crate) struct Held {
     folder: Folder,
@@ -204,6 +250,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Where the folder is, for people.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn take(folder: Folder) -> Result<Self, Error> {
         let lock = Lock::take(&folder)?;
         Ok(Self {

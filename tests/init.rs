@@ -1,8 +1,10 @@
-//! `wardkey init` as a person meets it: in a terminal of its own, whose other end the test holds.
+//! `wardkey init` and `pin change` as a person meets them: in a terminal, whose other end the test holds.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod common;
+
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::terminal::Session;
 use common::{new_folder, printed, wardkey};
@@ -18,8 +20,7 @@ fn group(page: &str, number: &str) -> String {
 
 /// Answers the next question for a group.
 fn copy_group(session: &mut Session, page: &str) {
-    let asked = session.shows("Group ");
-    drop(asked);
+    session.shows("Group ");
     let number = session.shows(": ");
     let group = group(page, number.trim_end_matches(": "));
     session.types(&format!("{group}\n"));
@@ -62,4 +63,40 @@ fn stopping_it_while_the_pin_is_typed_shows_again_what_is_typed_and_leaves_nothi
     assert!(!session.ended());
     assert!(session.echoes());
     assert!(!state.path().join("vault.redb").exists());
+}
+
+#[test]
+fn a_person_changes_the_pin_and_the_log_tells_it() {
+    let state = new_folder();
+    let file = state.path().join("pin.txt");
+    std::fs::write(&file, format!("{PIN}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = file.to_str().unwrap();
+    let made = printed(
+        state.path(),
+        &["init", "--vault-pin-file", file, "--no-recovery-kit"],
+    );
+    assert!(made.starts_with("The vault is made, in "), "{made}");
+
+    let long = "ol fo ar nit ".repeat(40);
+    let mut session = Session::start(state.path(), &["pin", "change"]);
+    session.shows("Vault PIN: ");
+    session.types("tin ra of oln\n");
+    session.shows("The Vault PIN is wrong.");
+    session.shows("Vault PIN: ");
+    session.types(&format!("{PIN}\n"));
+    for prompt in ["New Vault PIN: ", "Once more: "] {
+        session.shows(prompt);
+        session.types(&format!("{long}\n"));
+    }
+    session.shows("The Vault PIN is changed.");
+    assert!(session.ended());
+    assert!(!session.seen().contains("ol fo ar nit"), "the PIN was shown");
+
+    let mut session = Session::start(state.path(), &["log"]);
+    session.shows("Vault PIN");
+    session.shows(": ");
+    session.types(&format!("{long}\n"));
+    session.shows("The Vault PIN was changed.");
+    assert!(session.ended());
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// Where the Vault PIN comes from when nobody shall be asked for it.
 #[derive(Debug, Default, Args)]
@@ -20,4 +20,54 @@ pub(crate) struct Init {
     /// Make no recovery kit: without the Vault PIN, or without this computer, the passkeys are lost
     #[arg(long)]
     pub(crate) no_recovery_kit: bool,
+}
+
+/// `wardkey pin`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PinCommand {
+    /// Replace the Vault PIN
+    Change(PinChange),
+}
+
+/// `wardkey pin change`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PinChange {
+    #[command(flatten)]
+    pub(crate) vault_pin: VaultPinSource,
+    /// Take the new Vault PIN from the first line of this file, which nobody else may read; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_vault_pin_file: Option<PathBuf>,
+    /// Somebody may know the Vault PIN: replace the root key, too
+    #[arg(long)]
+    pub(crate) compromised: bool,
+}
+
+/// `wardkey recovery-kit`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecoveryKitCommand {
+    /// Replace the recovery kit, or make the first one
+    Renew(VaultPinSource),
+}
+
+/// `wardkey recover`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Recover {
+    /// A copy of the vault, or of its state folder. Without it, the vault of the state folder is taken over
+    #[arg(long, value_name = "DIR|FILE")]
+    pub(crate) from: Option<PathBuf>,
+    /// Take the new Vault PIN from the first line of this file, which nobody else may read; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_vault_pin_file: Option<PathBuf>,
+}
+
+/// `wardkey export` and `wardkey import`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) vault_pin: VaultPinSource,
+    /// Take the passphrase from the first line of this file, which nobody else may read; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
 }

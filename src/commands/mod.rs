@@ -9,7 +9,7 @@ mod info;
 mod list;
 mod log;
 mod metadata;
-mod show;
+pub(crate) mod show;
 mod vault;
 
 pub(crate) use self::attestation::export;

@@ -8,7 +8,7 @@ const ID_CHARS_MIN: usize = 8;
 const DAY_SECONDS: u64 = 86_400;
 
 /// Whose passkey it is, fit to be part of a sentence.
-pub(super) fn account(passkey: &Listed) -> String {
+pub(crate) fn account(passkey: &Listed) -> String {
     let names = [&passkey.user_name, &passkey.user_display_name];
     let name = names
         .into_iter()
@@ -19,7 +19,7 @@ pub(super) fn account(passkey: &Listed) -> String {
 }
 
 /// The site, fit to be part of a sentence.
-pub(super) fn site(passkey: &Listed) -> String {
+pub(crate) fn site(passkey: &Listed) -> String {
     visible(&passkey.rp_id)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn attempts(left: u8) -> String {
 }
 
 /// `2026-11-22 13:40`, in UTC.
-pub(super) fn minute(unix_ms: u64) -> String {
+pub(crate) fn minute(unix_ms: u64) -> String {
     let seconds = unix_ms / 1000;
     let (year, month, day) = civil(seconds / DAY_SECONDS);
     let (hour, minute) = (seconds % DAY_SECONDS / 3600, seconds % 3600 / 60);

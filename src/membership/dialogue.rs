@@ -1,8 +1,12 @@
 //! How a command speaks with the person who called it.
 
+use std::time::Duration;
+
+use rustix::event::{Timespec, poll};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
+use crate::readiness::retry;
 
 /// What there is room for; 0 where that is not known.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +29,9 @@ pub(crate) trait Dialogue {
     /// Shows a page until Enter is pressed; then it is gone from the screen.
     fn show(&mut self, page: &dyn Fn(Room) -> Zeroizing<String>) -> Result<(), Failure>;
 
+    /// Waits, unless the person does not want to.
+    fn wait(&mut self, time: Duration) -> Result<(), Failure>;
+
     /// `Err` when the person does not want to go on.
     fn check_wanted(&self) -> Result<(), Failure>;
 }
@@ -36,8 +43,7 @@ impl Nobody {
     fn missing<T>() -> Result<T, Failure> {
         Err(Failure::new(
             "there is no terminal to ask on",
-            "run it in a terminal; or give --vault-pin-file FILE, and where a recovery kit would be made, \
-             --no-recovery-kit",
+            "run it in a terminal, or give what is asked for in files: --help names them",
         ))
     }
 }
@@ -57,6 +63,13 @@ impl Dialogue for Nobody {
 
     fn show(&mut self, _: &dyn Fn(Room) -> Zeroizing<String>) -> Result<(), Failure> {
         Self::missing()
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<(), Failure> {
+        let time = Timespec::try_from(time).map_err(|error| Failure::new(error, "try again later"))?;
+        // Nothing is waited for but the time.
+        let _over = retry(|| poll(&mut [], Some(&time)));
+        Ok(())
     }
 
     fn check_wanted(&self) -> Result<(), Failure> {

@@ -1,34 +1,23 @@
 //! `wardkey init`: makes the vault, or gives the one that is there its Vault PIN.
 
-use std::io::Write;
-use std::path::Path;
-
 use serde_json::json;
 use wardkey_vault::{
     Created, DeviceId, GuessLimit, Here, KeyAuth, NewPin, RecoveryKit, SoftwareKeys, create,
 };
 
-use super::dialogue::Dialogue;
-use super::{cost, kit, now, passkeys, vault_pin};
+use super::{Call, cost, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Init;
-use crate::commands::print;
 use crate::error::Failure;
 use crate::host;
 use crate::state::{Beginning, Folder};
 
 /// Makes the vault of the state folder. Nothing is written before everything is known.
-pub(crate) fn init(
-    given: Option<&Path>,
-    options: &Init,
-    dialogue: &mut dyn Dialogue,
-    json: bool,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let Some(beginning) = Beginning::open(given)? else {
+pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
+    let Some(beginning) = Beginning::open(call.given)? else {
         return Err(Failure::new(
             format!(
                 "the vault in {} has a Vault PIN",
-                Folder::locate(given)?.display()
+                Folder::locate(call.given)?.display()
             ),
             "to replace it: wardkey pin change. A second vault needs its own folder: --state DIR",
         ));
@@ -36,42 +25,41 @@ pub(crate) fn init(
     let (is_new, count) = (beginning.is_new(), beginning.passkeys());
     // What is kept in software nothing else limits.
     let limit = GuessLimit::None;
-    if options.vault_pin.vault_pin_file.is_none() {
-        dialogue.say(&explanation(is_new, count, limit))?;
+    let file = options.vault_pin.vault_pin_file.as_deref();
+    if file.is_none() {
+        call.dialogue.say(&explanation(is_new, count))?;
     }
-    let pin = vault_pin::choose(options.vault_pin.vault_pin_file.as_deref(), limit, dialogue)?;
+    let pin = vault_pin::choose(file, limit, call.dialogue)?;
     let kit = if options.no_recovery_kit {
         None
     } else {
-        Some(kit::hand_over(dialogue)?)
+        Some(kit::hand_over(call.dialogue)?)
     };
-    dialogue.say("Making the vault. This takes a few seconds.\n")?;
-    let pin = NewPin::choose(&pin, limit, cost(), &mut host::rng()).map_err(vault_pin::not_chosen)?;
+    call.dialogue
+        .say("Making the vault. This takes a few seconds.\n")?;
+    let pin = NewPin::choose(&pin, limit, cost(None), &mut host::rng()).map_err(vault_pin::not_chosen)?;
     let device = new_device();
     let created = make(device, &pin, kit.as_ref())?;
-    dialogue.check_wanted()?;
-    let path = beginning.path().to_owned();
+    call.dialogue.check_wanted()?;
+    let path = beginning.path().display().to_string();
     beginning.protect(&created, device)?;
-    let text = if json {
-        let done = if is_new { "created" } else { "protected" };
-        json!({ "vault": done, "passkeys": count, "recovery_kit": kit.is_some() }).to_string() + "\n"
-    } else if is_new {
-        format!(
-            "The vault is made, in {}.\nStart the key: wardkey up\n",
-            path.display()
-        )
+    let done = if is_new { "created" } else { "protected" };
+    let text = if is_new {
+        format!("The vault is made, in {path}.\nStart the key: wardkey up\n")
     } else {
         format!(
-            "The vault in {} has a Vault PIN, and {} as before.\n\
+            "The vault in {path} has a Vault PIN, and {} as before.\n\
              Copies of the folder from before open without it: destroy them.\n",
-            path.display(),
             passkeys(count)
         )
     };
-    print(out, &text)
+    call.print(
+        &json!({ "vault": done, "passkeys": count, "recovery_kit": kit.is_some() }),
+        &text,
+    )
 }
 
-fn explanation(is_new: bool, count: usize, limit: GuessLimit) -> String {
+fn explanation(is_new: bool, count: usize) -> String {
     let vault = if is_new {
         String::new()
     } else {
@@ -81,10 +69,8 @@ fn explanation(is_new: bool, count: usize, limit: GuessLimit) -> String {
         )
     };
     format!(
-        "{vault}The Vault PIN opens the passkeys on this computer; wardkey asks for it when it starts, and after it was locked.\n\
-         It is not the PIN that browsers ask for, which is the key's own and stays as it is.\n\
-         {}\n\n",
-        vault_pin::rule(limit)
+        "{vault}The Vault PIN opens the passkeys on this computer: when the key starts, and after it was locked.\n\
+         It is not the PIN that browsers ask for; that one is the key's own, and stays as it is.\n"
     )
 }
 

@@ -4,9 +4,14 @@
 //! is durable in an order in which the power may go at any time: the keys of this device under their new name, then
 //! the change in one transaction, and only then is removed what nothing uses any more.
 
+mod backup;
+mod change_pin;
 mod dialogue;
 mod init;
 mod kit;
+mod opened;
+mod recover;
+mod renew_kit;
 mod secret_file;
 mod terminal;
 #[cfg(test)]
@@ -15,24 +20,72 @@ mod testing;
 mod tests;
 mod vault_pin;
 
-use rustix::system::sysinfo;
-use wardkey_vault::KdfCost;
+use std::io::{Write, stdout};
+use std::path::Path;
 
+use rustix::system::sysinfo;
+use serde_json::Value;
+use wardkey_vault::{KdfCost, Trust};
+
+pub(crate) use self::backup::{export, import};
+pub(crate) use self::change_pin::change_pin;
+use self::dialogue::Dialogue;
 pub(crate) use self::init::init;
-pub(crate) use self::terminal::dialogue;
+pub(crate) use self::recover::recover;
+pub(crate) use self::renew_kit::renew_kit;
+use crate::commands;
+use crate::error::Failure;
 use crate::host;
 
 /// From so much memory on, a guess at the Vault PIN may take 256 MiB of it.
 const MEMORY_OF_A_DESKTOP: u64 = 2 << 30;
 
-/// How much work one guess at a new Vault PIN is, on this computer.
-fn cost() -> KdfCost {
+/// What all commands have in common.
+pub(crate) struct Call<'a> {
+    /// The state folder of the command line.
+    given: Option<&'a Path>,
+    dialogue: &'a mut dyn Dialogue,
+    json: bool,
+    out: &'a mut dyn Write,
+}
+
+/// Carries out a command for the person at the terminal.
+pub(crate) fn call(
+    given: Option<&Path>,
+    json: bool,
+    command: impl FnOnce(&mut Call<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    command(&mut Call {
+        given,
+        dialogue: &mut *terminal::dialogue(),
+        json,
+        out: &mut stdout(),
+    })
+}
+
+impl Call<'_> {
+    /// What the command did, as JSON or for people.
+    fn print(&mut self, json: &Value, text: &str) -> Result<(), Failure> {
+        if self.json {
+            commands::print(self.out, &format!("{json}\n"))
+        } else {
+            commands::print(self.out, text)
+        }
+    }
+}
+
+/// How much work one guess at a new Vault PIN is on this computer. In a vault it never becomes less.
+fn cost(vault: Option<&Trust>) -> KdfCost {
     let info = sysinfo();
     let memory = info.totalram.saturating_mul(u64::from(info.mem_unit));
-    if memory >= MEMORY_OF_A_DESKTOP && !cfg!(test) {
+    let here = if memory >= MEMORY_OF_A_DESKTOP && !cfg!(test) {
         KdfCost::DESKTOP
     } else {
         KdfCost::FLOOR
+    };
+    match vault.and_then(Trust::kdf) {
+        Some(before) if here.at_least(before.cost()).is_err() => before.cost(),
+        _ => here,
     }
 }
 

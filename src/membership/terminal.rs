@@ -47,6 +47,15 @@ impl Terminal {
         })
     }
 
+    /// `Err` as soon as the process is asked to stop.
+    fn go_on_for(&self, time: Duration) -> Result<(), Failure> {
+        match is_ready_within(self.stop.as_fd(), time) {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(stopped()),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
     fn read_line(&mut self) -> Result<Zeroizing<String>, Failure> {
         let mut sources = [
             PollFd::from_borrowed_fd(self.file.as_fd(), PollFlags::IN),
@@ -106,12 +115,12 @@ impl Dialogue for Terminal {
         shown.map(drop)
     }
 
+    fn wait(&mut self, time: Duration) -> Result<(), Failure> {
+        self.go_on_for(time)
+    }
+
     fn check_wanted(&self) -> Result<(), Failure> {
-        match is_ready_within(self.stop.as_fd(), Duration::ZERO) {
-            Ok(false) => Ok(()),
-            Ok(true) => Err(stopped()),
-            Err(error) => Err(broken(&error)),
-        }
+        self.go_on_for(Duration::ZERO)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A person whose answers are known, for tests.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -13,6 +14,8 @@ pub(super) const PIN: &str = "tin ra of ol";
 pub(super) enum Answer {
     /// This.
     Says(&'static str),
+    /// This, which was not known before.
+    Types(String),
     /// The group of the recovery kit on the page that the prompt asks for.
     FromPage,
     /// None: the person stops the command.
@@ -68,6 +71,7 @@ impl Dialogue for Scripted {
         self.heard.push('\n');
         match self.answers.pop_front() {
             Some(Answer::Says(text)) => Ok(Zeroizing::new(text.to_owned())),
+            Some(Answer::Types(text)) => Ok(Zeroizing::new(text)),
             Some(Answer::FromPage) => {
                 let number = prompt.trim_start_matches("Group ").trim_end_matches(": ");
                 Ok(Zeroizing::new(self.group(number.parse().unwrap()).to_lowercase()))
@@ -85,6 +89,10 @@ impl Dialogue for Scripted {
         self.pages += 1;
         self.page = page(Room { lines: 0, columns: 0 }).to_string();
         Ok(())
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<(), Failure> {
+        Err(Failure::new(format!("waits {} s", time.as_secs()), "does not"))
     }
 
     fn check_wanted(&self) -> Result<(), Failure> {

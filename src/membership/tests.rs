@@ -2,13 +2,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, SecretBytes, Vault};
+use wardkey_vault::{CredProtect, CredentialId, GuessLimit, NewPin, Passkey, Profile, SecretBytes, Vault};
 
 use super::dialogue::{Dialogue, Nobody};
-use super::testing::Answer::{FromPage, Says, Stops};
+use super::opened::Opened;
+use super::testing::Answer::{FromPage, Says, Stops, Types};
 use super::testing::{PIN, Scripted};
 use super::*;
-use crate::cli::membership::{Init, VaultPinSource};
+use crate::cli::membership::{Backup, Init, PinChange, Recover, VaultPinSource};
 use crate::error::Failure;
 use crate::host;
 use crate::state::testing::{mode, new_folder, set_mode};
@@ -60,10 +61,24 @@ fn from_file(folder: &TempDir) -> VaultPinSource {
     }
 }
 
-fn init_with(folder: &Path, options: &Init, person: &mut dyn Dialogue) -> Result<String, Failure> {
+/// Carries out a command, and gives what it printed.
+fn run(
+    folder: &Path,
+    person: &mut dyn Dialogue,
+    command: impl FnOnce(&mut Call<'_>) -> Result<(), Failure>,
+) -> Result<String, Failure> {
     let mut printed = Vec::new();
-    init(Some(folder), options, person, true, &mut printed)?;
+    command(&mut Call {
+        given: Some(folder),
+        dialogue: person,
+        json: true,
+        out: &mut printed,
+    })?;
     Ok(String::from_utf8(printed).unwrap())
+}
+
+fn init_with(folder: &Path, options: &Init, person: &mut dyn Dialogue) -> Result<String, Failure> {
+    run(folder, person, |call| init(call, options))
 }
 
 /// Makes a vault whose PIN is [`PIN`], without asking and without a kit.
@@ -73,6 +88,14 @@ fn protect(folder: &TempDir) -> Result<String, Failure> {
         no_recovery_kit: true,
     };
     init_with(folder.path(), &options, &mut Nobody)
+}
+
+/// Makes a vault as a person does, and gives the recovery kit.
+fn protect_with_kit(folder: &TempDir) -> String {
+    let mut person = Scripted::new([Says(PIN), Says(PIN), Says(""), FromPage, FromPage]);
+    init_with(folder.path(), &Init::default(), &mut person).unwrap();
+    assert!(person.is_done());
+    person.kit()
 }
 
 fn state(folder: &TempDir) -> State {
@@ -245,4 +268,336 @@ fn in_use_is_told_before_anything_is_asked() {
     let _running = State::open(Some(folder.path())).unwrap();
     let refused = init_with(folder.path(), &Init::default(), &mut Scripted::default()).unwrap_err();
     assert!(refused.to_string().contains("another wardkey"), "{refused}");
+}
+
+// --- the Vault PIN ----------------------------------------------------------------------------------------------------
+
+const NEXT: &str = "ol fo ar nit";
+
+fn change(folder: &TempDir, options: &PinChange, person: &mut dyn Dialogue) -> Result<String, Failure> {
+    run(folder.path(), person, |call| change_pin(call, options))
+}
+
+#[test]
+fn another_pin_opens_the_vault_and_the_old_one_does_not() {
+    let folder = unprotected();
+    protect(&folder).unwrap();
+    let mut person = Scripted::new([Says("tin ra of oln"), Says(PIN), Says(NEXT), Says(NEXT)]);
+    let printed = change(&folder, &PinChange::default(), &mut person).unwrap();
+    assert!(person.is_done() && person.heard.contains("The Vault PIN is wrong."));
+    assert_eq!(
+        printed,
+        "{\"root_key_replaced\":false,\"vault_pin\":\"changed\"}\n"
+    );
+    assert_eq!(
+        names(&folder),
+        ["device-keys.2", "known.key", "lock", "vault.redb"]
+    );
+    assert!(try_open(&folder, PIN).is_err());
+    assert_eq!(try_open(&folder, NEXT).unwrap().0.len(), 2);
+}
+
+#[test]
+fn a_compromised_pin_takes_the_root_key_with_it() {
+    let folder = unprotected();
+    protect(&folder).unwrap();
+    let options = PinChange {
+        vault_pin: from_file(&folder),
+        new_vault_pin_file: Some(secret_file(&folder, "next.txt", NEXT)),
+        compromised: true,
+    };
+    let printed = change(&folder, &options, &mut Nobody).unwrap();
+    assert!(printed.contains("\"root_key_replaced\":true"), "{printed}");
+    let (vault, held) = try_open(&folder, NEXT).unwrap();
+    assert_eq!(vault.len(), 2);
+    let locked = vault.lock().ok().unwrap();
+    assert_eq!((locked.trust().epoch(), locked.trust().pin_generation()), (2, 2));
+    drop(held);
+}
+
+#[test]
+fn wrong_pins_are_counted_and_the_next_has_to_wait() {
+    let folder = new_folder();
+    protect(&folder).unwrap();
+    let wrong = || Says("tin ra of oln");
+    let mut person = Scripted::new([wrong(), wrong(), wrong()]);
+    let refused = change(&folder, &PinChange::default(), &mut person).unwrap_err();
+    assert_eq!(refused.to_string(), "the Vault PIN is wrong");
+    assert!(person.is_done());
+    let (Contents::Locked(locked), held) = state(&folder).into_parts() else {
+        panic!("the vault has no Vault PIN");
+    };
+    assert_eq!(locked.wrong_pins(), 3);
+    drop((locked, held));
+
+    // The right one waits, too.
+    let mut person = Scripted::new([Says(PIN)]);
+    let refused = change(&folder, &PinChange::default(), &mut person).unwrap_err();
+    assert!(refused.to_string().starts_with("waits "), "{refused}");
+    assert!(
+        person
+            .heard
+            .contains("After 3 wrong Vault PINs the next is tried in "),
+        "{}",
+        person.heard
+    );
+}
+
+#[test]
+fn the_power_may_go_at_each_step_of_a_change() {
+    let folder = unprotected();
+    protect(&folder).unwrap();
+    let next = NewPin::choose(NEXT, GuessLimit::None, KdfCost::FLOOR, &mut host::rng()).unwrap();
+    let prepare = |source: &VaultPinSource| {
+        let opened = Opened::of(Some(folder.path()), source, &mut Nobody).unwrap();
+        let rng = &mut host::rng();
+        opened.change(|here, right| right.unlocked.change_pin(here, right.right_pin, &next, rng))
+    };
+    // The new keys are kept, and nothing else happened.
+    let prepared = prepare(&from_file(&folder)).unwrap();
+    let (generation, keys) = prepared.change.device_keys().unwrap();
+    prepared.held.keep_device_keys(generation, keys).unwrap();
+    drop(prepared);
+    assert_eq!(try_open(&folder, PIN).unwrap().0.len(), 2);
+
+    // The change is made as well, and the old keys are still there.
+    let mut prepared = prepare(&from_file(&folder)).unwrap();
+    let (generation, keys) = prepared.change.device_keys().unwrap();
+    prepared.held.keep_device_keys(generation, keys).unwrap();
+    prepared.locked.apply(&prepared.change).unwrap();
+    drop(prepared);
+    assert!(try_open(&folder, PIN).is_err());
+    assert_eq!(try_open(&folder, NEXT).unwrap().0.len(), 2);
+    assert!(folder.path().join("device-keys.1").exists());
+
+    // The next command that opens the vault removes them.
+    let source = VaultPinSource {
+        vault_pin_file: Some(secret_file(&folder, "next.txt", NEXT)),
+    };
+    drop(
+        Opened::of(Some(folder.path()), &source, &mut Nobody)
+            .ok()
+            .unwrap(),
+    );
+    assert!(!folder.path().join("device-keys.1").exists());
+}
+
+#[test]
+fn who_stops_a_change_has_the_old_pin() {
+    let folder = new_folder();
+    protect(&folder).unwrap();
+    for answers in [
+        vec![Stops],
+        vec![Says(PIN), Stops],
+        vec![Says(PIN), Says(NEXT), Stops],
+    ] {
+        let stopped = change(&folder, &PinChange::default(), &mut Scripted::new(answers)).unwrap_err();
+        assert_eq!(stopped.to_string(), "stopped");
+    }
+    try_open(&folder, PIN).unwrap();
+}
+
+#[test]
+fn a_vault_without_a_pin_and_no_vault_say_what_comes_first() {
+    let folder = unprotected();
+    let refused = change(&folder, &PinChange::default(), &mut Nobody).unwrap_err();
+    assert!(refused.to_string().ends_with("has no Vault PIN"), "{refused}");
+    let refused = change(&new_folder(), &PinChange::default(), &mut Nobody).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("there is no vault in"),
+        "{refused}"
+    );
+}
+
+// --- the recovery kit -------------------------------------------------------------------------------------------------
+
+fn recover_with(folder: &Path, from: Option<&Path>, person: &mut Scripted) -> Result<String, Failure> {
+    let options = Recover {
+        from: from.map(Path::to_owned),
+        new_vault_pin_file: None,
+    };
+    run(folder, person, |call| recover(call, &options))
+}
+
+fn recovery(kit: &str) -> Vec<testing::Answer> {
+    let kit = Types(kit.to_lowercase());
+    vec![
+        kit,
+        Says("y"),
+        Says(NEXT),
+        Says(NEXT),
+        Says(""),
+        FromPage,
+        FromPage,
+    ]
+}
+
+#[test]
+fn a_copy_of_the_vault_is_taken_over_with_the_kit_on_another_computer() {
+    let (folder, elsewhere) = (unprotected(), new_folder());
+    let kit = protect_with_kit(&folder);
+    let mut person = Scripted::new(recovery(&kit));
+    let printed = recover_with(elsewhere.path(), Some(folder.path()), &mut person).unwrap();
+    assert!(person.is_done());
+    assert_eq!(
+        printed,
+        "{\"devices_before\":1,\"passkeys\":2,\"vault\":\"recovered\"}\n"
+    );
+    assert!(
+        person.heard.contains("The vault has 1 device"),
+        "{}",
+        person.heard
+    );
+    assert_eq!(
+        names(&elsewhere),
+        ["device-keys.2", "known.key", "lock", "vault.redb"]
+    );
+    let (vault, held) = try_open(&elsewhere, NEXT).unwrap();
+    assert_eq!(vault.len(), 2);
+    drop((vault, held));
+    assert!(try_open(&elsewhere, PIN).is_err());
+    // The original is as it was.
+    try_open(&folder, PIN).unwrap();
+
+    // The old kit is good for nothing any more, the new one is.
+    let mut person = Scripted::new([Types(kit.clone()), Types(kit.clone()), Types(kit)]);
+    let refused = recover_with(elsewhere.path(), None, &mut person).unwrap_err();
+    assert_eq!(refused.to_string(), "the recovery kit does not open this vault");
+}
+
+#[test]
+fn a_vault_whose_keys_and_pin_are_lost_is_taken_over_where_it_is() {
+    let folder = unprotected();
+    let kit = protect_with_kit(&folder);
+    fs::remove_file(folder.path().join("device-keys.1")).unwrap();
+    assert!(try_open(&folder, PIN).is_err());
+    let mut person = Scripted::new(recovery(&kit));
+    recover_with(folder.path(), None, &mut person).unwrap();
+    assert_eq!(try_open(&folder, NEXT).unwrap().0.len(), 2);
+}
+
+#[test]
+fn who_does_not_expect_what_the_copy_says_changes_nothing() {
+    let (folder, elsewhere) = (new_folder(), new_folder());
+    let kit = protect_with_kit(&folder);
+    let wrong = format!("{}{}", &kit[6..], &kit[..6]);
+    let mut person = Scripted::new([Types(wrong), Types(kit.clone()), Says("n")]);
+    let stopped = recover_with(elsewhere.path(), Some(folder.path()), &mut person).unwrap_err();
+    assert_eq!(stopped.to_string(), "stopped; nothing was changed");
+    assert!(person.heard.contains("typing error"), "{}", person.heard);
+    assert!(!elsewhere.path().join("vault.redb").exists());
+    assert!(!elsewhere.path().join("vault.redb.new").exists());
+
+    // Where a vault is, none is copied to.
+    let refused = recover_with(folder.path(), Some(elsewhere.path()), &mut Scripted::default()).unwrap_err();
+    assert!(refused.to_string().starts_with("cannot open"), "{refused}");
+    let refused = recover_with(folder.path(), Some(folder.path()), &mut Scripted::default()).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("there is a vault in"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_new_kit_replaces_the_old_one() {
+    let folder = unprotected();
+    let old = protect_with_kit(&folder);
+    let mut person = Scripted::new([Says(PIN), Says(""), FromPage, FromPage]);
+    let printed = run(folder.path(), &mut person, |call| {
+        renew_kit(call, &VaultPinSource::default())
+    });
+    assert_eq!(printed.unwrap(), "{\"recovery_kit\":\"renewed\"}\n");
+    let new = person.kit();
+    assert_ne!(old, new);
+    try_open(&folder, PIN).unwrap();
+    let mut person = Scripted::new([Types(old)].into_iter().chain(recovery(&new)));
+    recover_with(folder.path(), None, &mut person).unwrap();
+    assert!(
+        person
+            .heard
+            .contains("This kit is of another vault, or was replaced.")
+    );
+}
+
+#[test]
+fn a_vault_without_a_kit_gets_one_and_cannot_be_recovered_before() {
+    let folder = new_folder();
+    protect(&folder).unwrap();
+    let refused = recover_with(folder.path(), None, &mut Scripted::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "this vault has no recovery kit");
+    let mut person = Scripted::new([Says(PIN), Says(""), FromPage, FromPage]);
+    run(folder.path(), &mut person, |call| {
+        renew_kit(call, &VaultPinSource::default())
+    })
+    .unwrap();
+    recover_with(folder.path(), None, &mut Scripted::new(recovery(&person.kit()))).unwrap();
+}
+
+// --- backups ----------------------------------------------------------------------------------------------------------
+
+const PASSPHRASE: &str = "sel tag mun dor";
+
+fn backup(folder: &TempDir, file: &Path) -> Backup {
+    Backup {
+        file: file.to_owned(),
+        vault_pin: from_file(folder),
+        passphrase_file: Some(secret_file(folder, "passphrase.txt", PASSPHRASE)),
+    }
+}
+
+#[test]
+fn a_backup_brings_the_passkeys_that_may_leave_into_another_vault() {
+    let (folder, other) = (unprotected(), new_folder());
+    protect(&folder).unwrap();
+    protect(&other).unwrap();
+    let file = folder.path().join("backup.txt");
+    let printed = run(folder.path(), &mut Nobody, |call| {
+        export(call, &backup(&folder, &file))
+    })
+    .unwrap();
+    let printed: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(printed["passkeys"], 1);
+    assert_eq!(printed["left_out"][0]["rp_id"], "example.org");
+    assert_eq!(mode(&file), 0o600);
+    let again = run(folder.path(), &mut Nobody, |call| {
+        export(call, &backup(&folder, &file))
+    });
+    assert!(again.unwrap_err().to_string().starts_with("cannot write"));
+
+    for (added, passed_over) in [(1, 0), (0, 1)] {
+        let printed = run(other.path(), &mut Nobody, |call| {
+            import(call, &backup(&other, &file))
+        })
+        .unwrap();
+        assert_eq!(
+            printed,
+            format!("{{\"added\":{added},\"passed_over\":{passed_over}}}\n")
+        );
+    }
+    let (vault, _held) = try_open(&other, PIN).unwrap();
+    assert_eq!(ids(&vault), [CredentialId::new(&[1; 16]).unwrap()]);
+}
+
+#[test]
+fn a_backup_needs_a_passphrase_and_the_right_one() {
+    let folder = unprotected();
+    let file = folder.path().join("backup.txt");
+    let mut options = backup(&folder, &file);
+    options.passphrase_file = Some(secret_file(&folder, "weak.txt", "493817"));
+    let weak = run(folder.path(), &mut Nobody, |call| export(call, &options)).unwrap_err();
+    assert!(weak.to_string().contains("a passphrase is needed"), "{weak}");
+    assert!(!file.exists());
+
+    // Asked for twice; the vault has no Vault PIN.
+    options.passphrase_file = None;
+    let mut person = Scripted::new([Says(PASSPHRASE), Says(PASSPHRASE)]);
+    run(folder.path(), &mut person, |call| export(call, &options)).unwrap();
+    let mut person = Scripted::new([Says(PIN), Says(PASSPHRASE)]);
+    let printed = run(folder.path(), &mut person, |call| import(call, &options)).unwrap();
+    assert_eq!(printed, "{\"added\":0,\"passed_over\":1}\n");
+    assert!(
+        person.heard.contains("the passphrase is wrong"),
+        "{}",
+        person.heard
+    );
 }

@@ -7,7 +7,15 @@ use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
 use super::secret_file::first_line;
+use crate::cli::membership::VaultPinSource;
 use crate::error::Failure;
+
+impl VaultPinSource {
+    /// The Vault PIN, unless somebody has to be asked for it.
+    pub(crate) fn read(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        self.vault_pin_file.as_deref().map(first_line).transpose()
+    }
+}
 
 /// A Vault PIN to be: of the file, or chosen at the terminal.
 pub(super) fn choose(
@@ -16,6 +24,7 @@ pub(super) fn choose(
     dialogue: &mut dyn Dialogue,
 ) -> Result<Zeroizing<String>, Failure> {
     let Some(file) = file else {
+        dialogue.say(&format!("{}\n\n", rule(limit)))?;
         return choose_word("Vault PIN", limit, dialogue);
     };
     let pin = first_line(file)?;
@@ -45,7 +54,7 @@ pub(super) fn choose_word(
 }
 
 /// How a Vault PIN must look.
-pub(super) fn rule(limit: GuessLimit) -> String {
+fn rule(limit: GuessLimit) -> String {
     match limit {
         GuessLimit::Hardware => format!("A chip counts wrong ones: {}.", PinRefused::TooShort),
         GuessLimit::OperatingSystem | GuessLimit::None => {

@@ -161,7 +161,7 @@ fn looking_at_a_folder_that_was_never_used_makes_nothing() {
 #[test]
 fn every_error_says_what_to_do() {
     let path = || PathBuf::from("/state/it's here");
-    let io = |kind: std::io::ErrorKind| Error::Io {
+    let io = |kind: io::ErrorKind| Error::Io {
         doing: "open",
         path: path(),
         source: kind.into(),
@@ -196,10 +196,10 @@ fn every_error_says_what_to_do() {
             found: 2,
             supported: 1,
         }),
-        io(std::io::ErrorKind::PermissionDenied),
-        io(std::io::ErrorKind::StorageFull),
-        io(std::io::ErrorKind::ReadOnlyFilesystem),
-        io(std::io::ErrorKind::Other),
+        io(io::ErrorKind::PermissionDenied),
+        io(io::ErrorKind::StorageFull),
+        io(io::ErrorKind::ReadOnlyFilesystem),
+        io(io::ErrorKind::Other),
     ];
     for error in errors {
         assert!(!error.to_string().contains('\n') && !error.hint().contains('\n'));

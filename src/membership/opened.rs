@@ -1,0 +1,244 @@
+//! What a change of the vault begins and ends with: the right Vault PIN, and a durable change that is in the log.
+
+use std::path::Path;
+use std::time::Duration;
+
+use wardkey_vault::{
+    Change, DeviceId, Event, Guess, Here, KeyStore, Locked, NotChanged, NotCounted, NotOpened, NotUnlocked,
+    Record, RightGuess, Vault, VaultPin,
+};
+use zeroize::Zeroizing;
+
+use super::dialogue::Dialogue;
+use super::{now, vault_pin};
+use crate::cli::membership::VaultPinSource;
+use crate::error::Failure;
+use crate::host;
+use crate::state::{Contents, Folder, Held, State, since_boot};
+use crate::unlock::open_with_pin;
+
+/// How often a command asks for the Vault PIN.
+const TRIES: usize = 3;
+
+/// A vault whose Vault PIN was entered.
+pub(super) struct Opened {
+    pub(super) locked: Locked,
+    pub(super) held: Held,
+    pub(super) keys: Box<dyn KeyStore + Send>,
+    pub(super) right: RightGuess,
+    pub(super) pin: Zeroizing<String>,
+}
+
+impl Opened {
+    /// The vault of the state folder, which has a Vault PIN.
+    pub(super) fn of(
+        given: Option<&Path>,
+        source: &VaultPinSource,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Self, Failure> {
+        match contents(given)? {
+            (Contents::Locked(locked), held) => Self::enter_pin(locked, held, source, dialogue),
+            (Contents::Open(_), held) => Err(without_pin(&held)),
+        }
+    }
+
+    fn enter_pin(
+        mut locked: Locked,
+        held: Held,
+        source: &VaultPinSource,
+        dialogue: &mut dyn Dialogue,
+    ) -> Result<Self, Failure> {
+        let generation = locked.trust().pin_generation();
+        let mut keys = held.device_keys(generation)?;
+        // Where the power went after the last change, they are still there.
+        held.forget_device_keys_before(generation)?;
+        let given = source.read()?;
+        let tries = if given.is_some() { 1 } else { TRIES };
+        for _ in 0..tries {
+            let pin = match &given {
+                Some(pin) => pin.clone(),
+                None => dialogue.ask_hidden("Vault PIN: ")?,
+            };
+            let guess = count(&mut locked, dialogue)?;
+            let typed = VaultPin::typed(&pin).ok_or(NotOpened::WrongPin);
+            match typed.and_then(|typed| guess.check(&mut *keys, &typed)) {
+                Ok(right) => {
+                    locked.forget_wrong_pins(&right.right_pin).map_err(broken)?;
+                    return Ok(Self {
+                        locked,
+                        held,
+                        keys,
+                        right,
+                        pin,
+                    });
+                }
+                Err(NotOpened::WrongPin) => dialogue.say("The Vault PIN is wrong.\n")?,
+                Err(error) => return Err(not_opened(&error)),
+            }
+        }
+        Err(not_opened(&NotOpened::WrongPin))
+    }
+
+    /// Makes a change with the keys of this device. The right Vault PIN is used up by it.
+    pub(super) fn change(
+        self,
+        make: impl FnOnce(&mut Here<'_>, RightGuess) -> Result<Change, NotChanged>,
+    ) -> Result<Prepared, Failure> {
+        let Self {
+            locked,
+            held,
+            mut keys,
+            right,
+            ..
+        } = self;
+        let device = locked.device();
+        let mut here = Here {
+            device,
+            store: &mut *keys,
+            time: now(),
+        };
+        let change = make(&mut here, right).map_err(not_changed)?;
+        Ok(Prepared {
+            locked,
+            held,
+            device,
+            change,
+        })
+    }
+}
+
+/// A change that was made, and nothing of it written.
+pub(super) struct Prepared {
+    pub(super) locked: Locked,
+    pub(super) held: Held,
+    device: DeviceId,
+    pub(super) change: Change,
+}
+
+impl Prepared {
+    /// Makes the change durable, opens the vault as it is from then on, and has its log tell what was done.
+    pub(super) fn carry_out(self, pin: &str, events: &[Event]) -> Result<(Vault, Held), Failure> {
+        let Self {
+            locked,
+            held,
+            device,
+            change,
+        } = self;
+        let vault = carry_out((locked, &held), device, &change, pin, events)?;
+        Ok((vault, held))
+    }
+}
+
+/// Makes `change` durable, from which on this copy of the vault is that of `device`.
+pub(super) fn carry_out(
+    (mut locked, held): (Locked, &Held),
+    device: DeviceId,
+    change: &Change,
+    pin: &str,
+    events: &[Event],
+) -> Result<Vault, Failure> {
+    if let Some((generation, keys)) = change.device_keys() {
+        held.keep_device_keys(generation, keys)?;
+    }
+    locked.apply_as(device, change).map_err(broken)?;
+    held.forget_device_keys_before(locked.trust().pin_generation())?;
+    let mut vault = open_with_pin(locked, held, pin)?;
+    for event in events {
+        record(&mut vault, event.clone())?;
+    }
+    Ok(vault)
+}
+
+/// The vault of the state folder, open, whether it has a Vault PIN or not.
+pub(super) fn vault(
+    given: Option<&Path>,
+    source: &VaultPinSource,
+    dialogue: &mut dyn Dialogue,
+) -> Result<(Vault, Held), Failure> {
+    let (locked, held) = match contents(given)? {
+        (Contents::Open(vault), held) => return Ok((vault, held)),
+        (Contents::Locked(locked), held) => (locked, held),
+    };
+    let Opened {
+        locked, held, right, ..
+    } = Opened::enter_pin(locked, held, source, dialogue)?;
+    let vault = locked.unlock(&right, &mut host::rng());
+    let vault = vault.map_err(|error| match error {
+        NotUnlocked::StaysLocked(_, error) | NotUnlocked::OpenAgain(error) => broken(error),
+    })?;
+    Ok((vault, held))
+}
+
+/// Writes into the log what was done, durably.
+pub(super) fn record(vault: &mut Vault, event: Event) -> Result<(), Failure> {
+    let record = now_record(event);
+    vault.record(&mut host::rng(), &record).map_err(broken)
+}
+
+pub(super) fn now_record(event: Event) -> Record {
+    Record {
+        unix_ms: host::unix_now_ms(),
+        event,
+    }
+}
+
+/// What the state folder has.
+pub(super) fn contents(given: Option<&Path>) -> Result<(Contents, Held), Failure> {
+    let Some(state) = State::open_existing(given)? else {
+        return Err(Failure::new(
+            format!("there is no vault in {}", Folder::locate(given)?.display()),
+            "make one: wardkey init; or give the folder of another: --state DIR",
+        ));
+    };
+    Ok(state.into_parts())
+}
+
+pub(super) fn without_pin(held: &Held) -> Failure {
+    Failure::new(
+        format!("the vault in {} has no Vault PIN", held.path().display()),
+        "give it one: wardkey init",
+    )
+}
+
+/// Counts a try. After too many it waits: the time begins anew with every program that tries.
+fn count(locked: &mut Locked, dialogue: &mut dyn Dialogue) -> Result<Guess, Failure> {
+    loop {
+        match locked.guess(since_boot()) {
+            Ok(guess) => return Ok(guess),
+            Err(NotCounted::NotKept(error)) => return Err(broken(error)),
+            Err(NotCounted::TooSoon { failed, wait }) => {
+                let wait = wait + Duration::from_millis(1);
+                dialogue.say(&format!(
+                    "After {failed} wrong Vault PINs the next is tried in {} seconds.\n",
+                    wait.as_secs() + 1
+                ))?;
+                dialogue.wait(wait)?;
+            }
+        }
+    }
+}
+
+pub(super) fn not_changed(error: NotChanged) -> Failure {
+    match error {
+        NotChanged::Keys(error) => not_opened(&error),
+        NotChanged::Refused(_) => Failure::new(error, "nothing was changed; update wardkey, and try again"),
+    }
+}
+
+pub(super) fn not_opened(error: &NotOpened) -> Failure {
+    match error {
+        NotOpened::OutOfMemory(error) => vault_pin::out_of_memory(error),
+        NotOpened::WrongPin => Failure::new(error, "who forgot it needs the recovery kit: wardkey recover"),
+        NotOpened::Slot(_) | NotOpened::WrongKit | NotOpened::KeyStore(_) => Failure::new(
+            error,
+            "put the state folder back from a backup, or use the recovery kit: wardkey recover",
+        ),
+    }
+}
+
+pub(super) fn broken(error: wardkey_vault::Error) -> Failure {
+    Failure::new(
+        format!("the vault cannot be used: {error}"),
+        "check the disk: is it full, read-only or failing?",
+    )
+}

@@ -1,0 +1,166 @@
+//! `wardkey recover`: takes a vault over with its recovery kit. The vault is the one of the state folder, or a copy of
+//! another, of which the state folder gets its own.
+
+use std::fs::File;
+use std::path::Path;
+
+use serde_json::json;
+use wardkey_vault::{
+    Event, GuessLimit, Here, KeyAuth, Locked, NewPin, ObjectHash, RecoveryKit, SoftwareKeys, Trust,
+};
+
+use super::dialogue::Dialogue;
+use super::opened::{carry_out, contents, not_changed, without_pin};
+use super::{Call, cost, init, kit, now, passkeys, vault_pin};
+use crate::cli::membership::Recover;
+use crate::commands::show;
+use crate::error::Failure;
+use crate::host;
+use crate::state::{Adopted, Beginning, Contents, DATABASE, Folder, Held};
+
+/// How often a kit is asked for.
+const TRIES: usize = 3;
+
+/// Where the vault is.
+enum Place {
+    /// In the state folder.
+    Here(Held),
+    /// Beside the state folder's own, which is not there yet.
+    Copied(Adopted),
+}
+
+impl Place {
+    fn held(&self) -> &Held {
+        match self {
+            Self::Here(held) => held,
+            Self::Copied(adopted) => adopted.held(),
+        }
+    }
+}
+
+/// Takes a vault over: this device is its only one from then on.
+pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Failure> {
+    let (locked, place) = match &options.from {
+        None => here(call.given)?,
+        Some(from) => copied(call.given, from)?,
+    };
+    let kit = enter_kit(locked.trust(), call.dialogue)?;
+    if !is_expected(locked.trust(), call.dialogue)? {
+        return Err(Failure::new(
+            "stopped; nothing was changed",
+            "look for a newer copy of the vault",
+        ));
+    }
+    let limit = GuessLimit::None;
+    let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
+    let new_kit = kit::hand_over(call.dialogue)?;
+    call.dialogue
+        .say("Taking the vault over. This takes a few seconds.\n")?;
+    let cost = cost(Some(locked.trust()));
+    let pin = NewPin::choose(&text, limit, cost, &mut host::rng()).map_err(vault_pin::not_chosen)?;
+    let devices = locked.trust().members().count();
+    let count = take_over(locked, &place, (&kit, &new_kit), (&text, &pin), call.dialogue)?;
+    if let Place::Copied(adopted) = &place {
+        adopted.finish()?;
+    }
+    let path = place.held().path().display();
+    call.print(
+        &json!({ "vault": "recovered", "passkeys": count, "devices_before": devices }),
+        &format!(
+            "The vault is taken over, in {path}, with {}.\n\
+             The old recovery kit and the old Vault PIN open only copies from before: destroy the kit.\n",
+            passkeys(count)
+        ),
+    )
+}
+
+fn here(given: Option<&Path>) -> Result<(Locked, Place), Failure> {
+    match contents(given)? {
+        (Contents::Locked(locked), held) => Ok((locked, Place::Here(held))),
+        (Contents::Open(_), held) => Err(without_pin(&held)),
+    }
+}
+
+fn copied(given: Option<&Path>, from: &Path) -> Result<(Locked, Place), Failure> {
+    let path = if from.is_dir() {
+        from.join(DATABASE)
+    } else {
+        from.to_owned()
+    };
+    let mut copy = File::open(&path).map_err(|error| {
+        Failure::new(
+            format!("cannot open {}: {error}", path.display()),
+            format!("give a copy of a state folder, or of its {DATABASE}"),
+        )
+    })?;
+    let beginning = Beginning::open(given)?.filter(Beginning::is_new).ok_or_else(|| {
+        let path = Folder::locate(given).map(|path| path.display().to_string());
+        Failure::new(
+            format!("there is a vault in {} already", path.unwrap_or_default()),
+            "give an empty folder: --state DIR; or recover that vault itself, without --from",
+        )
+    })?;
+    let (locked, adopted) = beginning.adopt(&mut copy, &path)?;
+    Ok((locked, Place::Copied(adopted)))
+}
+
+/// The kit of this vault, as it is typed from paper.
+fn enter_kit(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<RecoveryKit, Failure> {
+    let Some(public) = trust.recovery() else {
+        return Err(Failure::new(
+            "this vault has no recovery kit",
+            "only its Vault PIN opens it, on its own computer",
+        ));
+    };
+    for _ in 0..TRIES {
+        let typed = dialogue.ask("Recovery kit, all nine groups: ")?;
+        match RecoveryKit::parse(&typed) {
+            Ok(kit) if kit.public() == *public => return Ok(kit),
+            Ok(_) => dialogue.say("This kit is of another vault, or was replaced.\n")?,
+            Err(refused) => dialogue.say(&format!("That cannot be: {refused}.\n"))?,
+        }
+    }
+    Err(Failure::new(
+        "the recovery kit does not open this vault",
+        "look for the newest kit, and for the newest copy of the vault",
+    ))
+}
+
+/// A copy does not know how old it is; the person may.
+fn is_expected(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<bool, Failure> {
+    let devices = match trust.members().count() {
+        1 => "1 device".to_owned(),
+        count => format!("{count} devices"),
+    };
+    let answer = dialogue.ask(&format!(
+        "The vault has {devices}; who can open it last changed on {} UTC.\nIs this what you expect? [y/N] ",
+        show::minute(trust.newest_unix_ms())
+    ))?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
+}
+
+/// Says how many passkeys there are.
+fn take_over(
+    locked: Locked,
+    place: &Place,
+    (kit, new_kit): (&RecoveryKit, &RecoveryKit),
+    (text, pin): (&str, &NewPin),
+    dialogue: &dyn Dialogue,
+) -> Result<usize, Failure> {
+    let rng = &mut host::rng();
+    let auth = KeyAuth::random(rng);
+    let device = init::new_device();
+    let mut here = Here {
+        device,
+        store: &mut SoftwareKeys::generate(&auth, rng),
+        time: now(),
+    };
+    // What cannot be read is missing.
+    let object = |hash: ObjectHash| locked.object(hash).ok().flatten();
+    let trust = locked.trust();
+    let change = wardkey_vault::recover(trust, kit, &object, (&mut here, &auth), (pin, new_kit), rng);
+    let change = change.map_err(not_changed)?;
+    dialogue.check_wanted()?;
+    let vault = carry_out((locked, place.held()), device, &change, text, &[Event::Recovered])?;
+    Ok(vault.len())
+}
