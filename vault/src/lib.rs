@@ -5,7 +5,7 @@
 //! `payload.rs` (what is inside), `wrap.rs` (credential ids that carry their own key), `database.rs` (the disk),
 //! `index.rs` (the memory), `log.rs` (what was done), `vault.rs` (all of it together). `FORMAT.md` gives every byte, `DESIGN.md` the reasons.
 //!
-//! The key hierarchy, which the program does not use yet: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
+//! The key hierarchy of a vault that has a Vault PIN: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
 //! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
 //! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes),
 //! `backup.rs` (all passkeys in a file).
