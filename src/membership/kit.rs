@@ -150,3 +150,64 @@ fn draw(code: &QrCode, page: &mut String) {
         page.push('\n');
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: [&str; 9] = [
+        "0NY23K", "RGTC8F", "C9A763", "SXYMZV", "5HY3E2", "2TRHTJ", "ZAFRBN", "YB5H74", "PC4FJQ",
+    ];
+
+    #[test]
+    fn two_different_groups_are_asked_for_and_each_may_be() {
+        let mut asked = [false; 9];
+        for _ in 0..1000 {
+            let [first, other] = two_places(9);
+            assert!(first < other);
+            (asked[first], asked[other]) = (true, true);
+        }
+        assert_eq!(asked, [true; 9]);
+    }
+
+    #[test]
+    fn a_group_is_read_as_people_type_it() {
+        assert!(is_group(" 0ny23k ", "0NY23K"));
+        assert!(is_group("ony 23k", "0NY23K"));
+        assert!(is_group("il0000", "110000"));
+        for other in ["0NY23", "0NY23KK", "0NY23X", ""] {
+            assert!(!is_group(other, "0NY23K"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_drawn_only_where_all_of_it_is_seen() {
+        let has_code = |lines, columns| page(&GROUPS, Room { lines, columns }).contains('\u{2588}');
+        assert!(has_code(0, 0), "the room is not known");
+        assert!(has_code(29, 37));
+        assert!(!has_code(28, 37) && !has_code(29, 36));
+        let page = page(
+            &GROUPS,
+            Room {
+                lines: 24,
+                columns: 80,
+            },
+        );
+        assert!(page.contains("of 37 columns and 29 lines"), "{}", page.as_str());
+        assert!(page.lines().count() < 24);
+        assert!(GROUPS.iter().all(|group| page.contains(group)));
+    }
+
+    #[test]
+    fn the_page_fits_the_room_that_it_asks_for_and_was_never_moved_in_memory() {
+        let page = page(
+            &GROUPS,
+            Room {
+                lines: 29,
+                columns: 37,
+            },
+        );
+        assert!(page.lines().count() <= 29, "{}", page.lines().count());
+        assert!(page.len() < PAGE_LEN && page.capacity() == PAGE_LEN);
+    }
+}
