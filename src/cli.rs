@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::locking::Locking;
-use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand};
+use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
 use crate::prompt::chain::Way;
 
 /// The exit code of a command line that is not understood.
@@ -209,6 +209,8 @@ pub(crate) struct UsbId {
 /// What `up` and `serve` share: what the key is, who is asked, and who is verified how.
 #[derive(Debug, Args)]
 pub(crate) struct Key {
+    #[command(flatten)]
+    pub(crate) vault_pin: VaultPinSource,
     #[command(flatten)]
     pub(crate) prompting: Prompting,
     #[command(flatten)]

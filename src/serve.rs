@@ -22,7 +22,7 @@ use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::{Contents, State};
-use crate::unlock::Unlocker;
+use crate::unlock::{Unlocker, open_with_pin};
 use crate::user::User;
 use crate::wake::Mailbox;
 
@@ -109,9 +109,17 @@ fn run(
     }
     let (mut device, has_vault_pin) = match contents {
         Contents::Open(vault) => (key::device(vault, key::config(&options.model))?, false),
-        Contents::Locked(vault) => (key::locked_device(vault, key::config(&options.model)), true),
+        Contents::Locked(locked) => match options.vault_pin.read()? {
+            Some(pin) => {
+                let vault = open_with_pin(locked, &held, &pin)?;
+                let mut device = key::device(vault, key::config(&options.model))?;
+                device.vault_opened(host::now());
+                (device, true)
+            }
+            None => (key::locked_device(locked, key::config(&options.model)), true),
+        },
     };
-    if has_vault_pin {
+    if has_vault_pin && device.locked_mut().is_some() {
         log.starts_locked();
     }
     offer_verification(&mut device, &user, &log)?;

@@ -10,19 +10,16 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use common::{Client, Key, RP_ID, new_folder, passkey_of};
+use common::{Client, Key, RP_ID, holds, new_folder, passkey_of, status, write_script};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use rustix::process::Signal;
 use tempfile::TempDir;
 use wardkey_sim::auth_data::Flags;
 use wardkey_sim::clock::pause;
-use wardkey_sim::fido_client::{
-    Error, GetAssertion, Grant, MakeCredential, Permissions, PinProtocol, Status,
-};
+use wardkey_sim::fido_client::{GetAssertion, Grant, MakeCredential, Permissions, PinProtocol, Status};
 use wardkey_sim::hid_client::Wish;
 
 /// Found nowhere by chance.
@@ -31,22 +28,6 @@ const WRONG_PIN: &str = "Zk3-marble-lantern";
 
 fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
-}
-
-/// Writes a program. Another process does it, because a writer of ours that a parallel test inherits would keep it from
-/// being run.
-fn write_script(path: &Path, body: &str) {
-    let written = Command::new("sh")
-        .args([
-            "-c",
-            "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 700 \"$1\"",
-            "sh",
-        ])
-        .arg(path)
-        .arg(body)
-        .status()
-        .unwrap();
-    assert!(written.success());
 }
 
 /// A pinentry that types the next line of `typed` each time, and notes what it is told.
@@ -107,27 +88,6 @@ fn ask_for_token(client: &mut Client) -> Status {
         rp_id: Some(RP_ID),
     };
     status(client.uv_token_for(PinProtocol::Two, grant, &mut rng()))
-}
-
-fn status<T>(answer: Result<T, Error>) -> Status {
-    match answer {
-        Ok(_) => Status::OK,
-        Err(Error::Status(status)) => status,
-        Err(other) => panic!("{other}"),
-    }
-}
-
-/// Whether any file below `folder` contains `text`.
-fn holds(folder: &Path, text: &str) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            return holds(&path, text);
-        }
-        // Sockets cannot be read, and hold nothing.
-        let bytes = fs::read(path).unwrap_or_default();
-        bytes.windows(text.len()).any(|window| window == text.as_bytes())
-    })
 }
 
 #[test]

@@ -296,7 +296,12 @@ impl Device {
         is_locked
     }
 
-    /// When the open vault was last used for a host.
+    /// The vault was opened in another way than [`Self::unlock`].
+    pub fn vault_opened(&mut self, now: Instant) {
+        self.last_use = now;
+    }
+
+    /// When the open vault was last used for a host, or opened.
     pub fn last_use(&self) -> Instant {
         self.last_use
     }

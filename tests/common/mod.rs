@@ -5,7 +5,7 @@
 
 pub(crate) mod terminal;
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use wardkey_sim::fido_client::{FidoClient, MakeCredential, RelyingParty, User};
+use wardkey_sim::fido_client::{Error, FidoClient, MakeCredential, RelyingParty, Status, User};
 use wardkey_sim::hid_client::{self, HidClient, reports_of};
 use wardkey_sim::raw_stream::RawStream;
 use wardkey_sim::report::ReportPipe;
@@ -143,7 +143,7 @@ impl Key {
 
     /// What the key has said on standard error.
     pub(crate) fn complaints(&self) -> String {
-        std::fs::read_to_string(&self.complaints).unwrap()
+        fs::read_to_string(&self.complaints).unwrap()
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -199,5 +199,42 @@ pub(crate) fn send(client: &mut Client, request: &MakeCredential) {
     let channel = client.pipe_mut().init_reply().channel;
     for report in reports_of(channel, hid_client::Command::CBOR, &message).unwrap() {
         client.pipe_mut().pipe_mut().send_report(&report).unwrap();
+    }
+}
+
+/// Writes a program. Another process does it, because a writer of ours that a parallel test inherits would keep it from
+/// being run.
+pub(crate) fn write_script(path: &Path, body: &str) {
+    let written = Command::new("sh")
+        .args([
+            "-c",
+            "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 700 \"$1\"",
+            "sh",
+        ])
+        .arg(path)
+        .arg(body)
+        .status()
+        .unwrap();
+    assert!(written.success());
+}
+
+/// Whether any file below `folder` contains `text`.
+pub(crate) fn holds(folder: &Path, text: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, text);
+        }
+        // Sockets cannot be read, and hold nothing.
+        let bytes = fs::read(path).unwrap_or_default();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    })
+}
+
+pub(crate) fn status<T>(answer: Result<T, Error>) -> Status {
+    match answer {
+        Ok(_) => Status::OK,
+        Err(Error::Status(status)) => status,
+        Err(other) => panic!("{other}"),
     }
 }
