@@ -13,7 +13,7 @@ use crate::cli::membership::{Backup, Init, PinChange, Recover, VaultPinSource};
 use crate::error::Failure;
 use crate::host;
 use crate::state::testing::{mode, new_folder, set_mode};
-use crate::state::{Contents, Held, State};
+use crate::state::{Contents, Held, State, since_boot};
 use crate::unlock::open_with_pin;
 
 fn passkey(id: u8, profile: Profile) -> Passkey {
@@ -471,6 +471,14 @@ fn a_vault_whose_keys_and_pin_are_lost_is_taken_over_where_it_is() {
     let kit = protect_with_kit(&folder);
     fs::remove_file(folder.path().join("device-keys.1")).unwrap();
     assert!(try_open(&folder, PIN).is_err());
+    // Who forgot the Vault PIN has tried many.
+    let (Contents::Locked(mut locked), held) = state(&folder).into_parts() else {
+        panic!("the vault has no Vault PIN");
+    };
+    for _ in 0..3 {
+        assert!(locked.guess(since_boot()).is_ok());
+    }
+    drop((locked, held));
     let mut person = Scripted::new(recovery(&kit));
     recover_with(folder.path(), None, &mut person).unwrap();
     assert_eq!(try_open(&folder, NEXT).unwrap().0.len(), 2);

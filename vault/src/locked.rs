@@ -210,7 +210,10 @@ impl Locked {
         }
         self.database.apply(&writes)?;
         self.member.trust = read_trust(&self.database)?;
-        self.member.device = device;
+        if device != self.member.device {
+            self.member.device = device;
+            self.member.attempts = Attempts::from_bytes(None, Duration::ZERO);
+        }
         Ok(())
     }
 
