@@ -1,4 +1,4 @@
-//! `wardkey init` and `pin change` as a person meets them: in a terminal, whose other end the test holds.
+//! The commands about the vault as a person meets them, in a terminal whose other end the test holds, and as a script does.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -7,9 +7,27 @@ mod common;
 use std::os::unix::fs::PermissionsExt as _;
 
 use common::terminal::Session;
-use common::{new_folder, printed, wardkey};
+use common::{Key, new_folder, passkey_of, printed, wardkey};
+use tempfile::TempDir;
 
 const PIN: &str = "tin ra of ol";
+
+/// A file beside the state with a secret in its first line.
+fn secret_file(state: &TempDir, name: &str, secret: &str) -> String {
+    let path = state.path().join(name);
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// `wardkey init` as a script does it.
+fn protect(state: &TempDir) -> String {
+    let file = secret_file(state, "pin.txt", PIN);
+    printed(
+        state.path(),
+        &["init", "--vault-pin-file", &file, "--no-recovery-kit"],
+    )
+}
 
 /// The group of the recovery kit with this number, from the page that shows it.
 fn group(page: &str, number: &str) -> String {
@@ -98,5 +116,39 @@ fn a_person_changes_the_pin_and_the_log_tells_it() {
     session.shows(": ");
     session.types(&format!("{long}\n"));
     session.shows("The Vault PIN was changed.");
+    assert!(session.ended());
+}
+
+#[test]
+fn passkeys_of_before_stay_and_go_into_another_vault_with_a_backup() {
+    let (state, other) = (new_folder(), new_folder());
+    let key = Key::start(state.path());
+    key.connect().make_credential(&passkey_of("ann")).unwrap();
+    let refused = wardkey(state.path(), &["init"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("another wardkey"));
+    key.kill();
+    let said = protect(&state);
+    assert!(
+        said.contains("has a Vault PIN, and 1 passkey as before."),
+        "{said}"
+    );
+    protect(&other);
+
+    let file = state.path().join("backup");
+    let file = file.to_str().unwrap();
+    let passphrase = secret_file(&state, "passphrase.txt", "sel tag mun dor");
+    let command = |state: &TempDir, name| {
+        let pin = secret_file(state, "pin.txt", PIN);
+        let secrets = ["--vault-pin-file", &pin, "--passphrase-file", &passphrase];
+        printed(state.path(), &[[name, file].as_slice(), &secrets].concat())
+    };
+    assert_eq!(command(&state, "export"), format!("1 passkey in {file}.\n"));
+    assert_eq!(command(&other, "import"), "1 passkey added.\n");
+
+    let mut session = Session::start(other.path(), &["list"]);
+    session.shows("Vault PIN");
+    session.shows(": ");
+    session.types(&format!("{PIN}\n"));
+    session.shows("example.org  ann");
     assert!(session.ended());
 }
