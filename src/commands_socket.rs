@@ -97,7 +97,11 @@ impl Desk<'_> {
             Request::Status => Some(Answer::Status(self.status())),
             Request::Unlock { vault_pin } => self.unlock(vault_pin.into_secret()),
             Request::Lock => Some(self.lock()),
-            request => Some(match self.device.authenticator_mut() {
+            Request::List { .. }
+            | Request::Delete { .. }
+            | Request::Info
+            | Request::AttestationRoot
+            | Request::Log { .. } => Some(match self.device.authenticator_mut() {
                 Some(authenticator) => control::handle(&request, authenticator),
                 None => Answer::Locked,
             }),

@@ -401,7 +401,7 @@ impl Daemon {
                     self.ask_again(now, id, not_tried_note(&reason));
                 }
             }
-            answer => {
+            answer @ (Answer::Decided(_) | Answer::Pin(_) | Answer::Unavailable(_)) => {
                 let gesture = self.gesture(answer);
                 self.device.handle_gesture(now, id, gesture);
             }
@@ -418,7 +418,7 @@ impl Daemon {
     }
 
     /// A Vault PIN was tried.
-    fn tried(&mut self, now: Instant, from: unlock::From, result: Result<RightGuess, NotOpened>) {
+    fn tried(&mut self, now: Instant, from: unlock::From, result: Result<Box<RightGuess>, NotOpened>) {
         self.unlocker.ended();
         let result = match result {
             Ok(guess) => self.unlock(now, &guess),

@@ -30,7 +30,7 @@ pub(crate) enum From {
 /// A Vault PIN was tried.
 pub(crate) struct Tried {
     pub(crate) from: From,
-    pub(crate) result: Result<RightGuess, NotOpened>,
+    pub(crate) result: Result<Box<RightGuess>, NotOpened>,
 }
 
 /// Why a Vault PIN was not even tried.
@@ -80,7 +80,7 @@ impl Unlocker {
             .name("vault-pin".to_owned())
             .spawn(move || {
                 let result = match VaultPin::typed(&pin.into_secret()) {
-                    Some(pin) => guess.check(&mut *keys, &pin),
+                    Some(pin) => guess.check(&mut *keys, &pin).map(Box::new),
                     None => Err(NotOpened::WrongPin),
                 };
                 waker.send(Wakeup::Tried(Tried { from, result }));

@@ -268,7 +268,7 @@ impl Answer {
         entries
             .map(|(key, value)| match key {
                 cbor::Key::Unsigned(key) => (*key, cbor::encode(value)),
-                _ => panic!("{key:?}"),
+                cbor::Key::Negative(_) | cbor::Key::Bytes(_) | cbor::Key::Text(_) => panic!("{key:?}"),
             })
             .collect()
     }

@@ -61,17 +61,19 @@ impl Access {
             Way::Here(here) => control::handle(request, &mut here.authenticator),
             Way::Unused => return Ok(None),
         };
-        match answer {
-            Answer::Failed { reason } => Err(Failure::new(
+        if let Answer::Failed { reason } = answer {
+            return Err(Failure::new(
                 reason,
                 "look at what the running key printed; stop it and start it again",
-            )),
-            Answer::Locked => Err(Failure::new(
+            ));
+        }
+        if answer == Answer::Locked {
+            return Err(Failure::new(
                 "the vault is locked",
                 "unlock it first: wardkey unlock",
-            )),
-            answer => Ok(Some(answer)),
+            ));
         }
+        Ok(Some(answer))
     }
 
     /// The certificate of the attestation authority, DER in base64; `None` where there is no key yet.

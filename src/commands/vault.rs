@@ -21,27 +21,26 @@ pub(crate) fn unlock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         VaultState::WithoutPin | VaultState::None => return Err(without_pin()),
     }
     let vault_pin = SentPin::new(ask_for_vault_pin()?);
-    match client
-        .request(&Request::Unlock { vault_pin })
-        .map_err(|error| lost(&error))?
-    {
-        Answer::Unlocked => say(out, json, "open", "The vault is unlocked."),
-        Answer::StaysLocked { reason } => Err(Failure::new(
+    let answer = ask(&mut client, &Request::Unlock { vault_pin })?;
+    if let Answer::StaysLocked { reason } = answer {
+        return Err(Failure::new(
             format!("the vault stays locked: {reason}"),
             "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover",
-        )),
-        _ => Err(misunderstood()),
+        ));
     }
+    expect(&answer, &Answer::Unlocked)?;
+    say(out, json, "open", "The vault is unlocked.")
 }
 
 /// Closes the vault of the running key.
 pub(crate) fn lock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut client = running(given)?;
-    match client.request(&Request::Lock).map_err(|error| lost(&error))? {
-        Answer::Locked => say(out, json, "locked", "The vault is locked."),
-        Answer::Failed { .. } => Err(without_pin()),
-        _ => Err(misunderstood()),
+    let answer = ask(&mut client, &Request::Lock)?;
+    if matches!(answer, Answer::Failed { .. }) {
+        return Err(without_pin());
     }
+    expect(&answer, &Answer::Locked)?;
+    say(out, json, "locked", "The vault is locked.")
 }
 
 /// Says how the vault stands, whether a key runs or not.
@@ -124,9 +123,21 @@ fn running(given: Option<&Path>) -> Result<Client, Failure> {
 }
 
 fn ask_status(client: &mut Client) -> Result<Status, Failure> {
-    match client.request(&Request::Status).map_err(|error| lost(&error))? {
-        Answer::Status(status) => Ok(status),
-        _ => Err(misunderstood()),
+    let Answer::Status(status) = ask(client, &Request::Status)? else {
+        return Err(misunderstood());
+    };
+    Ok(status)
+}
+
+fn ask(client: &mut Client, request: &Request) -> Result<Answer, Failure> {
+    client.request(request).map_err(|error| lost(&error))
+}
+
+fn expect(answer: &Answer, expected: &Answer) -> Result<(), Failure> {
+    if answer == expected {
+        Ok(())
+    } else {
+        Err(misunderstood())
     }
 }
 

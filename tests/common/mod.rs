@@ -1,6 +1,6 @@
 //! The program as its users run it: a key in a process of its own, spoken to over raw reports, and short commands.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub(crate) mod terminal;

@@ -68,12 +68,12 @@ fn what_is_not_here_is_answered_at_once_and_what_may_be_waits_for_the_vault() {
     for foreign in [vec![1; 32], vec![2; 64], stored[..31].to_vec()] {
         assert_eq!(done(key.handle_cbor(&asserting(&foreign))), none);
     }
-    let elsewhere = |request: Members<'static>| request.with(1, Value::Text("example.net"));
-    let request = elsewhere(Members::get_assertion()).encode(0x02);
+    let request = Members::get_assertion().with(1, Value::Text("example.net"));
+    let request = request.encode(0x02);
     assert_eq!(done(key.handle_cbor(&request)), none);
-    for id in [stored, wrapped] {
-        let id = id.leak() as &[u8];
-        let request = elsewhere(Members::get_assertion().with(3, descriptors([id])));
+    for id in [&stored, &wrapped] {
+        let request = Members::get_assertion().with(1, Value::Text("example.net"));
+        let request = request.with(3, descriptors([id.as_slice()]));
         assert_eq!(done(key.handle_cbor(&request.encode(0x02))), none);
     }
 }

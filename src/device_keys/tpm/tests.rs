@@ -58,12 +58,12 @@ impl Home {
         let auth = auth();
         let mut keys = keys(chip.clone(), &auth);
         let pin = choose(pin, keys.guess_limit()).unwrap();
-        let change = create(&mut here(&mut keys), &auth, &pin, Some(kit), &mut rng()).unwrap();
+        let created = create(&mut here(&mut keys), &auth, &pin, Some(kit), &mut rng()).unwrap();
         let mut home = Self {
             chip,
             disk: BTreeMap::new(),
         };
-        home.apply(change);
+        home.apply(created.change);
         home
     }
 
