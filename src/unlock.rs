@@ -3,9 +3,12 @@
 
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use wardkey_authenticator::PromptId;
-use wardkey_vault::{GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, RightGuess, Vault, VaultPin};
+use wardkey_vault::{
+    Guess, GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, RightGuess, Vault, VaultPin,
+};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -125,7 +128,7 @@ pub(crate) fn ask_for_vault_pin() -> Result<Zeroizing<String>, Failure> {
 /// Opens a vault that no running key has.
 pub(crate) fn open_with_pin(mut locked: Locked, held: &Held, pin: &str) -> Result<Vault, Failure> {
     let mut keys = held.device_keys(locked.trust().pin_generation())?;
-    let guess = locked.guess(since_boot()).map_err(|error| not_open(&error))?;
+    let guess = count(&mut locked)?;
     let right = match VaultPin::typed(pin) {
         Some(pin) => guess.check(&mut *keys, &pin),
         None => Err(NotOpened::WrongPin),
@@ -136,6 +139,25 @@ pub(crate) fn open_with_pin(mut locked: Locked, held: &Held, pin: &str) -> Resul
         .map_err(|error| match error {
             NotUnlocked::StaysLocked(_, error) | NotUnlocked::OpenAgain(error) => not_open(&error),
         })
+}
+
+/// Counts a try. After too many it waits first: that time begins anew with every program that tries.
+fn count(locked: &mut Locked) -> Result<Guess, Failure> {
+    loop {
+        match locked.guess(since_boot()) {
+            Ok(guess) => return Ok(guess),
+            Err(error @ NotCounted::TooSoon { wait, .. }) => {
+                eprintln!("wardkey: {error}");
+                pause(wait);
+            }
+            Err(error @ NotCounted::NotKept(_)) => return Err(not_open(&error)),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "nothing else is to be done meanwhile")]
+fn pause(wait: Duration) {
+    thread::sleep(wait + Duration::from_millis(1));
 }
 
 fn not_open(error: &dyn std::error::Error) -> Failure {

@@ -235,6 +235,29 @@ fn a_key_can_start_with_its_vault_open() {
 }
 
 #[test]
+fn after_many_wrong_vault_pins_a_command_waits_and_then_works() {
+    let owner = Owner::new();
+    let pin_file = owner.desk.path().join("vault-pin");
+    let raw = format!("unix:{}", owner.path().join("other.sock").display());
+    let file = pin_file.to_str().unwrap();
+    fs::write(&pin_file, WRONG_PIN).unwrap();
+    for _ in 0..3 {
+        let mut serve = wardkey(owner.path(), &["serve", "--raw", &raw, "--vault-pin-file", file]);
+        assert!(!serve.output().unwrap().status.success());
+    }
+    fs::write(&pin_file, VAULT_PIN).unwrap();
+    let key = Key::start_with(owner.path(), &["--vault-pin-file", file], |command| command);
+    // It listens already, and answers when the wait is over.
+    assert_eq!(owner.vault(), "open");
+    key.connect().get_info().unwrap();
+    let said = key.complaints();
+    assert!(
+        said.contains("after 3 wrong Vault PINs the next can be tried in"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_vault_that_is_not_used_locks() {
     let owner = Owner::new();
     let program = owner.program();
