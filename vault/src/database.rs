@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
-    Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError,
-    WriteTransaction,
+    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition, TableError, WriteTransaction,
 };
 
 use crate::Error;
@@ -162,10 +162,8 @@ impl Database {
     pub(crate) fn meta(&self, meta: Meta) -> Result<Option<Vec<u8>>, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = match transaction.open_table(META) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(failed(error)),
+            let Some(table) = existing(&transaction, META)? else {
+                return Ok(None);
             };
             let value = table.get(meta.name()).map_err(failed)?;
             Ok(value.map(|value| value.value().to_vec()))
@@ -185,10 +183,8 @@ impl Database {
     pub(crate) fn object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = match transaction.open_table(OBJECTS) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(failed(error)),
+            let Some(table) = existing(&transaction, OBJECTS)? else {
+                return Ok(None);
             };
             let value = table.get(name).map_err(failed)?;
             Ok(value.map(|value| value.value().to_vec()))
@@ -199,10 +195,8 @@ impl Database {
     pub(crate) fn knows(&self, hash: &KnownHash) -> Result<bool, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = match transaction.open_table(KNOWN) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(false),
-                Err(error) => return Err(failed(error)),
+            let Some(table) = existing(&transaction, KNOWN)? else {
+                return Ok(false);
             };
             Ok(table.get(&hash.0).map_err(failed)?.is_some())
         })
@@ -228,10 +222,8 @@ impl Database {
     pub(crate) fn log_entry(&self, number: u64) -> Result<Option<Vec<u8>>, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = match transaction.open_table(LOG) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(failed(error)),
+            let Some(table) = existing(&transaction, LOG)? else {
+                return Ok(None);
             };
             let value = table.get(number).map_err(failed)?;
             Ok(value.map(|value| value.value().to_vec()))
@@ -242,10 +234,8 @@ impl Database {
     pub(crate) fn last_log_entry_before(&self, number: u64) -> Result<Option<u64>, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = match transaction.open_table(LOG) {
-                Ok(table) => table,
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                Err(error) => return Err(failed(error)),
+            let Some(table) = existing(&transaction, LOG)? else {
+                return Ok(None);
             };
             let last = table.range(..number).map_err(failed)?.next_back();
             Ok(last
@@ -333,6 +323,18 @@ impl Drop for Database {
 /// no half-changed state is used afterwards.
 fn guard<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::Corrupted))
+}
+
+/// A table; `None` where nothing was ever put into it.
+fn existing<K: redb::Key + 'static, V: redb::Value + 'static>(
+    transaction: &ReadTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<Option<ReadOnlyTable<K, V>>, Error> {
+    match transaction.open_table(table) {
+        Ok(table) => Ok(Some(table)),
+        Err(TableError::TableDoesNotExist(_)) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 fn failed(error: impl Into<redb::Error>) -> Error {

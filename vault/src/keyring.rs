@@ -3,15 +3,8 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::Secret;
-use crate::cbor::{Reader, Writer};
+use crate::epochs;
 use crate::keys::WrappingKey;
-
-const WRAPPING_KEYS: u64 = 1;
-/// As many as one sealed object has room for.
-const EPOCHS_MAX: usize = 256;
-/// More than one key and its epoch take.
-const ENTRY_LEN_MAX: usize = 48;
 
 /// At least one wrapping key; epochs ascend, the last is the one that new credentials are wrapped with.
 pub(crate) struct Keyring {
@@ -31,7 +24,7 @@ impl Keyring {
     /// These keys and a new one, with which credentials are wrapped from then on; if there is no room, the same keys.
     pub(crate) fn with_next(self, rng: &mut dyn CryptoRng) -> Self {
         let Self { mut older, current } = self;
-        if older.len() + 1 >= EPOCHS_MAX {
+        if older.len() + 1 >= epochs::SEALED_MAX {
             return Self { older, current };
         }
         let next = WrappingKey::random(rng, current.epoch + 1);
@@ -52,50 +45,17 @@ impl Keyring {
     }
 
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let len = self.older.len() + 1;
-        // The key is secret: room for the padding too, so that the buffer is never moved.
-        let len_max =
-            crate::padding::padded_len(16 + len * ENTRY_LEN_MAX).expect("the number of epochs is bounded");
-        let mut payload = Zeroizing::new(Vec::with_capacity(len_max));
-        let mut out = Writer(&mut payload);
-        out.map(1)
-            .unsigned(WRAPPING_KEYS)
-            .array(u64::try_from(len).expect("the number of epochs is bounded"));
-        for key in self.keys() {
-            out.array(2)
-                .unsigned(u64::from(key.epoch))
-                .bytes(key.secret().expose_secret());
-        }
-        payload
+        epochs::encode_sealed(self.keys().map(|key| (key.epoch, key.secret())))
     }
 
     pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
-        let mut input = Reader(payload);
-        if (input.map()?, input.unsigned()?) != (1, WRAPPING_KEYS) {
-            return None;
-        }
-        let len = usize::try_from(input.array()?)
-            .ok()
-            .filter(|len| *len <= EPOCHS_MAX)?;
-        let mut keys: Vec<WrappingKey> = Vec::with_capacity(len);
-        for _ in 0..len {
-            let key = Self::decode_key(&mut input)?;
-            if keys.last().is_some_and(|before| before.epoch >= key.epoch) {
-                return None;
-            }
-            keys.push(key);
-        }
-        input.end()?;
-        let current = keys.pop()?;
-        Some(Self { older: keys, current })
-    }
-
-    fn decode_key(input: &mut Reader<'_>) -> Option<WrappingKey> {
-        if input.array()? != 2 {
-            return None;
-        }
-        let epoch = u32::try_from(input.unsigned()?).ok()?;
-        Some(WrappingKey::new(epoch, Secret::from_slice(input.bytes()?)?))
+        let keys = epochs::decode(payload, epochs::SEALED_MAX)?;
+        let mut older: Vec<_> = keys
+            .into_iter()
+            .map(|(epoch, key)| WrappingKey::new(epoch, key))
+            .collect();
+        let current = older.pop()?;
+        Some(Self { older, current })
     }
 }
 
@@ -128,7 +88,10 @@ mod tests {
 
     #[test]
     fn the_longest_keyring_has_room() {
-        let epochs: Vec<u32> = (0..).map(|n| u32::MAX - 1000 + n).take(EPOCHS_MAX).collect();
+        let epochs: Vec<u32> = (0..)
+            .map(|n| u32::MAX - 1000 + n)
+            .take(epochs::SEALED_MAX)
+            .collect();
         assert!(Keyring::decode(&keyring(&epochs).encode()).is_some());
     }
 

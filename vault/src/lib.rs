@@ -17,6 +17,7 @@ mod database;
 mod device_key;
 mod document;
 mod envelope;
+mod epochs;
 mod error;
 #[cfg(test)]
 mod format_example;

@@ -9,16 +9,10 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::cbor::{Reader, Writer};
+use crate::epochs;
 use crate::keys::{VaultId, VaultKey};
 use crate::seal::{self, Place, Unique, Unopened};
-use crate::{RootKey, Secret, padding};
-
-const ROOT_KEYS: u64 = 1;
-/// As many as one sealed object has room for.
-const EPOCHS_MAX: usize = 256;
-/// More than one key and its epoch take.
-const ENTRY_LEN_MAX: usize = 48;
+use crate::{RootKey, Secret};
 
 /// At least one key.
 pub(crate) struct LocalKeys {
@@ -76,7 +70,8 @@ impl LocalKeys {
     pub(crate) fn with_next(&self, rng: &mut dyn CryptoRng) -> Option<Self> {
         let copies = self.roots.iter().map(|(epoch, root)| (*epoch, copy(root)));
         let next = (self.current.epoch + 1, Secret::random(rng));
-        Self::of(self.vault(), copies.chain([next]).collect()).filter(|_| self.roots.len() < EPOCHS_MAX)
+        Self::of(self.vault(), copies.chain([next]).collect())
+            .filter(|_| self.roots.len() < epochs::SEALED_MAX)
     }
 
     /// A new key in the place of these, with the epoch after theirs.
@@ -87,45 +82,14 @@ impl LocalKeys {
 
     /// Sealed with the root key of the vault.
     pub(crate) fn sealed(&self, key: &VaultKey, rng: &mut dyn CryptoRng) -> Vec<u8> {
-        let len = self.roots.len();
-        // The keys are secret: room for the padding too, so that the buffer is never moved.
-        let len_max = padding::padded_len(16 + len * ENTRY_LEN_MAX).expect("the number of epochs is bounded");
-        let mut payload = Zeroizing::new(Vec::with_capacity(len_max));
-        let mut out = Writer(&mut payload);
-        out.map(1)
-            .unsigned(ROOT_KEYS)
-            .array(u64::try_from(len).expect("the number of epochs is bounded"));
-        for (epoch, root) in &self.roots {
-            out.array(2)
-                .unsigned(u64::from(*epoch))
-                .bytes(root.expose_secret());
-        }
+        let payload = epochs::encode_sealed(self.roots.iter().map(|(epoch, root)| (*epoch, root)));
         seal::seal(key, seal::fresh(rng), Place::LocalKeys, payload).expect("the number of epochs is bounded")
     }
 
     /// What [`Self::sealed`] made with the same key, for the database that is called `vault`.
     pub(crate) fn unsealed(key: &VaultKey, vault: VaultId, sealed: &[u8]) -> Option<Self> {
         let payload = seal::open(key, Place::LocalKeys, sealed).ok()?;
-        let mut input = Reader(&payload);
-        if (input.map()?, input.unsigned()?) != (1, ROOT_KEYS) {
-            return None;
-        }
-        let len = usize::try_from(input.array()?)
-            .ok()
-            .filter(|len| *len <= EPOCHS_MAX)?;
-        let mut roots = BTreeMap::new();
-        for _ in 0..len {
-            if input.array()? != 2 {
-                return None;
-            }
-            let epoch = u32::try_from(input.unsigned()?).ok()?;
-            if roots.last_key_value().is_some_and(|(last, _)| *last >= epoch) {
-                return None;
-            }
-            roots.insert(epoch, Secret::from_slice(input.bytes()?)?);
-        }
-        input.end()?;
-        Self::of(vault, roots)
+        Self::of(vault, epochs::decode(&payload, epochs::SEALED_MAX)?)
     }
 }
 

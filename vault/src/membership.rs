@@ -12,8 +12,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::attempts::{Counted, RightPin};
-use crate::cbor::{Reader, Writer};
 use crate::device_key::{KeyStore, PublicKeys};
+use crate::epochs;
 use crate::frame::{ObjectHash, Refused, SealedKind, Unsigned};
 use crate::kdf::{KdfCost, KdfParameters, OutOfMemory};
 use crate::keys::{DeviceId, KeyAuth, PinSecret, VaultKey};
@@ -25,7 +25,7 @@ use crate::trust::{Body, Head, NewKeys, Target, Trust, vault_id};
 use crate::{RootKey, Secret};
 
 /// More epochs than a vault will see.
-const EPOCHS_MAX: u64 = 4096;
+const EPOCHS_MAX: usize = 4096;
 
 /// The name of something that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -404,39 +404,15 @@ fn all_roots(
     }
 }
 
+/// With room for the padding of what is exchanged.
 fn encode_earlier(roots: &BTreeMap<u32, RootKey>) -> Zeroizing<Vec<u8>> {
-    let len_max = 16 + roots.len() * 48;
-    let mut payload = Zeroizing::new(Vec::with_capacity(2 * len_max + 1024));
-    let mut out = Writer(&mut payload);
-    out.map(1)
-        .unsigned(1)
-        .array(u64::try_from(roots.len()).expect("a length fits in 64 bits"));
-    for (epoch, root) in roots {
-        out.array(2)
-            .unsigned(u64::from(*epoch))
-            .bytes(root.expose_secret());
-    }
-    payload
+    epochs::encode(roots.iter().map(|(epoch, root)| (*epoch, root)), |len| {
+        2 * len + 1024
+    })
 }
 
 fn decode_earlier(payload: &[u8]) -> Option<BTreeMap<u32, RootKey>> {
-    let mut input = Reader(payload);
-    if (input.map()?, input.unsigned()?) != (1, 1) {
-        return None;
-    }
-    let count = input.array().filter(|count| *count <= EPOCHS_MAX)?;
-    let mut roots = BTreeMap::new();
-    for _ in 0..count {
-        if input.array()? != 2 {
-            return None;
-        }
-        let epoch = u32::try_from(input.unsigned()?).ok()?;
-        if roots.last_key_value().is_some_and(|(last, _)| *last >= epoch) {
-            return None;
-        }
-        roots.insert(epoch, Secret::from_slice(input.bytes()?)?);
-    }
-    input.end().map(|()| roots)
+    epochs::decode(payload, EPOCHS_MAX)
 }
 
 /// What is in force after a change.

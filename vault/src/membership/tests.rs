@@ -1,6 +1,7 @@
 //! "Mutation" says which defence was taken out to see the test fail.
 
 use super::*;
+use crate::cbor::Writer;
 use crate::testing::TestRng;
 use crate::testing::home::{DEVICE, Home, NEXT_PIN, PIN, Step, kit, new_pin, steps};
 use crate::{NotTrusted, SoftwareKeys};
