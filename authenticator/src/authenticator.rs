@@ -19,7 +19,7 @@ use crate::state::State;
 use crate::status::StatusCode;
 
 /// How many credentials can be stored.
-pub(crate) const CREDENTIALS_MAX: usize = 200_000;
+const CREDENTIALS_MAX: usize = 200_000;
 
 /// A CTAP2 and U2F authenticator. `V` is what it keeps its credentials in: an open [`Vault`], with which it does everything,
 /// or one that is [`Locked`](wardkey_vault::Locked), with which it can only be what `locked.rs` says.
@@ -51,21 +51,8 @@ impl Authenticator {
         mut rng: Box<dyn CryptoRng + Send>,
         powered_up: Instant,
     ) -> Result<Self, Error> {
-        Ok(Self {
-            state: State::read(&vault, &mut *rng)?,
-            vault,
-            credentials_max: CREDENTIALS_MAX,
-            config,
-            rng,
-            powered_up,
-            session: Session::Idle,
-            key_agreement: KeyAgreement::default(),
-            token: Token::default(),
-            pin_mismatches: 0,
-            verifier: None,
-            account_choice: false,
-            audit: Audit::default(),
-        })
+        let state = State::read(&vault, &mut *rng)?;
+        Ok(Self::at_power_up(vault, state, config, rng, powered_up))
     }
 
     /// Takes a CTAPHID_CBOR request. The answer is a status byte and, when it is OK, CBOR.
@@ -131,6 +118,65 @@ impl Authenticator {
 
 /// What needs no credential.
 impl<V> Authenticator<V> {
+    pub(crate) fn at_power_up(
+        vault: V,
+        state: State,
+        config: Config,
+        rng: Box<dyn CryptoRng + Send>,
+        powered_up: Instant,
+    ) -> Self {
+        Self {
+            vault,
+            credentials_max: CREDENTIALS_MAX,
+            config,
+            rng,
+            powered_up,
+            session: Session::Idle,
+            state,
+            key_agreement: KeyAgreement::default(),
+            token: Token::default(),
+            pin_mismatches: 0,
+            verifier: None,
+            account_choice: false,
+            audit: Audit::default(),
+        }
+    }
+
+    /// The same key with another vault, and the one that it had.
+    pub(crate) fn replace_vault<W>(self, vault: W) -> (V, Authenticator<W>) {
+        let Self {
+            vault: before,
+            credentials_max,
+            config,
+            rng,
+            powered_up,
+            session,
+            state,
+            key_agreement,
+            token,
+            pin_mismatches,
+            verifier,
+            account_choice,
+            audit,
+        } = self;
+        let key = Authenticator {
+            vault,
+            credentials_max,
+            config,
+            rng,
+            powered_up,
+            session,
+            state,
+            key_agreement,
+            token,
+            pin_mismatches,
+            verifier,
+            account_choice,
+            audit,
+        };
+        (before, key)
+    }
+
     /// Says what built-in user verification there is from now on.
     pub fn set_verifier(&mut self, verifier: Option<Verifier>) {
         self.verifier = verifier;

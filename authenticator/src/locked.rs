@@ -17,12 +17,11 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::{Error, Locked, NotUnlocked, RightGuess};
 
 use crate::audit::Audit;
-use crate::authenticator::{Authenticator, CREDENTIALS_MAX, outcome};
+use crate::authenticator::{Authenticator, outcome};
 use crate::command::Command;
 use crate::commands::{Step, get_assertion};
 use crate::config::Config;
 use crate::gesture::{Gesture, Next, Outcome, Pending, Prompt, Purpose};
-use crate::pin::key_agreement::KeyAgreement;
 use crate::pin::token::Token;
 use crate::pin_uv_auth::PinUvAuth;
 use crate::prompt_text;
@@ -53,54 +52,18 @@ pub enum UnlockFailed {
 impl Authenticator {
     /// Closes the vault: everything secret is wiped. A vault that has no Vault PIN stays open.
     pub fn lock(self) -> Result<Authenticator<Locked>, Box<Self>> {
-        let Self {
-            mut vault,
-            credentials_max,
-            config,
-            rng,
-            powered_up,
-            session: _,
-            state,
-            key_agreement,
-            token: _,
-            pin_mismatches,
-            verifier,
-            account_choice,
-            audit,
-        } = self;
+        let (mut vault, key) = self.replace_vault(());
         // What was written into the log is durable at the latest when the program ends.
         let _ = vault.flush();
         match vault.lock() {
             Ok(vault) => Ok(Authenticator {
                 state: State::known_while_locked(&vault),
-                vault,
-                credentials_max,
-                config,
-                rng,
-                powered_up,
                 session: Session::Idle,
-                key_agreement,
                 token: Token::default(),
-                pin_mismatches,
-                verifier,
-                account_choice,
                 audit: Audit::default(),
+                ..key.replace_vault(vault).1
             }),
-            Err(vault) => Err(Box::new(Self {
-                vault: *vault,
-                credentials_max,
-                config,
-                rng,
-                powered_up,
-                session: Session::Idle,
-                state,
-                key_agreement,
-                token: Token::default(),
-                pin_mismatches,
-                verifier,
-                account_choice,
-                audit,
-            })),
+            Err(vault) => Err(Box::new(key.replace_vault(*vault).1)),
         }
     }
 }
@@ -114,21 +77,8 @@ impl Authenticator<Locked> {
         rng: Box<dyn CryptoRng + Send>,
         powered_up: Instant,
     ) -> Self {
-        Self {
-            state: State::known_while_locked(&vault),
-            vault,
-            credentials_max: CREDENTIALS_MAX,
-            config,
-            rng,
-            powered_up,
-            session: Session::Idle,
-            key_agreement: KeyAgreement::default(),
-            token: Token::default(),
-            pin_mismatches: 0,
-            verifier: None,
-            account_choice: false,
-            audit: Audit::default(),
-        }
+        let state = State::known_while_locked(&vault);
+        Self::at_power_up(vault, state, config, rng, powered_up)
     }
 
     /// The vault, so that a Vault PIN can be tried.
@@ -143,58 +93,18 @@ impl Authenticator<Locked> {
 
     /// Opens the vault. What the authenticator knows besides stays as it is.
     pub fn unlock(self, guess: &RightGuess) -> Result<Authenticator, UnlockFailed> {
-        let Self {
-            vault,
-            credentials_max,
-            config,
-            mut rng,
-            powered_up,
-            session: _,
-            state,
-            key_agreement,
-            token,
-            pin_mismatches,
-            verifier,
-            account_choice,
-            audit,
-        } = self;
-        let vault = match vault.unlock(guess, &mut *rng) {
-            Ok(vault) => vault,
-            Err(NotUnlocked::OpenAgain(error)) => return Err(UnlockFailed::OpenAgain(error)),
+        let (vault, mut key) = self.replace_vault(());
+        match vault.unlock(guess, &mut *key.rng) {
+            Ok(vault) => Ok(Authenticator {
+                state: State::read(&vault, &mut *key.rng).map_err(UnlockFailed::OpenAgain)?,
+                ..key.replace_vault(vault).1
+            }),
+            Err(NotUnlocked::OpenAgain(error)) => Err(UnlockFailed::OpenAgain(error)),
             Err(NotUnlocked::StaysLocked(vault, error)) => {
-                let locked = Self {
-                    vault: *vault,
-                    credentials_max,
-                    config,
-                    rng,
-                    powered_up,
-                    session: Session::Idle,
-                    state,
-                    key_agreement,
-                    token,
-                    pin_mismatches,
-                    verifier,
-                    account_choice,
-                    audit,
-                };
-                return Err(UnlockFailed::StaysLocked(Box::new(locked), error));
+                let locked = Box::new(key.replace_vault(*vault).1);
+                Err(UnlockFailed::StaysLocked(locked, error))
             }
-        };
-        Ok(Authenticator {
-            state: State::read(&vault, &mut *rng).map_err(UnlockFailed::OpenAgain)?,
-            vault,
-            credentials_max,
-            config,
-            rng,
-            powered_up,
-            session: Session::Idle,
-            key_agreement,
-            token,
-            pin_mismatches,
-            verifier,
-            account_choice,
-            audit,
-        })
+        }
     }
 
     /// Takes a CTAPHID_CBOR request.

@@ -182,67 +182,76 @@ impl State {
     }
 
     fn decode_public(document: &[u8]) -> Option<Self> {
-        let Ok(Value::Map(members)) = cbor::decode(document) else {
-            return None;
-        };
-        let unsigned = |key: u64| u32::try_from(parameters::unsigned(members.get(key)?).ok()?).ok();
-        let byte = |key: u64| u8::try_from(unsigned(key)?).ok();
-        let flag = |key: u64| boolean(members.get(key)?).ok();
-        let pin = flag(HAS_PIN)?.then(|| Pin {
+        let members = Members::read(document)?;
+        let mut state = members.settings()?;
+        state.pin = members.flag(HAS_PIN)?.then(|| Pin {
             hash: Secret::from_slice(&[0; entry::HASH_LEN]).expect("of that length"),
             code_points: u8::MAX,
             is_complex: true,
         });
-        Some(Self {
-            pin,
-            pin_retries: byte(PIN_RETRIES)?,
-            uv_retries: byte(UV_RETRIES)?,
-            uv_count: unsigned(UV_COUNT)?,
-            min_pin_length: byte(MIN_LENGTH)?,
-            force_pin_change: flag(FORCE_PIN_CHANGE)?,
-            pin_complexity_policy: flag(COMPLEXITY)?,
-            always_uv: flag(ALWAYS_UV)?,
-            enterprise_attestation: flag(ENTERPRISE_ATTESTATION)?,
-            long_touch_for_reset: flag(LONG_TOUCH)?,
-            ..Self::with_device_identifier([0; 16])
-        })
+        Some(state)
     }
 
     /// What [`Self::encode`] wrote; `None` for everything else.
     pub(crate) fn decode(document: &[u8]) -> Option<Self> {
-        let Ok(Value::Map(members)) = cbor::decode(document) else {
-            return None;
-        };
-        let unsigned = |key: u64| u32::try_from(parameters::unsigned(members.get(key)?).ok()?).ok();
-        let byte = |key: u64| u8::try_from(unsigned(key)?).ok();
-        let flag = |key: u64| boolean(members.get(key)?).ok();
-        let bytes = |key: u64| parameters::bytes(members.get(key)?).ok();
-        let pin = match members.get(PIN_HASH) {
-            None => None,
-            Some(_) => Some(Pin {
-                hash: Secret::from_slice(bytes(PIN_HASH)?)?,
-                code_points: byte(PIN_CODE_POINTS)?,
-                is_complex: flag(PIN_IS_COMPLEX)?,
-            }),
-        };
-        let persistent_token = match members.get(PERSISTENT_TOKEN) {
-            None => None,
-            Some(_) => Some(Secret::from_slice(bytes(PERSISTENT_TOKEN)?)?),
-        };
-        Some(Self {
-            pin,
-            pin_retries: byte(PIN_RETRIES)?,
-            uv_retries: byte(UV_RETRIES)?,
-            uv_count: unsigned(UV_COUNT)?,
-            min_pin_length: byte(MIN_LENGTH)?,
-            min_pin_length_rp_ids: texts(members.get(MIN_LENGTH_RP_IDS)?)?,
-            force_pin_change: flag(FORCE_PIN_CHANGE)?,
-            pin_complexity_policy: flag(COMPLEXITY)?,
-            always_uv: flag(ALWAYS_UV)?,
-            enterprise_attestation: flag(ENTERPRISE_ATTESTATION)?,
-            long_touch_for_reset: flag(LONG_TOUCH)?,
-            persistent_token,
-            device_identifier: bytes(DEVICE_IDENTIFIER)?.try_into().ok()?,
+        let members = Members::read(document)?;
+        let mut state = members.settings()?;
+        if members.0.get(PIN_HASH).is_some() {
+            state.pin = Some(Pin {
+                hash: Secret::from_slice(members.bytes(PIN_HASH)?)?,
+                code_points: members.byte(PIN_CODE_POINTS)?,
+                is_complex: members.flag(PIN_IS_COMPLEX)?,
+            });
+        }
+        if members.0.get(PERSISTENT_TOKEN).is_some() {
+            state.persistent_token = Some(Secret::from_slice(members.bytes(PERSISTENT_TOKEN)?)?);
+        }
+        state.min_pin_length_rp_ids = texts(members.0.get(MIN_LENGTH_RP_IDS)?)?;
+        state.device_identifier = members.bytes(DEVICE_IDENTIFIER)?.try_into().ok()?;
+        Some(state)
+    }
+}
+
+/// The members of a document.
+struct Members<'a>(Map<'a>);
+
+impl<'a> Members<'a> {
+    fn read(document: &'a [u8]) -> Option<Self> {
+        match cbor::decode(document) {
+            Ok(Value::Map(members)) => Some(Self(members)),
+            _ => None,
+        }
+    }
+
+    fn unsigned(&self, key: u64) -> Option<u32> {
+        u32::try_from(parameters::unsigned(self.0.get(key)?).ok()?).ok()
+    }
+
+    fn byte(&self, key: u64) -> Option<u8> {
+        u8::try_from(self.unsigned(key)?).ok()
+    }
+
+    fn flag(&self, key: u64) -> Option<bool> {
+        boolean(self.0.get(key)?).ok()
+    }
+
+    fn bytes(&self, key: u64) -> Option<&'a [u8]> {
+        parameters::bytes(self.0.get(key)?).ok()
+    }
+
+    /// A state with what is no secret in it.
+    fn settings(&self) -> Option<State> {
+        Some(State {
+            pin_retries: self.byte(PIN_RETRIES)?,
+            uv_retries: self.byte(UV_RETRIES)?,
+            uv_count: self.unsigned(UV_COUNT)?,
+            min_pin_length: self.byte(MIN_LENGTH)?,
+            force_pin_change: self.flag(FORCE_PIN_CHANGE)?,
+            pin_complexity_policy: self.flag(COMPLEXITY)?,
+            always_uv: self.flag(ALWAYS_UV)?,
+            enterprise_attestation: self.flag(ENTERPRISE_ATTESTATION)?,
+            long_touch_for_reset: self.flag(LONG_TOUCH)?,
+            ..State::with_device_identifier([0; 16])
         })
     }
 }
