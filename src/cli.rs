@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Add the passkeys of such a file
     Import(Backup),
     /// Open the vault of the running key with its Vault PIN
-    Unlock,
+    Unlock(VaultPinSource),
     /// Close the vault of the running key
     Lock,
     /// Say whether a key runs, whether its vault is open, and what limits guesses at the Vault PIN

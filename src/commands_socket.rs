@@ -25,7 +25,6 @@ pub(crate) struct Commands {
 pub(crate) struct Desk<'a> {
     pub(crate) device: &'a mut Device,
     pub(crate) unlocker: &'a mut Unlocker,
-    pub(crate) has_vault_pin: bool,
     pub(crate) from: From,
     /// The vault is to be locked before anything is answered.
     pub(crate) is_lock_wanted: bool,
@@ -110,14 +109,16 @@ impl Desk<'_> {
 
     fn status(&mut self) -> control::Status {
         let wrong_pins = self.device.locked_mut().map(|locked| locked.wrong_pins());
+        let pin_generation = self.device.vault_pin_generation();
         control::Status {
             process: Some(std::process::id()),
-            vault: match wrong_pins {
-                Some(_) => control::VaultState::Locked,
-                None if self.has_vault_pin => control::VaultState::Open,
-                None => control::VaultState::WithoutPin,
+            vault: match (pin_generation, wrong_pins) {
+                (_, Some(_)) => control::VaultState::Locked,
+                (Some(_), None) => control::VaultState::Open,
+                (None, None) => control::VaultState::WithoutPin,
             },
             wrong_pins: wrong_pins.unwrap_or(0),
+            pin_generation,
         }
     }
 
@@ -136,7 +137,7 @@ impl Desk<'_> {
     }
 
     fn lock(&mut self) -> Answer {
-        if self.has_vault_pin {
+        if self.device.vault_pin_generation().is_some() {
             self.is_lock_wanted = true;
             Answer::Locked
         } else {

@@ -125,6 +125,8 @@ pub(crate) struct Status {
     pub(crate) vault: VaultState,
     /// Since the last right one.
     pub(crate) wrong_pins: u32,
+    /// Which Vault PIN is in force; nothing where there is none.
+    pub(crate) pin_generation: Option<u32>,
 }
 
 /// The state of a vault.

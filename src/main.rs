@@ -79,7 +79,7 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Serve(options) => serve::serve(state, &options, log)?,
         Command::VhciHelper { serve: false } => attach::helper::start()?,
         Command::VhciHelper { serve: true } => attach::helper::run()?,
-        Command::Unlock => commands::unlock(state, cli.json, &mut stdout())?,
+        Command::Unlock(source) => commands::unlock(state, &source, cli.json, &mut stdout())?,
         Command::Lock => commands::lock(state, cli.json, &mut stdout())?,
         Command::Status => commands::status(state, cli.json, &mut stdout())?,
         Command::List => commands::list(state, cli.json, &mut stdout())?,

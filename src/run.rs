@@ -46,8 +46,6 @@ pub(crate) struct Daemon {
     pub(crate) questions: Questions,
     pub(crate) mailbox: Mailbox,
     pub(crate) unlocker: Unlocker,
-    /// Whether the vault can be locked.
-    pub(crate) has_vault_pin: bool,
     /// The question for the Vault PIN that the key has asked last.
     pub(crate) vault_pin_prompt: Option<VaultPinPrompt>,
     pub(crate) idle: IdleLock,
@@ -120,7 +118,7 @@ impl Daemon {
                     Source::Connection(index) => self.read(now, index, &mut buffer),
                 }
             }
-            if self.has_vault_pin && self.device.locked_mut().is_none() {
+            if self.device.vault_pin_generation().is_some() && self.device.locked_mut().is_none() {
                 self.idle.used(self.device.last_use());
             }
             // After the sockets: what a host said in time counts, even when this process came late to hear it.
@@ -209,7 +207,6 @@ impl Daemon {
                 let mut desk = Desk {
                     device: &mut self.device,
                     unlocker: &mut self.unlocker,
-                    has_vault_pin: self.has_vault_pin,
                     from,
                     is_lock_wanted: false,
                 };
@@ -512,7 +509,7 @@ impl Daemon {
 
     fn close_vault(&mut self, now: Instant, cause: LockCause) -> bool {
         self.idle.locked();
-        if !self.has_vault_pin || self.device.authenticator_mut().is_none() {
+        if self.device.vault_pin_generation().is_none() || self.device.authenticator_mut().is_none() {
             return false;
         }
         self.record(VaultEvent::Locked(cause));

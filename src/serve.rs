@@ -21,7 +21,7 @@ use crate::questions::Questions;
 use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
-use crate::state::{Contents, State};
+use crate::state::{Contents, Held, State};
 use crate::unlock::{Unlocker, open_with_pin};
 use crate::user::User;
 use crate::wake::Mailbox;
@@ -95,31 +95,21 @@ fn run(
     }
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
     let user = User::of(options, &waker, &log)?;
-    let mut listeners = vec![listen(Purpose::Commands, Address::Unix(state.control_socket()))?];
+    let (control_socket, disk) = (state.control_socket(), state.disk());
+    let (contents, held) = state.into_parts();
+    // Before anybody can connect: a wrong Vault PIN ends it here.
+    let mut device = device(contents, &held, options)?;
+    let mut listeners = vec![listen(Purpose::Commands, Address::Unix(control_socket))?];
     for (purpose, address) in addresses {
         let listener = listen(purpose, address)?;
         log.listening(purpose, &listener.address);
         listeners.push(listener);
     }
-    let disk = state.disk();
-    let (contents, held) = state.into_parts();
     let helper = start.map(Helper::start).transpose()?;
     if options.model.post_quantum {
         log.problem("WARNING: ML-DSA is offered; its implementation has not been audited");
     }
-    let (mut device, has_vault_pin) = match contents {
-        Contents::Open(vault) => (key::device(vault, key::config(&options.model))?, false),
-        Contents::Locked(locked) => match options.vault_pin.read()? {
-            Some(pin) => {
-                let vault = open_with_pin(locked, &held, &pin)?;
-                let mut device = key::device(vault, key::config(&options.model))?;
-                device.vault_opened(host::now());
-                (device, true)
-            }
-            None => (key::locked_device(locked, key::config(&options.model)), true),
-        },
-    };
-    if has_vault_pin && device.locked_mut().is_some() {
+    if device.locked_mut().is_some() {
         log.starts_locked();
     }
     offer_verification(&mut device, &user, &log)?;
@@ -134,7 +124,6 @@ fn run(
         questions: Questions::new(user, waker.clone()),
         mailbox,
         unlocker: Unlocker::new(held, waker),
-        has_vault_pin,
         vault_pin_prompt: None,
         idle: IdleLock::new(options.locking.lock_after.0),
         stop,
@@ -144,6 +133,22 @@ fn run(
         powered: true,
     };
     daemon.run()
+}
+
+/// The key, with its vault open where the command line has the Vault PIN.
+fn device(contents: Contents, held: &Held, options: &Key) -> Result<Device, Failure> {
+    let config = key::config(&options.model);
+    let locked = match contents {
+        Contents::Open(vault) => return key::device(vault, config),
+        Contents::Locked(locked) => locked,
+    };
+    let Some(pin) = options.vault_pin.read()? else {
+        return Ok(key::locked_device(locked, config));
+    };
+    let vault = open_with_pin(locked, held, &pin)?;
+    let mut device = key::device(vault, config)?;
+    device.vault_opened(host::now());
+    Ok(device)
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {

@@ -26,8 +26,7 @@ use std::time::Duration;
 
 use redb::backends::FileBackend;
 use wardkey_vault::{
-    Created, DeviceId, Error as VaultError, GuessLimit, History, KeyStore, KnownKey, Locked, RootKey,
-    RootKeyStore, Vault,
+    Created, DeviceId, Error as VaultError, History, KeyStore, KnownKey, Locked, RootKey, RootKeyStore, Vault,
 };
 use zeroize::Zeroizing;
 
@@ -317,22 +316,8 @@ pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
     folder.socket_path(CONTROL_SOCKET)
 }
 
-/// What limits guesses at the Vault PIN of the vault in a folder that may be in use; nothing where that is not known.
-pub(crate) fn guess_limit(folder: &Folder) -> Result<Option<GuessLimit>, Error> {
-    // The keys under the newest Vault PIN; those before it are gone, or will be.
-    let mut limit = None;
-    for generation in 1.. {
-        match read_device_keys(folder, generation) {
-            Ok(keys) => limit = Some(keys.guess_limit()),
-            Err(Error::DeviceKeysMissing(_)) if limit.is_none() && generation < 1000 => {}
-            Err(Error::DeviceKeysMissing(_)) => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(limit)
-}
-
-fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
+/// The keys of this device under the Vault PIN of this generation, in a folder that may be in use.
+pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
     let name = device_keys_name(generation);
     let path = || folder.path_of(&name);
     let file = folder.open_file_to_read(&name)?;

@@ -6,9 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use wardkey_authenticator::PromptId;
-use wardkey_vault::{
-    Guess, GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, RightGuess, Vault, VaultPin,
-};
+use wardkey_vault::{Guess, GuessLimit, Locked, NotCounted, NotOpened, RightGuess, Vault};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -82,11 +80,11 @@ impl Unlocker {
         thread::Builder::new()
             .name("vault-pin".to_owned())
             .spawn(move || {
-                let result = match VaultPin::typed(&pin.into_secret()) {
-                    Some(pin) => guess.check(&mut *keys, &pin).map(Box::new),
-                    None => Err(NotOpened::WrongPin),
-                };
-                waker.send(Wakeup::Tried(Tried { from, result }));
+                let result = guess.check_typed(&mut *keys, &pin.into_secret());
+                waker.send(Wakeup::Tried(Tried {
+                    from,
+                    result: result.map(Box::new),
+                }));
             })?;
         self.is_busy = true;
         Ok(())
@@ -129,16 +127,12 @@ pub(crate) fn ask_for_vault_pin() -> Result<Zeroizing<String>, Failure> {
 pub(crate) fn open_with_pin(mut locked: Locked, held: &Held, pin: &str) -> Result<Vault, Failure> {
     let mut keys = held.device_keys(locked.trust().pin_generation())?;
     let guess = count(&mut locked)?;
-    let right = match VaultPin::typed(pin) {
-        Some(pin) => guess.check(&mut *keys, &pin),
-        None => Err(NotOpened::WrongPin),
-    }
-    .map_err(|error| not_open(&error))?;
+    let right = guess
+        .check_typed(&mut *keys, pin)
+        .map_err(|error| not_open(&error))?;
     locked
         .unlock(&right, &mut host::rng())
-        .map_err(|error| match error {
-            NotUnlocked::StaysLocked(_, error) | NotUnlocked::OpenAgain(error) => not_open(&error),
-        })
+        .map_err(|error| not_open(&error.into_reason()))
 }
 
 /// Counts a try. After too many it waits first: that time begins anew with every program that tries.

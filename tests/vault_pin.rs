@@ -218,6 +218,11 @@ fn a_key_can_start_with_its_vault_open() {
     key.connect().make_credential(&passkey_of("ann")).unwrap();
     printed(owner.path(), &["lock"]);
     assert_eq!(owner.vault(), "locked");
+    printed(
+        owner.path(),
+        &["unlock", "--vault-pin-file", pin_file.to_str().unwrap()],
+    );
+    assert_eq!(owner.vault(), "open");
     fs::write(&pin_file, WRONG_PIN).unwrap();
     drop(key);
     let raw = format!("unix:{}", owner.path().join("other.sock").display());
@@ -231,6 +236,7 @@ fn a_key_can_start_with_its_vault_open() {
     let output = wardkey(owner.path(), &serve).output().unwrap();
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("the vault stays locked"));
+    assert!(output.stdout.is_empty(), "it does not listen");
     assert_eq!(owner.status()["wrong_vault_pins"], 1);
 }
 
@@ -247,7 +253,6 @@ fn after_many_wrong_vault_pins_a_command_waits_and_then_works() {
     }
     fs::write(&pin_file, VAULT_PIN).unwrap();
     let key = Key::start_with(owner.path(), &["--vault-pin-file", file], |command| command);
-    // It listens already, and answers when the wait is over.
     assert_eq!(owner.vault(), "open");
     key.connect().get_info().unwrap();
     let said = key.complaints();

@@ -267,7 +267,7 @@ impl Device {
                 } else {
                     now
                 };
-                self.begin_command(now, begun, message);
+                self.begin_command(now, begun, &message);
             }
             // The host asks again.
             waiting @ Waiting::Poll {
@@ -378,6 +378,15 @@ impl Device {
         }
     }
 
+    /// Which Vault PIN is in force; `None` where the vault has none, and so cannot be locked.
+    pub fn vault_pin_generation(&self) -> Option<u32> {
+        match &self.machine {
+            Machine::Open(authenticator) => authenticator.vault().pin_generation(),
+            Machine::Locked(authenticator) => Some(authenticator.vault().trust().pin_generation()),
+            Machine::Broken => None,
+        }
+    }
+
     /// The vault while it is locked.
     pub fn locked_mut(&mut self) -> Option<&mut Locked> {
         match &mut self.machine {
@@ -484,19 +493,19 @@ impl Device {
     fn handle_command(&mut self, now: Instant, message: &[u8]) {
         let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
         self.withdraw(&waiting);
-        self.begin_command(now, now, message.to_vec());
+        self.begin_command(now, now, message);
     }
 
     /// Handles a command that is judged by the time at which it was `begun`.
-    fn begin_command(&mut self, now: Instant, begun: Instant, message: Vec<u8>) {
+    fn begin_command(&mut self, now: Instant, begun: Instant, message: &[u8]) {
         let outcome = match &mut self.machine {
             Machine::Open(authenticator) => {
-                if !machine::is_get_info(&message) {
+                if !machine::is_get_info(message) {
                     self.last_use = now;
                 }
-                authenticator.handle_cbor(begun, &message)
+                authenticator.handle_cbor(begun, message)
             }
-            Machine::Locked(authenticator) => match authenticator.handle_cbor(&message) {
+            Machine::Locked(authenticator) => match authenticator.handle_cbor(message) {
                 LockedOutcome::Done(response) => Outcome::Done(response),
                 LockedOutcome::NeedsGesture(pending) => Outcome::NeedsGesture(pending),
                 LockedOutcome::NeedsVault(prompt) => {
@@ -505,7 +514,7 @@ impl Device {
                     let id = self.ask(machine::for_vault_pin(prompt), deadline);
                     self.waiting = Waiting::Vault {
                         id,
-                        message,
+                        message: message.to_vec(),
                         arrived: begun,
                         deadline,
                     };

@@ -6,13 +6,19 @@ use std::path::Path;
 use serde_json::json;
 
 use super::access::{lost, misunderstood};
+use crate::cli::membership::VaultPinSource;
 use crate::control::{Answer, Client, Request, SentPin, Status, VaultState};
 use crate::error::Failure;
-use crate::state::{Contents, Folder, State, guess_limit};
+use crate::state::{Contents, Folder, State, read_device_keys};
 use crate::unlock::{ask_for_vault_pin, describe};
 
 /// Opens the vault of the running key.
-pub(crate) fn unlock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(crate) fn unlock(
+    given: Option<&Path>,
+    source: &VaultPinSource,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let mut client = running(given)?;
     let status = ask_status(&mut client)?;
     match status.vault {
@@ -20,7 +26,11 @@ pub(crate) fn unlock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         VaultState::Open => return say(out, json, "open", "The vault is open already."),
         VaultState::WithoutPin | VaultState::None => return Err(without_pin()),
     }
-    let vault_pin = SentPin::new(ask_for_vault_pin()?);
+    let pin = match source.read()? {
+        Some(pin) => pin,
+        None => ask_for_vault_pin()?,
+    };
+    let vault_pin = SentPin::new(pin);
     let answer = ask(&mut client, &Request::Unlock { vault_pin })?;
     if let Answer::StaysLocked { reason } = answer {
         return Err(Failure::new(
@@ -55,15 +65,16 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         Some(mut client) => ask_status(&mut client)?,
         None => of_folder(given)?,
     };
-    let limit = match (&folder, status.vault) {
-        (Some(folder), VaultState::Open | VaultState::Locked) => guess_limit(folder)?,
-        _ => None,
-    };
     let Status {
         process,
         vault,
         wrong_pins,
+        pin_generation,
     } = status;
+    let limit = match (&folder, pin_generation) {
+        (Some(folder), Some(generation)) => Some(read_device_keys(folder, generation)?.guess_limit()),
+        _ => None,
+    };
     if json {
         let facts = json!({
             "state": path.display().to_string(),
@@ -95,16 +106,22 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
 }
 
 fn of_folder(given: Option<&Path>) -> Result<Status, Failure> {
-    let (vault, wrong_pins) = match State::open_existing(given)?.map(State::into_parts) {
-        None => (VaultState::None, 0),
-        Some((Contents::Open(_), _)) => (VaultState::WithoutPin, 0),
-        Some((Contents::Locked(locked), _)) => (VaultState::Locked, locked.wrong_pins()),
-    };
-    Ok(Status {
+    let mut status = Status {
         process: None,
-        vault,
-        wrong_pins,
-    })
+        vault: VaultState::None,
+        wrong_pins: 0,
+        pin_generation: None,
+    };
+    match State::open_existing(given)?.map(State::into_parts) {
+        None => {}
+        Some((Contents::Open(_), _)) => status.vault = VaultState::WithoutPin,
+        Some((Contents::Locked(locked), _)) => {
+            status.vault = VaultState::Locked;
+            status.wrong_pins = locked.wrong_pins();
+            status.pin_generation = Some(locked.trust().pin_generation());
+        }
+    }
+    Ok(status)
 }
 
 fn running(given: Option<&Path>) -> Result<Client, Failure> {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use wardkey_vault::{
-    Change, DeviceId, Event, Guess, Here, KeyStore, Locked, NotChanged, NotCounted, NotOpened, NotUnlocked,
-    Record, RightGuess, Vault, VaultPin,
+    Change, DeviceId, Event, Guess, Here, KeyStore, Locked, NotChanged, NotCounted, NotOpened, Record,
+    RightGuess, Vault,
 };
 use zeroize::Zeroizing;
 
@@ -60,8 +60,7 @@ impl Opened {
                 None => dialogue.ask_hidden("Vault PIN: ")?,
             };
             let guess = count(&mut locked, dialogue)?;
-            let typed = VaultPin::typed(&pin).ok_or(NotOpened::WrongPin);
-            match typed.and_then(|typed| guess.check(&mut *keys, &typed)) {
+            match guess.check_typed(&mut *keys, &pin) {
                 Ok(right) => {
                     locked.forget_wrong_pins(&right.right_pin).map_err(broken)?;
                     return Ok(Self {
@@ -163,9 +162,7 @@ pub(super) fn vault(
         locked, held, right, ..
     } = Opened::enter_pin(locked, held, source, dialogue)?;
     let vault = locked.unlock(&right, &mut host::rng());
-    let vault = vault.map_err(|error| match error {
-        NotUnlocked::StaysLocked(_, error) | NotUnlocked::OpenAgain(error) => broken(error),
-    })?;
+    let vault = vault.map_err(|error| broken(error.into_reason()))?;
     Ok((vault, held))
 }
 

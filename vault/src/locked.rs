@@ -74,6 +74,14 @@ impl Guess {
     }
 }
 
+impl Guess {
+    /// Tries what was typed. What is longer than any Vault PIN is wrong.
+    pub fn check_typed(self, store: &mut dyn KeyStore, typed: &str) -> Result<RightGuess, NotOpened> {
+        let pin = VaultPin::typed(typed).ok_or(NotOpened::WrongPin)?;
+        self.check(store, &pin)
+    }
+}
+
 impl Locked {
     /// Opens what is in `backend` as far as that is possible without the Vault PIN. `now` is the time since some moment
     /// that does not change while the program runs.
@@ -251,6 +259,15 @@ pub enum NotUnlocked {
     StaysLocked(Box<Locked>, Error),
     /// It cannot be worked with until it is opened again.
     OpenAgain(Error),
+}
+
+impl NotUnlocked {
+    /// Why, for whoever gives up.
+    pub fn into_reason(self) -> Error {
+        match self {
+            Self::StaysLocked(_, reason) | Self::OpenAgain(reason) => reason,
+        }
+    }
 }
 
 impl Change {

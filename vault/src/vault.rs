@@ -615,6 +615,11 @@ impl Vault {
         Ok(self)
     }
 
+    /// Which Vault PIN is in force; `None` where there is none, and so nothing can be locked.
+    pub fn pin_generation(&self) -> Option<u32> {
+        self.member.as_ref().map(|member| member.trust.pin_generation())
+    }
+
     /// Wipes the keys from memory. A vault whose key the caller keeps comes back open.
     pub fn lock(mut self) -> Result<Locked, Box<Self>> {
         match self.member.take() {

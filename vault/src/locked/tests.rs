@@ -97,9 +97,7 @@ impl Device {
 }
 
 fn unlock(locked: Locked, guess: &RightGuess, rng: &mut TestRng) -> Result<Vault, Error> {
-    locked.unlock(guess, rng).map_err(|error| match error {
-        NotUnlocked::StaysLocked(_, reason) | NotUnlocked::OpenAgain(reason) => reason,
-    })
+    locked.unlock(guess, rng).map_err(NotUnlocked::into_reason)
 }
 
 fn next_pin() -> NewPin {
