@@ -1,7 +1,7 @@
 //! One connection of another `wardkey` command to the running key: lines in, a line out for each.
 
 use wardkey_authenticator::Device;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::control::{self, Answer, Request};
 use crate::prompt::EnteredPin;
@@ -11,10 +11,9 @@ use crate::unlock::{From, Unlocker};
 const LINE_LEN_MAX: usize = 4 * 1024;
 
 /// A client and what it is owed.
-#[derive(Default)]
 pub(crate) struct Commands {
-    /// Of a fixed size from the start: a Vault PIN may be in it, and leaves no copy behind.
-    input: Option<Zeroizing<Vec<u8>>>,
+    /// Never moved: a Vault PIN may be in it, and leaves no copy behind.
+    input: Zeroizing<Vec<u8>>,
     output: Vec<u8>,
     written: usize,
     /// A Vault PIN is being tried; the answer comes later.
@@ -30,32 +29,39 @@ pub(crate) struct Desk<'a> {
     pub(crate) is_lock_wanted: bool,
 }
 
+impl Default for Commands {
+    fn default() -> Self {
+        Self {
+            input: Zeroizing::new(Vec::with_capacity(LINE_LEN_MAX)),
+            output: Vec::new(),
+            written: 0,
+            is_waiting: false,
+        }
+    }
+}
+
 impl Commands {
     /// Answers every whole line. An error ends the connection.
     pub(crate) fn handle_bytes(&mut self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<(), String> {
-        let mut input = self
-            .input
-            .take()
-            .unwrap_or_else(|| Zeroizing::new(Vec::with_capacity(2 * LINE_LEN_MAX)));
         for byte in bytes {
             if *byte != b'\n' {
-                if input.len() >= LINE_LEN_MAX {
+                if self.input.len() >= LINE_LEN_MAX {
                     return Err(format!("a request is longer than {LINE_LEN_MAX} bytes"));
                 }
-                input.push(*byte);
+                self.input.push(*byte);
                 continue;
             }
             if self.is_waiting {
                 return Err("a request came before the answer to the last one".to_owned());
             }
-            let line = str::from_utf8(&input).map_err(|_| "the request is not text".to_owned())?;
-            match desk.handle_line(line.trim_end()) {
+            let line = str::from_utf8(&self.input).map_err(|_| "the request is not text".to_owned())?;
+            let answer = desk.handle_line(line.trim_end());
+            self.input.zeroize();
+            match answer {
                 Some(answer) => self.answer(&answer),
                 None => self.is_waiting = true,
             }
-            input.clear();
         }
-        self.input = Some(input);
         Ok(())
     }
 

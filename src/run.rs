@@ -12,6 +12,7 @@ use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
 use wardkey_vault::{Event as VaultEvent, LockCause, NotCounted, NotOpened, Record, RightGuess};
+use zeroize::Zeroize as _;
 
 use crate::autolock::idle::IdleLock;
 use crate::autolock::{LockOrder, LockReason};
@@ -194,7 +195,7 @@ impl Daemon {
             Err(Errno::AGAIN | Errno::INTR) => return,
             Err(_) => 0,
         };
-        let input = buffer.get(..count).unwrap_or_default();
+        let input = buffer.get_mut(..count).unwrap_or_default();
         let mut is_lock_wanted = false;
         let result = match &mut connection.role {
             _ if input.is_empty() => Err("the other end closed the connection".to_owned()),
@@ -211,6 +212,8 @@ impl Daemon {
                     is_lock_wanted: false,
                 };
                 let result = commands.handle_bytes(input, &mut desk);
+                // A Vault PIN may have been in it.
+                input.zeroize();
                 is_lock_wanted = desk.is_lock_wanted;
                 result
             }

@@ -113,8 +113,10 @@ fn run(
         log.starts_locked();
     }
     offer_verification(&mut device, &user, &log)?;
-    autolock::watch_this_computer(options.locking.events(), waker.clone())
-        .map_err(|error| unexpected("thread", &error))?;
+    if device.vault_pin_generation().is_some() {
+        autolock::watch_this_computer(options.locking.events(), waker.clone())
+            .map_err(|error| unexpected("thread", &error))?;
+    }
     let daemon = Daemon {
         device,
         disk,

@@ -288,6 +288,13 @@ fn the_vault_pin_is_nowhere_on_the_disk_in_no_message_and_after_locking_not_in_m
     owner.types(&[VAULT_PIN]);
     key.connect().make_credential(&passkey_of("ann")).unwrap();
     printed(owner.path(), &["lock"]);
+    // By the other way, too.
+    let pin_file = owner.desk.path().join("vault-pin");
+    printed(
+        owner.path(),
+        &["unlock", "--vault-pin-file", pin_file.to_str().unwrap()],
+    );
+    printed(owner.path(), &["lock"]);
     assert!(!holds(owner.path(), VAULT_PIN));
     assert!(!key.complaints().contains(VAULT_PIN));
     for command in [&["status"][..], &["--json", "status"]] {
