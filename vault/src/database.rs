@@ -4,7 +4,7 @@
 //! [`Database::apply_later`] is so no later than the next that is, or when [`Database::flush`] returns: never without
 //! those before it.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +14,7 @@ use redb::{
 };
 
 use crate::Error;
+use crate::keys::DeviceId;
 use crate::known::KnownHash;
 use crate::seal::RowId;
 
@@ -22,6 +23,10 @@ const PASSKEYS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("pa
 const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects");
 const KNOWN: TableDefinition<'_, &[u8; 16], ()> = TableDefinition::new("known");
 const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+const MERGED: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("merged");
+const OUTBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outbox");
+const TOLD: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("told");
+const DEVICE_LOGS: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("device-logs");
 
 /// redb's page cache; what is read often is in the vault's own index.
 const CACHE_BYTES: usize = 4 << 20;
@@ -43,6 +48,8 @@ pub(crate) enum Meta {
     Attempts,
     PublicState,
     KnownKey,
+    Replica,
+    Formed,
 }
 
 impl Meta {
@@ -62,6 +69,8 @@ impl Meta {
             Self::Attempts => "attempts",
             Self::PublicState => "public-state",
             Self::KnownKey => "known-key",
+            Self::Replica => "replica",
+            Self::Formed => "formed",
         }
     }
 }
@@ -82,6 +91,12 @@ pub(crate) struct Change {
     pub(crate) remove_all_log: bool,
     pub(crate) remove_log: Range<u64>,
     pub(crate) put_log: Option<(u64, Vec<u8>)>,
+    pub(crate) forget_sync: bool,
+    pub(crate) put_merged: Vec<(RowId, Vec<u8>)>,
+    pub(crate) remove_outbox: Range<u64>,
+    pub(crate) put_outbox: Vec<(u64, Vec<u8>)>,
+    pub(crate) put_device_log: Option<((DeviceId, u32), Vec<u8>)>,
+    pub(crate) put_told: Option<(DeviceId, Vec<u8>)>,
 }
 
 impl Change {
@@ -106,6 +121,41 @@ impl Change {
             for hash in &self.put_known {
                 known.insert(&hash.0, ()).map_err(failed)?;
             }
+        }
+        Ok(())
+    }
+
+    /// What devices tell each other, and what it amounts to.
+    fn apply_to_sync(&self, transaction: &WriteTransaction) -> Result<(), Error> {
+        if self.forget_sync {
+            transaction.delete_table(MERGED).map_err(failed)?;
+            transaction.delete_table(OUTBOX).map_err(failed)?;
+            transaction.delete_table(DEVICE_LOGS).map_err(failed)?;
+            transaction.delete_table(TOLD).map_err(failed)?;
+        }
+        if !self.put_merged.is_empty() {
+            let mut merged = transaction.open_table(MERGED).map_err(failed)?;
+            for (row, sealed) in &self.put_merged {
+                merged.insert(&row.0, sealed.as_slice()).map_err(failed)?;
+            }
+        }
+        if !(self.put_outbox.is_empty() && self.remove_outbox.is_empty()) {
+            let mut outbox = transaction.open_table(OUTBOX).map_err(failed)?;
+            for number in self.remove_outbox.clone() {
+                outbox.remove(number).map_err(failed)?;
+            }
+            for (number, sealed) in &self.put_outbox {
+                outbox.insert(number, sealed.as_slice()).map_err(failed)?;
+            }
+        }
+        if let Some(((device, seq), object)) = &self.put_device_log {
+            let mut logs = transaction.open_table(DEVICE_LOGS).map_err(failed)?;
+            logs.insert((&device.0, *seq), object.as_slice())
+                .map_err(failed)?;
+        }
+        if let Some((device, sealed)) = &self.put_told {
+            let mut told = transaction.open_table(TOLD).map_err(failed)?;
+            told.insert(&device.0, sealed.as_slice()).map_err(failed)?;
         }
         Ok(())
     }
@@ -160,35 +210,32 @@ impl Database {
     }
 
     pub(crate) fn meta(&self, meta: Meta) -> Result<Option<Vec<u8>>, Error> {
-        self.guarded(|redb| {
-            let transaction = redb.begin_read().map_err(failed)?;
-            let Some(table) = existing(&transaction, META)? else {
-                return Ok(None);
-            };
-            let value = table.get(meta.name()).map_err(failed)?;
-            Ok(value.map(|value| value.value().to_vec()))
-        })
+        self.get(META, meta.name())
     }
 
     pub(crate) fn passkey(&self, row: RowId) -> Result<Option<Vec<u8>>, Error> {
+        self.get(PASSKEYS, &row.0)
+    }
+
+    /// A value; `None` where there is none.
+    fn get<'k, K: redb::Key + 'static>(
+        &self,
+        table: TableDefinition<'_, K, &'static [u8]>,
+        key: impl std::borrow::Borrow<K::SelfType<'k>>,
+    ) -> Result<Option<Vec<u8>>, Error> {
         self.guarded(|redb| {
             let transaction = redb.begin_read().map_err(failed)?;
-            let table = transaction.open_table(PASSKEYS).map_err(failed)?;
-            let value = table.get(&row.0).map_err(failed)?;
+            let Some(table) = existing(&transaction, table)? else {
+                return Ok(None);
+            };
+            let value = table.get(key).map_err(failed)?;
             Ok(value.map(|value| value.value().to_vec()))
         })
     }
 
     /// An object in clear.
     pub(crate) fn object(&self, name: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        self.guarded(|redb| {
-            let transaction = redb.begin_read().map_err(failed)?;
-            let Some(table) = existing(&transaction, OBJECTS)? else {
-                return Ok(None);
-            };
-            let value = table.get(name).map_err(failed)?;
-            Ok(value.map(|value| value.value().to_vec()))
-        })
+        self.get(OBJECTS, name)
     }
 
     /// Whether this is among what is known while the vault is locked.
@@ -220,14 +267,7 @@ impl Database {
 
     /// An entry of the log.
     pub(crate) fn log_entry(&self, number: u64) -> Result<Option<Vec<u8>>, Error> {
-        self.guarded(|redb| {
-            let transaction = redb.begin_read().map_err(failed)?;
-            let Some(table) = existing(&transaction, LOG)? else {
-                return Ok(None);
-            };
-            let value = table.get(number).map_err(failed)?;
-            Ok(value.map(|value| value.value().to_vec()))
-        })
+        self.get(LOG, number)
     }
 
     /// The greatest number before `number` that an entry of the log has.
@@ -243,6 +283,64 @@ impl Database {
                 .map_err(failed)?
                 .map(|(number, _)| number.value()))
         })
+    }
+
+    /// What the operations of all devices amount to for one passkey.
+    pub(crate) fn merged(&self, row: RowId) -> Result<Option<Vec<u8>>, Error> {
+        self.get(MERGED, &row.0)
+    }
+
+    /// What a device said last of how far it had read the others.
+    pub(crate) fn told(&self, device: DeviceId) -> Result<Option<Vec<u8>>, Error> {
+        self.get(TOLD, &device.0)
+    }
+
+    /// Shows all of that to `visit`, which may end it with an error.
+    pub(crate) fn all_merged(
+        &self,
+        mut visit: impl FnMut(RowId, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, MERGED)? else {
+                return Ok(());
+            };
+            for row in table.iter().map_err(failed)? {
+                let (row, value) = row.map_err(failed)?;
+                visit(RowId(*row.value()), value.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Shows what is to be told to the other devices to `visit`, in its order, until that says to stop.
+    pub(crate) fn outbox(
+        &self,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, OUTBOX)? else {
+                return Ok(());
+            };
+            for row in table.iter().map_err(failed)? {
+                let (number, value) = row.map_err(failed)?;
+                if visit(number.value(), value.value())?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// One operation that is to be told.
+    pub(crate) fn outbox_entry(&self, number: u64) -> Result<Option<Vec<u8>>, Error> {
+        self.get(OUTBOX, number)
+    }
+
+    /// An object of a device's log.
+    pub(crate) fn device_log(&self, device: DeviceId, seq: u32) -> Result<Option<Vec<u8>>, Error> {
+        self.get(DEVICE_LOGS, (&device.0, seq))
     }
 
     /// Makes `change` durable, all of it or nothing, and all that was made before.
@@ -287,6 +385,7 @@ impl Database {
                 }
             }
             change.apply_to_log(&transaction)?;
+            change.apply_to_sync(&transaction)?;
             change.apply_in_clear(&transaction)?;
             transaction.commit().map_err(failed)
         })

@@ -37,25 +37,28 @@ struct Known {
 pub(crate) struct Index {
     by_id: BTreeMap<CredentialId, Known>,
     by_rp: BTreeSet<(RpIdHash, u64, CredentialId)>,
-    by_account: BTreeMap<Account, CredentialId>,
+    /// Two devices that did not know of each other may have made a passkey each for one account. The newest counts: it is
+    /// in `by_rp`. The others are found by their id alone, for a site that never got to know the newest.
+    by_account: BTreeSet<(Account, u64, CredentialId)>,
     relying_parties: usize,
     newest_unix_ms: u64,
 }
 
 impl Index {
-    /// Adds a passkey that is at `row`; `None`, and nothing changes, when its id or account is there already.
+    /// Adds a passkey that is at `row`; `None`, and nothing changes, when its id is there already.
     pub(crate) fn insert(&mut self, passkey: &Passkey, row: RowId) -> Option<()> {
         let rp = RpIdHash::of(&passkey.rp_id);
         let account = Account::of(&rp, &passkey.user_id);
         let created_unix_ms = passkey.created_unix_ms;
-        if self.by_id.contains_key(&passkey.id) || self.by_account.contains_key(&account) {
+        if self.by_id.contains_key(&passkey.id) {
             return None;
         }
-        if self.next_rp(&rp).is_none_or(|next| next != rp) {
+        if !self.has_rp(&rp) {
             self.relying_parties += 1;
         }
-        self.by_account.insert(account, passkey.id.clone());
-        self.by_rp.insert((rp, created_unix_ms, passkey.id.clone()));
+        self.by_account
+            .insert((account, created_unix_ms, passkey.id.clone()));
+        self.list_newest_of(rp, account);
         self.by_id.insert(
             passkey.id.clone(),
             Known {
@@ -80,24 +83,51 @@ impl Index {
             row: _,
         }) = self.by_id.remove(id)
         {
+            self.by_account.remove(&(account, created_unix_ms, id.clone()));
             self.by_rp.remove(&(rp, created_unix_ms, id.clone()));
-            self.by_account.remove(&account);
-            if self.next_rp(&rp).is_none_or(|next| next != rp) {
+            self.list_newest_of(rp, account);
+            if !self.has_rp(&rp) {
                 self.relying_parties -= 1;
             }
         }
     }
 
-    /// The ids that storing `passkey` replaces: that of its account, and its own.
+    /// After something of the account came or went.
+    fn list_newest_of(&mut self, rp: RpIdHash, account: Account) {
+        let of_account: Vec<_> = self
+            .of_account(account)
+            .map(|(created, id)| (rp, created, id.clone()))
+            .collect();
+        let Some((newest, others)) = of_account.split_last() else {
+            return;
+        };
+        for other in others {
+            self.by_rp.remove(other);
+        }
+        self.by_rp.insert(newest.clone());
+    }
+
+    fn has_rp(&self, rp: &RpIdHash) -> bool {
+        self.next_rp(rp) == Some(*rp)
+    }
+
+    /// The passkeys of an account, the newest last.
+    fn of_account(&self, account: Account) -> impl Iterator<Item = (u64, &CredentialId)> {
+        self.by_account
+            .range((account, 0, least_id())..=(account, u64::MAX, greatest_id()))
+            .map(|(_, created, id)| (*created, id))
+    }
+
+    /// The ids that storing `passkey` replaces: those of its account, and its own.
     pub(crate) fn replaced_by(&self, passkey: &Passkey) -> BTreeSet<CredentialId> {
         let account = Account::of(&RpIdHash::of(&passkey.rp_id), &passkey.user_id);
-        let same_account = self.by_account.get(&account);
+        let same_account = self.of_account(account).map(|(_, id)| id);
         let same_id = self.by_id.get_key_value(&passkey.id).map(|(id, _)| id);
-        same_account.into_iter().chain(same_id).cloned().collect()
+        same_account.chain(same_id).cloned().collect()
     }
 
     pub(crate) fn has_account(&self, rp: &RpIdHash, user_id: &[u8]) -> bool {
-        self.by_account.contains_key(&Account::of(rp, user_id))
+        self.of_account(Account::of(rp, user_id)).next().is_some()
     }
 
     pub(crate) fn row(&self, id: &CredentialId) -> Option<RowId> {
@@ -115,9 +145,8 @@ impl Index {
         rp: &RpIdHash,
         cred_protect: CredProtect,
     ) -> impl Iterator<Item = &CredentialId> {
-        let greatest = CredentialId::new(&[0xff; CredentialId::LEN_MAX]).expect("the most bytes");
         self.by_rp
-            .range((*rp, 0, least_id())..=(*rp, u64::MAX, greatest))
+            .range((*rp, 0, least_id())..=(*rp, u64::MAX, greatest_id()))
             .rev()
             .map(|(_, _, id)| id)
             .filter(move |id| {
@@ -165,4 +194,8 @@ impl Index {
 /// Before every other id.
 fn least_id() -> CredentialId {
     CredentialId::new(&[0]).expect("1 byte")
+}
+
+fn greatest_id() -> CredentialId {
+    CredentialId::new(&[0xff; CredentialId::LEN_MAX]).expect("the most bytes")
 }

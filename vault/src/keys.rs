@@ -13,7 +13,7 @@ use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha256};
 
-use crate::seal::{RANDOM_LEN, Unique};
+use crate::seal::{RANDOM_LEN, RowId, Unique};
 use crate::{RootKey, Secret};
 
 /// HKDF label of the key and the commitment of a sealed object.
@@ -50,6 +50,9 @@ pub(crate) const KNOWN_CREDENTIAL: &[u8] = b"pkv1/known-credential\0";
 pub(crate) const KNOWN_WRAPPED: &[u8] = b"pkv1/known-wrapped\0";
 pub(crate) const KNOWN_ANY_WRAPPED: &[u8] = b"pkv1/known-any-wrapped\0";
 pub(crate) const KNOWN_KEY: &[u8] = b"pkv1/known-key\0";
+
+/// HKDF label of the name of a row.
+const MERGED: &[u8] = b"pkv1/merged\0";
 
 /// Before what a device signs.
 pub(crate) const SIGNATURE: &[u8] = b"pkv1/sig/obj\0";
@@ -147,6 +150,10 @@ impl KeyAuth {
     }
 
     /// Seals the keys of a device whose sealed bytes start with `start`, and the commitment to it.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Secret::from_slice(self.0.expose_secret()).expect("they are of one length"))
+    }
+
     pub(crate) fn sealing_key(&self, start: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
         split(&expand(&self.0, &[DEVICE_KEYS, &Sha256::digest(start)]))
     }
@@ -181,6 +188,25 @@ impl KnownKey {
     pub(crate) fn hash(&self, label: &[u8], parts: &[&[u8]]) -> [u8; 16] {
         let info: Vec<&[u8]> = [label].into_iter().chain(parts.iter().copied()).collect();
         *expand::<16>(&self.0, &info).expose_secret()
+    }
+}
+
+/// Names the rows of what devices told each other of a passkey, so that one is found without an index, and says
+/// nothing.
+pub(crate) struct MergedNames(Secret<32>);
+
+impl MergedNames {
+    pub(crate) fn new(secret: Secret<32>) -> Self {
+        Self(secret)
+    }
+
+    pub(crate) fn secret(&self) -> &Secret<32> {
+        &self.0
+    }
+
+    /// The row of the passkey that is called `id`.
+    pub(crate) fn row(&self, id: &[u8]) -> RowId {
+        RowId(*expand::<16>(&self.0, &[MERGED, id]).expose_secret())
     }
 }
 

@@ -9,6 +9,9 @@
 //! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
 //! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes),
 //! `backup.rs` (all passkeys in a file).
+//!
+//! Passkeys on several devices: `sync/` (what devices tell each other, and the dialogue with the store between them), `vault/synced.rs` (what a
+//! vault makes of it). `SYNC.md` gives every byte.
 
 mod attempts;
 mod backup;
@@ -44,6 +47,7 @@ mod seal;
 mod secret;
 mod signature;
 mod slot;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod trust;
@@ -75,5 +79,6 @@ pub use root_key::{RootKey, RootKeyStore};
 pub use secret::{Secret, SecretBytes};
 pub use signature::{PublicPoint, Signature, SignedHash};
 pub use slot::{NotOpened, OpenedSlot, open_device_slot};
+pub use sync::{Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Request, State, Status, Wish};
 pub use trust::{NotTrusted, Remembered, Trust};
-pub use vault::{Entry, History, Vault};
+pub use vault::{Entry, History, NotTaken, Taken, ToSign, Trashed, Vault};

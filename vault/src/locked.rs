@@ -237,7 +237,7 @@ impl Locked {
         let (keys, next) = keys;
         let Self { database, member, .. } = self;
         Vault::read(database, keys, rng)
-            .and_then(|vault| vault.joined(member, next.as_ref(), rng))
+            .and_then(|vault| vault.joined(member, next.as_ref(), guess.unlocked.session(), rng))
             .map_err(NotUnlocked::OpenAgain)
     }
 

@@ -127,6 +127,14 @@ pub struct Unlocked {
     auth: KeyAuth,
 }
 
+/// What an open vault needs to exchange objects with other devices.
+pub(crate) struct Session {
+    /// The root keys of all epochs, as they serve the vault.
+    pub(crate) keys: BTreeMap<u32, VaultKey>,
+    /// What the key store of the device asks for.
+    pub(crate) auth: KeyAuth,
+}
+
 /// Why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotChanged {
@@ -175,6 +183,15 @@ impl Unlocked {
     pub fn key(&self, epoch: u32) -> Option<VaultKey> {
         let root = self.roots.get(&epoch)?;
         Some(VaultKey::of_epoch(root, self.trust.vault(), epoch))
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        let key =
+            |(epoch, root): (&u32, &RootKey)| (*epoch, VaultKey::of_epoch(root, self.trust.vault(), *epoch));
+        Session {
+            keys: self.roots.iter().map(key).collect(),
+            auth: self.auth.copy(),
+        }
     }
 
     /// Another Vault PIN, for the same root key. Somebody who knows the old PIN and has the device's old files still

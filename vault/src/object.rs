@@ -201,6 +201,13 @@ impl<'a> Authentic<'a> {
     }
 }
 
+/// Where an object that was authentic once stands in its author's log.
+pub(crate) fn place_of(bytes: &[u8]) -> Option<LogHead> {
+    let frame = Frame::parse(bytes, Kind::Sealed(SealedKind::Log)).ok()?;
+    let Position { incarnation, seq, .. } = Header::decode(frame.header)?.position;
+    Some(LogHead::new(incarnation, seq, frame.hash()))
+}
+
 /// The last object of a device's log that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogHead {
@@ -233,6 +240,29 @@ impl LogHead {
         seq: 0,
         hash: ObjectHash::NONE,
     };
+
+    pub(crate) fn new(incarnation: u32, seq: u32, hash: ObjectHash) -> Self {
+        Self {
+            incarnation,
+            seq,
+            hash,
+        }
+    }
+
+    /// Which life of the device wrote it.
+    pub fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// How many objects the log has.
+    pub fn seq(&self) -> u32 {
+        self.seq
+    }
+
+    /// Names the last of them.
+    pub fn hash(&self) -> ObjectHash {
+        self.hash
+    }
 
     /// The head after `object`, where that is the next one. A new incarnation goes on after the object that the
     /// device adopted, never at a number that was used.

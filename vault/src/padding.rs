@@ -54,6 +54,36 @@ pub(crate) fn unpad_exchanged(padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Ve
     unpad_from(exchanged_len, padded)
 }
 
+/// One of the two rows of sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    Local,
+    Exchanged,
+}
+
+impl Sizes {
+    pub(crate) fn max(self) -> usize {
+        match self {
+            Self::Local => SIZE_MAX,
+            Self::Exchanged => EXCHANGED_SIZE_MAX,
+        }
+    }
+
+    pub(crate) fn pad(self, text: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Local => pad(text),
+            Self::Exchanged => pad_exchanged(text),
+        }
+    }
+
+    pub(crate) fn unpad(self, padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+        match self {
+            Self::Local => unpad(padded),
+            Self::Exchanged => unpad_exchanged(padded),
+        }
+    }
+}
+
 fn pad_to(sizes: fn(usize) -> Option<usize>, mut text: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     let len = sizes(text.len())?;
     text.push(0x80);

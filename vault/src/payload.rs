@@ -88,6 +88,11 @@ pub(crate) fn encode(passkey: &Passkey) -> Result<Zeroizing<Vec<u8>>, Error> {
     Ok(payload)
 }
 
+/// Whether [`encode`] takes it.
+pub(crate) fn fits(passkey: &Passkey) -> bool {
+    padding::padded_len(len_max(passkey)).is_some()
+}
+
 /// At least as many bytes as the payload will have.
 fn len_max(passkey: &Passkey) -> usize {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);

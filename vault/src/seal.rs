@@ -12,8 +12,8 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::cbor::{Reader, Writer};
-use crate::keys::{COMMITMENT_LEN, TAG_LEN, VaultId, VaultKey};
-use crate::padding;
+use crate::keys::{COMMITMENT_LEN, DeviceId, TAG_LEN, VaultId, VaultKey};
+use crate::padding::Sizes;
 use crate::{Document, Error};
 
 const MAGIC: &[u8; 4] = b"PKV1";
@@ -34,6 +34,10 @@ const TYPE_ATTESTATION: u8 = 14;
 const TYPE_LOCAL_KEYS: u8 = 16;
 const TYPE_LOG_ENTRY: u8 = 17;
 const TYPE_LOG_HEAD: u8 = 18;
+const TYPE_REPLICA: u8 = 19;
+const TYPE_MERGED: u8 = 20;
+const TYPE_OUTBOX: u8 = 21;
+const TYPE_TOLD: u8 = 22;
 
 const HEADER_VAULT: u64 = 1;
 const HEADER_EPOCH: u64 = 2;
@@ -56,6 +60,10 @@ pub(crate) enum Place {
     Passkey(RowId),
     LogHead,
     LogEntry(u64),
+    Replica,
+    Told(DeviceId),
+    Merged(RowId),
+    Outbox(u64),
 }
 
 impl Place {
@@ -71,6 +79,10 @@ impl Place {
             Self::Passkey(_) => TYPE_PASSKEY,
             Self::LogHead => TYPE_LOG_HEAD,
             Self::LogEntry(_) => TYPE_LOG_ENTRY,
+            Self::Replica => TYPE_REPLICA,
+            Self::Told(_) => TYPE_TOLD,
+            Self::Merged(_) => TYPE_MERGED,
+            Self::Outbox(_) => TYPE_OUTBOX,
         }
     }
 
@@ -82,9 +94,26 @@ impl Place {
             | Self::StoreState
             | Self::LocalKeys
             | Self::LogHead
+            | Self::Replica
             | Self::Document(_) => None,
-            Self::Passkey(row) => Some(Which::Row(row)),
-            Self::LogEntry(number) => Some(Which::Number(number)),
+            Self::Passkey(row) | Self::Merged(row) => Some(Which::Row(row)),
+            Self::Told(device) => Some(Which::Row(RowId(device.0))),
+            Self::LogEntry(number) | Self::Outbox(number) => Some(Which::Number(number)),
+        }
+    }
+
+    /// What comes from other devices may be longer than what this one makes.
+    fn sizes(self) -> Sizes {
+        match self {
+            Self::Replica | Self::Told(_) | Self::Merged(_) | Self::Outbox(_) => Sizes::Exchanged,
+            Self::Keyring
+            | Self::Counter
+            | Self::StoreState
+            | Self::LocalKeys
+            | Self::Document(_)
+            | Self::Passkey(_)
+            | Self::LogHead
+            | Self::LogEntry(_) => Sizes::Local,
         }
     }
 }
@@ -128,7 +157,7 @@ pub(crate) fn seal(
     place: Place,
     payload: Zeroizing<Vec<u8>>,
 ) -> Option<Vec<u8>> {
-    let mut text = padding::pad(payload)?;
+    let mut text = place.sizes().pad(payload)?;
     let header = write_header(key, place, &unique);
     let prefix = write_prefix(place, &header);
     let mut object = [prefix.as_slice(), &header].concat();
@@ -154,7 +183,7 @@ pub(crate) fn open(key: &VaultKey, place: Place, object: &[u8]) -> Result<Zeroiz
     one_time_key
         .decrypt(&associated, &mut text, parts.tag)
         .ok_or(Unopened::Damaged)?;
-    padding::unpad(text).ok_or(Unopened::Damaged)
+    place.sizes().unpad(text).ok_or(Unopened::Damaged)
 }
 
 /// The epoch that an object claims to be of.
@@ -194,7 +223,7 @@ impl<'a> Parts<'a> {
             return None;
         }
         let (text, tag) = sealed.split_last_chunk()?;
-        (text.len() <= padding::SIZE_MAX).then_some(Self {
+        (text.len() <= place.sizes().max()).then_some(Self {
             prefix,
             header,
             commitment,

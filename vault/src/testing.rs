@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(crate) mod home;
+pub(crate) mod party;
 
 /// What `work` gives for `input`, done when it is asked for first.
 pub(crate) fn once(

@@ -281,6 +281,11 @@ impl Trust {
             .unwrap_or_default()
     }
 
+    /// What has to be in a store for everybody to be able to open the vault.
+    pub(crate) fn objects_in_force(&self) -> impl Iterator<Item = ObjectHash> {
+        self.slots().into_values().chain(self.earlier_keys())
+    }
+
     /// The keys of a member.
     pub fn member(&self, device: DeviceId) -> Option<&PublicKeys> {
         self.members.get(&device)

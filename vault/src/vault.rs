@@ -18,17 +18,25 @@ use crate::known::KnownHash;
 use crate::local_keys::LocalKeys;
 use crate::locked::{Locked, Member};
 use crate::log::{Appended, LogHead};
-use crate::membership::Created;
+use crate::membership::{Created, Session};
 use crate::seal::{self, Place, RowId, Unopened};
+use crate::sync::{Operation, Replica, copy};
 use crate::{
     CredProtect, CredentialId, Document, Error, Log, LogOrigin, Passkey, Profile, Record, RootKey, RpIdHash,
     Secret, StoreState, payload, wrap,
 };
 
+mod synced;
+
+pub(crate) use self::synced::Extended;
+pub use self::synced::{NotTaken, Taken, ToSign, Trashed};
+
 /// The format of the database that this program writes, and the newest it reads.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const FORMAT: u64 = 4;
 /// The oldest format this program reads; it is brought up to date at once.
 const FORMAT_OLDEST: u64 = 1;
+/// The first format that has a log.
+const FORMAT_WITH_LOG: u64 = 3;
 /// The only field of the sealed signature counter.
 const COUNT: u64 = 1;
 
@@ -54,6 +62,10 @@ pub struct Vault {
     log: LogHead,
     /// `None` where the key of the database is kept by the caller, who then cannot lock it.
     member: Option<Member>,
+    /// What is exchanged with other devices needs it; a member has it while the vault is open.
+    session: Option<Session>,
+    /// Where this device stands among others; `None` where it does not sync.
+    replica: Option<Replica>,
 }
 
 /// What a vault had seen before it got a Vault PIN.
@@ -113,6 +125,8 @@ impl Vault {
             store_state,
             log,
             member: None,
+            session: None,
+            replica: None,
         })
     }
 
@@ -127,6 +141,7 @@ impl Vault {
         }
         let store_state = read_store_state(&database, &keys)?;
         let log = LogHead::open(&keys, &require(&database, Meta::LogHead)?)?;
+        let replica = Replica::read(&database, &keys)?;
         Ok(Self {
             database,
             keys,
@@ -136,6 +151,8 @@ impl Vault {
             store_state,
             log,
             member: None,
+            session: None,
+            replica,
         })
     }
 
@@ -192,7 +209,8 @@ impl Vault {
         passkey.created_unix_ms = passkey
             .created_unix_ms
             .max(self.index.newest_unix_ms().saturating_add(1));
-        self.put(rng, &passkey, record)
+        let replaced = self.index.replaced_by(&passkey);
+        self.put(rng, &passkey, &replaced, record)
     }
 
     /// Stores `passkey` durably in the place of the one with its id, whose time of creation it keeps, and writes `record`
@@ -206,7 +224,7 @@ impl Vault {
         if self.index.row(&passkey.id).is_none() {
             return Ok(false);
         }
-        self.put(rng, passkey, record)?;
+        self.put(rng, passkey, &BTreeSet::from([passkey.id.clone()]), record)?;
         Ok(true)
     }
 
@@ -214,10 +232,11 @@ impl Vault {
         &mut self,
         rng: &mut dyn CryptoRng,
         passkey: &Passkey,
+        replaced: &BTreeSet<CredentialId>,
         record: Option<&Record>,
     ) -> Result<(), Error> {
         let (row, sealed) = self.seal_passkey(rng, passkey)?;
-        let replaced = self.index.replaced_by(passkey);
+        let operations = self.operations_of_put(passkey, replaced)?;
         let store_state = StoreState::random(rng);
         let mut change = Change {
             remove_passkeys: replaced.iter().filter_map(|id| self.index.row(id)).collect(),
@@ -225,16 +244,47 @@ impl Vault {
             put_meta: vec![(Meta::StoreState, seal_store_state(&self.keys, store_state, rng))],
             ..Change::default()
         };
-        self.note_known(&mut change, &[passkey], &replaced);
+        self.note_known(&mut change, &[passkey], replaced);
+        let said = self.say(rng, &mut change, &operations)?;
         self.apply(rng, change, record)?;
+        self.said(said);
         self.store_state = store_state;
-        for id in &replaced {
+        for id in replaced {
             self.index.remove(id);
         }
         self.index
             .insert(passkey, row)
             .expect("what was in the way is removed");
         Ok(())
+    }
+
+    /// What other devices have to be told when `passkey` is stored.
+    fn operations_of_put(
+        &self,
+        passkey: &Passkey,
+        replaced: &BTreeSet<CredentialId>,
+    ) -> Result<Vec<Operation>, Error> {
+        let mut operations = Vec::new();
+        if self.replica.is_none() {
+            return Ok(operations);
+        }
+        let mut is_new = true;
+        for id in replaced {
+            let was = self.load(id)?.ok_or(Error::Tampered)?;
+            if was.id == passkey.id {
+                is_new = false;
+                operations.extend(synced::changes(&was, passkey));
+            } else if was.profile == Profile::Synced {
+                operations.push(Operation::Delete(was.id));
+            }
+        }
+        if is_new {
+            operations.push(Operation::Store(Box::new(copy(passkey))));
+        }
+        if passkey.profile != Profile::Synced {
+            operations.retain(|operation| *operation.id() != passkey.id);
+        }
+        Ok(operations)
     }
 
     /// What is recognized while the vault is locked, after a change.
@@ -353,7 +403,13 @@ impl Vault {
             .filter(|passkey| added.row(&passkey.id).is_some())
             .collect();
         self.note_known(&mut change, &put, &BTreeSet::new());
+        let synced = put.iter().filter(|passkey| passkey.profile == Profile::Synced);
+        let operations: Vec<_> = synced
+            .map(|passkey| Operation::Store(Box::new(copy(passkey))))
+            .collect();
+        let said = self.say(rng, &mut change, &operations)?;
         self.apply(rng, change, record.as_ref())?;
+        self.said(said);
         self.store_state = store_state;
         for passkey in passkeys {
             if let Some(row) = added.row(&passkey.id) {
@@ -381,7 +437,11 @@ impl Vault {
             ..Change::default()
         };
         self.note_known(&mut change, &[], &BTreeSet::from([id.clone()]));
+        let synced = self.syncs() && self.load(id)?.is_some_and(|was| was.profile == Profile::Synced);
+        let operation = synced.then(|| Operation::Delete(id.clone()));
+        let said = self.say(rng, &mut change, operation.as_slice())?;
         self.apply(rng, change, record)?;
+        self.said(said);
         self.store_state = store_state;
         self.index.remove(id);
         Ok(true)
@@ -493,7 +553,8 @@ impl Vault {
     }
 
     /// Removes every credential and every document but the attestation authority, and makes every wrapped credential
-    /// id unusable, in one transaction. The signature counter goes on. The log begins anew, with `record`.
+    /// id unusable, in one transaction. The signature counter goes on. The log begins anew, with `record`. This device
+    /// syncs no more; the others keep what they have.
     pub fn reset(&mut self, rng: &mut dyn CryptoRng, record: &Record) -> Result<(), Error> {
         let keys = self.keys.renamed(random_id(rng));
         let keyring = Keyring::new(rng);
@@ -507,13 +568,18 @@ impl Vault {
                 put_meta.push((document.meta(), seal_document(&keys, document, content, rng)?));
             }
         }
-        let remove_meta = removed.into_iter().map(Document::meta).chain([Meta::PublicState]);
+        let remove_meta =
+            removed
+                .into_iter()
+                .map(Document::meta)
+                .chain([Meta::PublicState, Meta::Replica, Meta::Formed]);
         let mut change = Change {
             remove_all_passkeys: true,
             forget_all_known: true,
             remove_meta: remove_meta.collect(),
             put_meta,
             remove_all_log: true,
+            forget_sync: true,
             ..Change::default()
         };
         let log = append(LogHead::begin(LogOrigin::Reset), &keys, &mut change, record, rng)?;
@@ -523,6 +589,7 @@ impl Vault {
         self.keyring = keyring;
         self.index = Index::default();
         self.store_state = store_state;
+        self.replica = None;
         Ok(())
     }
 
@@ -588,6 +655,7 @@ impl Vault {
         mut self,
         member: Member,
         next: Option<&VaultKey>,
+        session: Session,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Error> {
         let mut change = Change::default();
@@ -612,6 +680,7 @@ impl Vault {
             self.database.apply(&change)?;
         }
         self.member = Some(member);
+        self.session = Some(session);
         Ok(self)
     }
 
@@ -685,18 +754,19 @@ fn append(
     Ok(head)
 }
 
-/// A database of format 1 has no store state, and one of format 1 or 2 no log; the rest of it is the same.
+/// A database of format 1 has no store state, one of format 1 or 2 no log; format 4 only says that older programs, which
+/// would not tell other devices what they change, must not open it.
 fn bring_up_to_date(
     database: &Database,
     keys: &LocalKeys,
     format: u64,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), Error> {
-    let log = LogHead::begin(LogOrigin::Upgrade);
-    let mut put_meta = vec![
-        (Meta::Format, FORMAT.to_be_bytes().to_vec()),
-        (Meta::LogHead, log.seal(keys, rng)),
-    ];
+    let mut put_meta = vec![(Meta::Format, FORMAT.to_be_bytes().to_vec())];
+    if format < FORMAT_WITH_LOG {
+        let log = LogHead::begin(LogOrigin::Upgrade);
+        put_meta.push((Meta::LogHead, log.seal(keys, rng)));
+    }
     if format == FORMAT_OLDEST {
         let store_state = seal_store_state(keys, StoreState::random(rng), rng);
         put_meta.push((Meta::StoreState, store_state));

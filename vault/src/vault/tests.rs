@@ -253,7 +253,7 @@ fn another_root_key_is_refused_and_changes_nothing() {
 fn a_newer_format_is_refused_by_its_number() {
     let disk = disk_with(&["ann"]);
     edit(&disk, |transaction| {
-        let newer = 4u64.to_be_bytes();
+        let newer = (FORMAT + 1).to_be_bytes();
         transaction
             .open_table(META)
             .unwrap()
@@ -263,9 +263,9 @@ fn a_newer_format_is_refused_by_its_number() {
     assert!(matches!(
         open_error(&disk),
         Error::NewerFormat {
-            found: 4,
-            supported: 3
-        }
+            found,
+            supported: FORMAT
+        } if found == FORMAT + 1
     ));
 }
 

@@ -1,0 +1,269 @@
+//! What a store has, and under which names. `SYNC.md` §4. A name is written once and never changed, but for the hint.
+//!
+//! ```text
+//! pkv1/<vault>/t/<number>.obj                   an entry of the trust log
+//! pkv1/<vault>/k/<hash>.obj                     a slot, or the root keys of earlier epochs
+//! pkv1/<vault>/d/<device>/<life>-<number>.obj   an object of a device's log
+//! pkv1/<vault>/hint                             16 random bytes, others after each change
+//! ```
+//! Numbers have 8 hexadecimal digits, everything else as many as it has bytes, twice. What is called otherwise is not
+//! looked at: folders that are synchronized by other programs have copies with names of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use crate::frame::ObjectHash;
+use crate::keys::{DeviceId, VaultId};
+use crate::object::LogHead;
+
+/// Makes the names of one vault.
+pub(super) struct Layout {
+    root: String,
+}
+
+/// What something in a store is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum StoreName {
+    Trust(u32),
+    Membership(ObjectHash),
+    Log {
+        device: DeviceId,
+        seq: u32,
+        incarnation: u32,
+    },
+    Hint,
+}
+
+impl StoreName {
+    pub(super) fn log(device: DeviceId, head: LogHead) -> Self {
+        Self::Log {
+            device,
+            seq: head.seq(),
+            incarnation: head.incarnation(),
+        }
+    }
+}
+
+impl Layout {
+    pub(super) fn new(vault: VaultId) -> Self {
+        Self {
+            root: format!("pkv1/{}/", hex(&vault.0)),
+        }
+    }
+
+    /// Everything of the vault is under this.
+    pub(super) fn root(&self) -> &str {
+        &self.root
+    }
+
+    pub(super) fn name(&self, name: StoreName) -> String {
+        let root = &self.root;
+        match name {
+            StoreName::Trust(seq) => format!("{root}t/{seq:08x}.obj"),
+            StoreName::Membership(hash) => format!("{root}k/{}.obj", hex(&hash.0)),
+            StoreName::Log {
+                device,
+                seq,
+                incarnation,
+            } => format!("{root}d/{}/{incarnation:08x}-{seq:08x}.obj", hex(&device.0)),
+            StoreName::Hint => format!("{root}hint"),
+        }
+    }
+
+    /// `None` for what [`Self::name`] does not make.
+    pub(super) fn parse(&self, name: &str) -> Option<StoreName> {
+        let rest = name.strip_prefix(&self.root)?;
+        if rest == "hint" {
+            return Some(StoreName::Hint);
+        }
+        let (folder, rest) = rest.strip_suffix(".obj")?.split_once('/')?;
+        let parsed = match folder {
+            "t" => StoreName::Trust(number(rest)?),
+            "k" => StoreName::Membership(ObjectHash(unhex(rest)?)),
+            "d" => {
+                let (device, place) = rest.split_once('/')?;
+                let (incarnation, seq) = place.split_once('-')?;
+                StoreName::Log {
+                    device: DeviceId(unhex(device)?),
+                    seq: number(seq)?,
+                    incarnation: number(incarnation)?,
+                }
+            }
+            _ => return None,
+        };
+        Some(parsed)
+    }
+}
+
+/// What a store said it has.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub(super) trust: BTreeSet<u32>,
+    pub(super) membership: BTreeSet<ObjectHash>,
+    /// By device and number; more than one life where something went wrong.
+    pub(super) logs: BTreeMap<DeviceId, BTreeSet<(u32, u32)>>,
+}
+
+impl Listing {
+    pub(super) fn read<'a>(layout: &Layout, names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut listing = Self::default();
+        for name in names {
+            match layout.parse(name) {
+                Some(StoreName::Trust(seq)) => {
+                    listing.trust.insert(seq);
+                }
+                Some(StoreName::Membership(hash)) => {
+                    listing.membership.insert(hash);
+                }
+                Some(StoreName::Log {
+                    device,
+                    seq,
+                    incarnation,
+                }) => {
+                    listing.logs.entry(device).or_default().insert((seq, incarnation));
+                }
+                Some(StoreName::Hint) | None => {}
+            }
+        }
+        listing
+    }
+
+    pub(super) fn has(&self, name: StoreName) -> bool {
+        match name {
+            StoreName::Trust(seq) => self.trust.contains(&seq),
+            StoreName::Membership(hash) => self.membership.contains(&hash),
+            StoreName::Log {
+                device,
+                seq,
+                incarnation,
+            } => self
+                .logs
+                .get(&device)
+                .is_some_and(|log| log.contains(&(seq, incarnation))),
+            StoreName::Hint => false,
+        }
+    }
+
+    /// What is listed of a device's log after `seq`, in its order, without a gap.
+    pub(super) fn after(&self, device: DeviceId, seq: u32) -> Vec<StoreName> {
+        let mut names = Vec::new();
+        let mut last = seq;
+        let Some(log) = self.logs.get(&device) else {
+            return names;
+        };
+        for (seq, incarnation) in log.range((seq + 1, 0)..) {
+            if *seq > last + 1 {
+                break;
+            }
+            last = *seq;
+            names.push(StoreName::Log {
+                device,
+                seq: *seq,
+                incarnation: *incarnation,
+            });
+        }
+        names
+    }
+
+    /// The last object of a device's log that is listed.
+    pub(super) fn last(&self, device: DeviceId) -> u32 {
+        let last = self.logs.get(&device).and_then(BTreeSet::last);
+        last.map_or(0, |(seq, _)| *seq)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+    }
+    text
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N || !digits.iter().copied().all(is_digit) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn number(text: &str) -> Option<u32> {
+    unhex::<4>(text).map(u32::from_be_bytes)
+}
+
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEVICE: DeviceId = DeviceId([0xd1; 16]);
+
+    fn layout() -> Layout {
+        Layout::new(VaultId([0xab; 32]))
+    }
+
+    fn log(seq: u32, incarnation: u32) -> StoreName {
+        StoreName::Log {
+            device: DEVICE,
+            seq,
+            incarnation,
+        }
+    }
+
+    #[test]
+    fn every_name_is_read_back() {
+        let names = [
+            StoreName::Trust(0x1f),
+            StoreName::Membership(ObjectHash([7; 32])),
+            log(3, 0x1234_5678),
+            StoreName::Hint,
+        ];
+        for name in names {
+            assert_eq!(layout().parse(&layout().name(name)), Some(name));
+        }
+        assert_eq!(
+            layout().name(log(2, 1)).strip_prefix(layout().root()),
+            Some("d/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001-00000002.obj")
+        );
+    }
+
+    #[test]
+    fn copies_of_other_programs_and_everything_else_is_not_looked_at() {
+        let root = layout().root().to_owned();
+        for name in [
+            "t/0000001.obj",
+            "t/0000000A.obj",
+            "t/00000001 (1).obj",
+            "t/00000001.sync-conflict-20261125-101010-ABCDEFG.obj",
+            "t/.00000001.obj.tmp",
+            "t/00000001",
+            "k/00.obj",
+            "d/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001.obj",
+            "d/../00000001-00000002.obj",
+            "x/00000001.obj",
+            "",
+        ] {
+            assert_eq!(layout().parse(&format!("{root}{name}")), None, "{name}");
+        }
+        assert_eq!(layout().parse("t/00000001.obj"), None);
+    }
+
+    #[test]
+    fn a_log_goes_on_until_something_is_missing() {
+        let names: Vec<_> = [log(2, 0), log(3, 0), log(3, 1), log(5, 1)]
+            .map(|name| layout().name(name))
+            .into();
+        let listing = Listing::read(&layout(), names.iter().map(String::as_str));
+        assert_eq!(listing.after(DEVICE, 1), [log(2, 0), log(3, 0), log(3, 1)]);
+        assert_eq!(listing.after(DEVICE, 0), []);
+        assert_eq!(listing.last(DEVICE), 5);
+    }
+}

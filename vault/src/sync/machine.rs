@@ -1,0 +1,533 @@
+//! The dialogue with the store: one request after the other, each from what is known then. It waits for nothing and
+//! knows no clock: whoever drives it asks for the next wish, does it, and gives the answer.
+//!
+//! A round is: list what the store has; compare with what it had; read what is new of the trust log, then of the devices'
+//! logs; write what this device has to say, unless something is wrong with the store. Between rounds one small object, the
+//! hint, is looked at: it changes whenever somebody wrote. What comes of an answer is in `heard.rs`.
+
+mod heard;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+
+use super::exchange::{Compare, NoAnswer, Outstanding, Request};
+use super::layout::{Layout, Listing, StoreName};
+use super::status::{State, Status};
+use crate::frame::{ObjectHash, Refused};
+use crate::keys::VaultId;
+use crate::object::NotNext;
+use crate::signature::{Signature, SignedHash};
+use crate::vault::{NotTaken, ToSign, Vault};
+use crate::{Error, KeyStoreError};
+
+/// How many objects are asked for in one request.
+pub const GET_AT_ONCE: usize = 16;
+/// How soon the hint is looked at again after something happened.
+const POLL_SOON: Duration = Duration::from_secs(1);
+/// How seldom, when nothing happens.
+const POLL_SELDOM: Duration = Duration::from_secs(60);
+/// The hint is not signed: whether something is new is found out without it now and then.
+const LIST_AT_LEAST: Duration = Duration::from_secs(600);
+/// How soon it is tried again after a failure, …
+const RETRY_SOON: Duration = Duration::from_secs(5);
+/// … and how seldom after many.
+const RETRY_SELDOM: Duration = Duration::from_secs(900);
+
+/// How long what was deleted stays in the trash, …
+const TRASH_MS: u64 = 30 * DAY_MS;
+/// … and how often it is looked whether it is time.
+const DAY_MS: u64 = 86_400_000;
+
+/// What is to be done for the machine.
+pub enum Wish {
+    /// Ask the store.
+    Request(Request),
+    /// Sign [`Machine::to_sign`] with the device's key store, and give the result to [`Machine::signed`].
+    Sign,
+    /// Nothing before this time, unless the vault changes or somebody calls [`Machine::now`].
+    Rest(Duration),
+}
+
+/// One round.
+#[derive(Default)]
+struct Round {
+    listing: Option<Listing>,
+    /// Read, and not looked at.
+    arrived: VecDeque<(StoreName, Vec<u8>)>,
+    /// Looked at, and not to be taken before something else is.
+    set_aside: Vec<(StoreName, Vec<u8>)>,
+    /// Of these nothing more is read in this round.
+    finished: BTreeSet<StoreName>,
+    trust_is_read: bool,
+    membership_is_there: bool,
+    wrote: bool,
+    /// Nothing was listed, since that was just done.
+    only_speaks: bool,
+    found: Option<State>,
+}
+
+/// See the text above.
+pub struct Machine {
+    layout: Layout,
+    round: Option<Round>,
+    outstanding: Option<Outstanding>,
+    to_sign: Option<ToSign>,
+    /// To be asked for before anything else.
+    compare: Option<Compare>,
+    needed: Option<(Vec<u8>, Vec<ObjectHash>)>,
+    status: Status,
+    heal: VecDeque<String>,
+    hint: Option<[u8; 16]>,
+    tag: Option<String>,
+    poll_after: Duration,
+    next: Duration,
+    next_list: Duration,
+    trash_emptied_unix_ms: u64,
+    failures: u32,
+    wanted: bool,
+}
+
+impl Machine {
+    /// For a vault; at first it lists.
+    pub fn new(vault: VaultId) -> Self {
+        Self {
+            layout: Layout::new(vault),
+            round: None,
+            outstanding: None,
+            to_sign: None,
+            compare: None,
+            needed: None,
+            status: Status {
+                state: State::Unknown,
+                missing: Vec::new(),
+                fresh_unix_ms: None,
+                read: 0,
+                to_read: 0,
+                written: 0,
+            },
+            heal: VecDeque::new(),
+            hint: None,
+            tag: None,
+            poll_after: POLL_SOON,
+            next: Duration::ZERO,
+            next_list: Duration::ZERO,
+            trash_emptied_unix_ms: 0,
+            failures: 0,
+            wanted: true,
+        }
+    }
+
+    /// How it goes.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Begins a round as soon as that is possible.
+    pub fn now(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether nothing is under way and nothing was asked for.
+    pub fn rests(&self) -> bool {
+        self.round.is_none() && self.outstanding.is_none() && !self.wanted
+    }
+
+    /// Puts what the store has no more back into it, byte for byte, as far as this device has it.
+    pub fn heal(&mut self) {
+        self.heal = self.status.missing.iter().cloned().collect();
+        self.wanted = true;
+    }
+
+    /// What is to be signed.
+    pub fn to_sign(&self) -> Option<&SignedHash> {
+        self.to_sign.as_ref().map(ToSign::hash)
+    }
+
+    /// What is to be done next. `now` is a time that never goes back, `unix_ms` what the clock says.
+    pub fn wish(
+        &mut self,
+        vault: &mut Vault,
+        (now, unix_ms): (Duration, u64),
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Wish, Error> {
+        if self.outstanding.is_some() {
+            return Ok(Wish::Rest(Duration::MAX));
+        }
+        if self.round.is_none()
+            && let Some(wish) = self.begin(vault, now)
+        {
+            return Ok(wish);
+        }
+        match self.step(vault, unix_ms, rng)? {
+            Some(wish) => Ok(wish),
+            None => {
+                self.finish(vault, (now, unix_ms), rng)?;
+                Ok(Wish::Rest(if self.wanted { now } else { self.next }))
+            }
+        }
+    }
+
+    /// Begins a round, or says what else is to be done.
+    fn begin(&mut self, vault: &Vault, now: Duration) -> Option<Wish> {
+        let speaks = vault.has_something_to_say() && self.failures == 0 && !self.status.state.is_red();
+        if !(self.wanted || speaks || now >= self.next) {
+            return Some(Wish::Rest(self.next));
+        }
+        if self.wanted || now >= self.next_list || self.failures > 0 || self.status.state != State::Fresh {
+            self.wanted = false;
+            self.round = Some(Round::default());
+            return None;
+        }
+        if speaks {
+            // What the store has was compared a moment ago, and what is written is written under a new name.
+            self.round = Some(Round {
+                listing: Some(Listing::default()),
+                trust_is_read: true,
+                only_speaks: true,
+                ..Round::default()
+            });
+            return None;
+        }
+        let name = self.layout.name(StoreName::Hint);
+        let tag = self.tag.clone();
+        Some(self.ask(Outstanding::Hint, Request::Poll { name, tag }))
+    }
+
+    fn ask(&mut self, outstanding: Outstanding, request: Request) -> Wish {
+        self.outstanding = Some(outstanding);
+        Wish::Request(request)
+    }
+
+    /// The next step of the round; `None` when it is over.
+    fn step(
+        &mut self,
+        vault: &mut Vault,
+        unix_ms: u64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Wish>, Error> {
+        loop {
+            let Some(round) = &mut self.round else {
+                return Ok(None);
+            };
+            if round.listing.is_none() {
+                let under = self.layout.root().to_owned();
+                return Ok(Some(self.ask(Outstanding::List, Request::List { under })));
+            }
+            if let Some(wish) = self.put_back(vault)? {
+                return Ok(Some(wish));
+            }
+            if let Some(wish) = self.compared(vault)? {
+                return Ok(Some(wish));
+            }
+            if let Some(wish) = self.read_trust(vault) {
+                return Ok(Some(wish));
+            }
+            if self.take_arrived(vault, rng)? {
+                continue;
+            }
+            if let Some(wish) = self.read_logs(vault) {
+                return Ok(Some(wish));
+            }
+            return if self.may_write() {
+                self.write(vault, unix_ms, rng)
+            } else {
+                Ok(None)
+            };
+        }
+    }
+
+    fn may_write(&self) -> bool {
+        let red = |round: &Round| round.found.as_ref().is_some_and(State::is_red);
+        self.status.missing.is_empty() && !self.round.as_ref().is_some_and(red)
+    }
+
+    /// Heals, where that was asked for.
+    fn put_back(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+        while let Some(name) = self.heal.pop_front() {
+            let Some(place) = self.layout.parse(&name) else {
+                continue;
+            };
+            if let Some(bytes) = kept(vault, place)? {
+                self.status.missing.retain(|missing| *missing != name);
+                return Ok(Some(self.ask(Outstanding::Put, Request::Put { name, bytes })));
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_trust(&mut self, vault: &Vault) -> Option<Wish> {
+        if let Some((entry, hashes)) = self.needed.take() {
+            let names = hashes
+                .iter()
+                .map(|hash| self.layout.name(StoreName::Membership(*hash)));
+            let request = Request::Get {
+                names: names.collect(),
+            };
+            return Some(self.ask(Outstanding::Needed(entry, hashes), request));
+        }
+        let round = self.round.as_mut()?;
+        if round.trust_is_read {
+            return None;
+        }
+        let next = vault.trust()?.remembered().seq + 1;
+        if !round.listing.as_ref()?.has(StoreName::Trust(next)) {
+            round.trust_is_read = true;
+            return None;
+        }
+        let names = vec![self.layout.name(StoreName::Trust(next))];
+        Some(self.ask(Outstanding::Entry(next), Request::Get { names }))
+    }
+
+    /// Looks at one object that was read; `false` when there is none.
+    fn take_arrived(&mut self, vault: &mut Vault, rng: &mut dyn CryptoRng) -> Result<bool, Error> {
+        let Some(round) = &mut self.round else {
+            return Ok(false);
+        };
+        let Some((name, bytes)) = round.arrived.pop_front() else {
+            return Ok(false);
+        };
+        let reason = match vault.take_object(rng, &bytes) {
+            Ok(_) => {
+                self.status.read += 1;
+                round.arrived.extend(round.set_aside.drain(..));
+                return Ok(true);
+            }
+            Err(NotTaken::Vault(error)) => return Err(error),
+            Err(reason) => reason,
+        };
+        match reason {
+            NotTaken::NotNext(NotNext::Known | NotNext::Older) => {}
+            NotTaken::Waits(..) | NotTaken::WaitsForTrust => round.set_aside.push((name, bytes)),
+            NotTaken::NotNext(NotNext::Fork) => {
+                round.found = Some(fork_at(name));
+                round.finished.insert(name);
+            }
+            NotTaken::Forked(device, seq) => {
+                round.found = Some(State::Forked(device, seq));
+                round.finished.insert(name);
+            }
+            NotTaken::NotNext(NotNext::Gap) => round.set_aside.push((name, bytes)),
+            // Whoever may not write may fill the store, and nothing else.
+            NotTaken::Refused(Refused::NotAMember) => {
+                round.finished.insert(name);
+            }
+            NotTaken::Refused(_) | NotTaken::NoSync | NotTaken::Vault(_) => {
+                let name_text = self.layout.name(name);
+                round.found.get_or_insert(State::Damaged(name_text));
+                round.finished.insert(name);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Asks for what is listed and was not read.
+    fn read_logs(&mut self, vault: &Vault) -> Option<Wish> {
+        let round = self.round.as_mut()?;
+        let listing = round.listing.as_ref()?;
+        let aside: BTreeSet<StoreName> = round.set_aside.iter().map(|(name, _)| *name).collect();
+        let mut names = Vec::new();
+        let mut to_read = 0;
+        for device in listing.logs.keys().filter(|device| vault.reads_log_of(**device)) {
+            let new = listing.after(*device, vault.log_head(*device).seq());
+            to_read += new.len();
+            let end = new.iter().position(|name| round.finished.contains(name));
+            let new = new.iter().take(end.unwrap_or(new.len()));
+            names.extend(new.filter(|name| !aside.contains(*name)));
+        }
+        names.truncate(GET_AT_ONCE);
+        self.status.to_read = self.status.read + to_read;
+        if names.is_empty() {
+            return None;
+        }
+        let request = Request::Get {
+            names: names.iter().map(|name| self.layout.name(*name)).collect(),
+        };
+        Some(self.ask(Outstanding::Logs(names), request))
+    }
+
+    /// Writes what is not in the store yet.
+    fn write(
+        &mut self,
+        vault: &mut Vault,
+        unix_ms: u64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Wish>, Error> {
+        if let Some(wish) = self.write_trust(vault)? {
+            return Ok(Some(wish));
+        }
+        if let Some((head, bytes)) = vault.object_to_publish()? {
+            let name = self.layout.name(StoreName::log(vault.device_id(), head));
+            return Ok(Some(
+                self.ask(Outstanding::PublishObject, Request::Create { name, bytes }),
+            ));
+        }
+        if let Some(to_sign) = vault.next_object(rng, unix_ms)? {
+            self.to_sign = Some(to_sign);
+            self.outstanding = Some(Outstanding::Signature);
+            return Ok(Some(Wish::Sign));
+        }
+        let Some(round) = &mut self.round else {
+            return Ok(None);
+        };
+        if std::mem::take(&mut round.wrote) {
+            let mut hint = [0; 16];
+            rng.fill_bytes(&mut hint);
+            self.hint = Some(hint);
+            let name = self.layout.name(StoreName::Hint);
+            let bytes = hint.to_vec();
+            return Ok(Some(self.ask(Outstanding::Tell, Request::Put { name, bytes })));
+        }
+        Ok(None)
+    }
+
+    /// What an entry names is there before the entry is.
+    fn write_trust(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+        let (Some(round), Some(trust)) = (&mut self.round, vault.trust()) else {
+            return Ok(None);
+        };
+        let Some(listing) = &mut round.listing else {
+            return Ok(None);
+        };
+        let published = vault.published_trust();
+        if published >= trust.remembered().seq {
+            return Ok(None);
+        }
+        if !round.membership_is_there {
+            for hash in trust.objects_in_force() {
+                if listing.membership.insert(hash) {
+                    let name = self.layout.name(StoreName::Membership(hash));
+                    let bytes = vault.membership_object(hash)?.ok_or(Error::Tampered)?;
+                    let request = Request::Create { name, bytes };
+                    return Ok(Some(self.ask(Outstanding::Membership, request)));
+                }
+            }
+            round.membership_is_there = true;
+        }
+        let seq = published + 1;
+        let name = self.layout.name(StoreName::Trust(seq));
+        let bytes = vault.trust_entry(seq)?.ok_or(Error::Tampered)?;
+        Ok(Some(self.ask(
+            Outstanding::PublishEntry(seq),
+            Request::Create { name, bytes },
+        )))
+    }
+
+    /// What the device's key store made of [`Self::to_sign`]. Without a signature it is tried again later.
+    pub fn signed(
+        &mut self,
+        vault: &mut Vault,
+        signature: Result<Signature, KeyStoreError>,
+        now: Duration,
+    ) -> Result<(), Error> {
+        self.outstanding = None;
+        match (self.to_sign.take(), signature) {
+            (Some(said), Ok(signature)) => vault.keep_object(said, &signature),
+            _ => {
+                self.give_up(NoAnswer::Refused, now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for what is to be compared.
+    fn compared(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+        let Some(compare) = self.compare.take() else {
+            return Ok(None);
+        };
+        let name = match compare {
+            Compare::Entry(seq) => StoreName::Trust(seq),
+            Compare::Object => match vault.object_to_publish()? {
+                Some((head, _)) => StoreName::log(vault.device_id(), head),
+                None => return Ok(None),
+            },
+        };
+        let names = vec![self.layout.name(name)];
+        Ok(Some(
+            self.ask(Outstanding::Compare(compare), Request::Get { names }),
+        ))
+    }
+
+    /// The end of a round.
+    fn finish(
+        &mut self,
+        vault: &mut Vault,
+        (now, unix_ms): (Duration, u64),
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Error> {
+        let Some(round) = self.round.take() else {
+            return Ok(());
+        };
+        vault.flush()?;
+        if unix_ms >= self.trash_emptied_unix_ms.saturating_add(DAY_MS) {
+            vault.empty_trash(rng, unix_ms.saturating_sub(TRASH_MS))?;
+            self.trash_emptied_unix_ms = unix_ms;
+        }
+        self.failures = 0;
+        let gap = round.set_aside.first().map(|(name, _)| match name {
+            StoreName::Log { device, seq, .. } => State::Gap(*device, *seq),
+            StoreName::Trust(_) | StoreName::Membership(_) | StoreName::Hint => State::Unknown,
+        });
+        let hole = round.listing.as_ref().and_then(|listing| hole_in(listing, vault));
+        let less = (!self.status.missing.is_empty()).then_some(State::RolledBack);
+        self.status.state = less.or(round.found).or(gap).or(hole).unwrap_or(State::Fresh);
+        if self.status.state == State::Fresh {
+            self.status.fresh_unix_ms = Some(unix_ms);
+        }
+        self.next = now + self.poll_after;
+        if !round.only_speaks {
+            self.next_list = now + LIST_AT_LEAST;
+        }
+        Ok(())
+    }
+
+    fn poll_later(&mut self, now: Duration) {
+        self.poll_after = (self.poll_after * 3 / 2).min(POLL_SELDOM);
+        self.next = now + self.poll_after;
+    }
+
+    /// It is tried again later, from the start.
+    fn give_up(&mut self, reason: NoAnswer, now: Duration) {
+        self.round = None;
+        self.compare = None;
+        self.needed = None;
+        self.heal.clear();
+        if !self.status.state.is_red() {
+            self.status.state = State::Offline(reason);
+        }
+        let wait = RETRY_SOON * 2_u32.saturating_pow(self.failures.min(16));
+        self.failures += 1;
+        self.next = now + wait.min(RETRY_SELDOM);
+    }
+}
+
+/// A log that goes on in the store after something that is not there.
+fn hole_in(listing: &Listing, vault: &Vault) -> Option<State> {
+    let mut devices = listing.logs.keys().filter(|device| vault.reads_log_of(**device));
+    devices.find_map(|device| {
+        let next = vault.log_head(*device).seq() + 1;
+        let goes_on = listing.last(*device) > next && listing.after(*device, next - 1).is_empty();
+        goes_on.then_some(State::Gap(*device, next))
+    })
+}
+
+/// What this device has of what the store should have.
+fn kept(vault: &Vault, name: StoreName) -> Result<Option<Vec<u8>>, Error> {
+    match name {
+        StoreName::Trust(seq) => vault.trust_entry(seq),
+        StoreName::Membership(hash) => vault.membership_object(hash),
+        StoreName::Log { device, seq, .. } => vault.log_object(device, seq),
+        StoreName::Hint => Ok(None),
+    }
+}
+
+fn fork_at(name: StoreName) -> State {
+    match name {
+        StoreName::Log { device, seq, .. } => State::Forked(device, seq),
+        StoreName::Trust(_) | StoreName::Membership(_) | StoreName::Hint => State::OtherTrust,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+//! What comes of what the store says.
+
+use std::time::Duration;
+
+use rand_core::CryptoRng;
+
+use super::Machine;
+use crate::Error;
+use crate::frame::ObjectHash;
+use crate::sync::exchange::{Answer, Compare, NoAnswer, Outstanding};
+use crate::sync::layout::{Listing, StoreName};
+use crate::sync::status::State;
+use crate::vault::{Extended, NotTaken, Vault};
+
+impl Machine {
+    /// What the store said.
+    pub fn answer(
+        &mut self,
+        vault: &mut Vault,
+        answer: Result<Answer, NoAnswer>,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Error> {
+        let Some(outstanding) = self.outstanding.take() else {
+            return Ok(());
+        };
+        match answer {
+            Ok(answer) => self.heard(vault, outstanding, answer, now, rng),
+            Err(reason) => {
+                self.give_up(reason, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn heard(
+        &mut self,
+        vault: &mut Vault,
+        outstanding: Outstanding,
+        answer: Answer,
+        now: Duration,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Error> {
+        match (outstanding, answer) {
+            (Outstanding::Hint, Answer::Unchanged) => self.poll_later(now),
+            (Outstanding::Hint, Answer::Polled(hint, tag)) => self.look_at_hint(hint.as_deref(), tag, now),
+            (Outstanding::List, Answer::Listed(names)) => self.compare(vault, &names)?,
+            (Outstanding::Entry(seq), Answer::Got(mut got)) => {
+                match got.pop().flatten() {
+                    Some(entry) => self.look_at_entry(vault, seq, entry)?,
+                    None => self.end_of_trust(None),
+                };
+            }
+            (Outstanding::Needed(entry, hashes), Answer::Got(got)) => {
+                let found = hashes.into_iter().zip(got);
+                let objects = found.filter_map(|(hash, bytes)| {
+                    let bytes = bytes.filter(|bytes| ObjectHash::of(bytes) == hash)?;
+                    Some((hash, bytes))
+                });
+                let objects = objects.collect();
+                self.extend(vault, &entry, objects)?;
+            }
+            (Outstanding::Logs(names), Answer::Got(got)) => self.arrived(names, got),
+            (Outstanding::Membership, Answer::Kept | Answer::AlreadyThere) => self.wrote(),
+            (Outstanding::PublishEntry(seq), Answer::Kept) => {
+                vault.set_published_trust(rng, seq)?;
+                self.wrote();
+            }
+            (Outstanding::PublishEntry(seq), Answer::AlreadyThere) => {
+                self.compare = Some(Compare::Entry(seq))
+            }
+            (Outstanding::PublishObject, Answer::Kept) => self.confirm(vault, rng)?,
+            (Outstanding::PublishObject, Answer::AlreadyThere) => self.compare = Some(Compare::Object),
+            (Outstanding::Compare(compare), Answer::Got(mut got)) => {
+                self.look_at_rival(vault, compare, got.pop().flatten(), rng)?;
+            }
+            (Outstanding::Tell | Outstanding::Put, Answer::Kept) => {}
+            _ => self.give_up(NoAnswer::Nonsense, now),
+        }
+        Ok(())
+    }
+    fn look_at_hint(&mut self, hint: Option<&[u8]>, tag: Option<String>, now: Duration) {
+        self.tag = tag;
+        let is_mine = self.hint.as_ref().is_some_and(|mine| hint == Some(mine));
+        if is_mine {
+            self.poll_later(now);
+        } else {
+            self.poll_after = super::POLL_SOON;
+            self.wanted = true;
+        }
+    }
+
+    fn arrived(&mut self, names: Vec<StoreName>, got: Vec<Option<Vec<u8>>>) {
+        let Some(round) = &mut self.round else { return };
+        for (name, bytes) in names.into_iter().zip(got) {
+            match bytes {
+                Some(bytes) => round.arrived.push_back((name, bytes)),
+                None => {
+                    round.finished.insert(name);
+                }
+            }
+        }
+    }
+
+    /// What was there already where this device wanted to write.
+    fn look_at_rival(
+        &mut self,
+        vault: &mut Vault,
+        compare: Compare,
+        found: Option<Vec<u8>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Error> {
+        match compare {
+            Compare::Entry(seq) if found == vault.trust_entry(seq)? => {
+                vault.set_published_trust(rng, seq)?;
+            }
+            Compare::Entry(_) => {
+                if let Some(round) = &mut self.round {
+                    round.found = Some(State::OtherTrust);
+                }
+            }
+            Compare::Object if found == vault.object_to_publish()?.map(|(_, bytes)| bytes) => {
+                self.confirm(vault, rng)?;
+            }
+            Compare::Object => {
+                // This device was restored from a copy. What is there comes first.
+                vault.disown()?;
+                self.round = None;
+                self.wanted = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self) {
+        self.status.written += 1;
+        if let Some(round) = &mut self.round {
+            round.wrote = true;
+        }
+    }
+
+    /// The store has this device's object.
+    fn confirm(&mut self, vault: &mut Vault, rng: &mut dyn CryptoRng) -> Result<(), Error> {
+        self.wrote();
+        match vault.published(rng) {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Vault(error)) => Err(error),
+            // What this device made is refused by itself: nothing can be said any more.
+            Err(_) => Err(Error::Tampered),
+        }
+    }
+
+    /// What is listed against what was there.
+    fn compare(&mut self, vault: &Vault, names: &[String]) -> Result<(), Error> {
+        let listing = Listing::read(&self.layout, names.iter().map(String::as_str));
+        let mut expected: Vec<StoreName> = (1..=vault.published_trust()).map(StoreName::Trust).collect();
+        if let Some(trust) = vault.trust()
+            && trust.remembered().seq <= vault.published_trust()
+        {
+            expected.extend(trust.objects_in_force().map(StoreName::Membership));
+        }
+        for (device, head) in vault.log_heads() {
+            let listed = listing.logs.get(&device);
+            let missing = (1..=head.seq()).filter(|seq| {
+                listed.is_none_or(|log| log.range((*seq, 0)..=(*seq, u32::MAX)).next().is_none())
+            });
+            for seq in missing {
+                expected.push(StoreName::log(
+                    device,
+                    vault.log_place(device, seq)?.unwrap_or(head),
+                ));
+            }
+        }
+        let missing = expected.into_iter().filter(|name| !listing.has(*name));
+        self.status.missing = missing.map(|name| self.layout.name(name)).collect();
+        self.status.read = 0;
+        if let Some(round) = &mut self.round {
+            round.listing = Some(listing);
+        }
+        Ok(())
+    }
+
+    /// Finds out what an entry of the trust log needs.
+    fn look_at_entry(&mut self, vault: &mut Vault, seq: u32, entry: Vec<u8>) -> Result<(), Error> {
+        match vault.needed_by(&entry)? {
+            Ok(hashes) if hashes.is_empty() => self.extend(vault, &entry, Vec::new()),
+            Ok(hashes) => {
+                self.needed = Some((entry, hashes));
+                Ok(())
+            }
+            Err(_) => {
+                let name = self.layout.name(StoreName::Trust(seq));
+                self.end_of_trust(Some(State::Damaged(name)));
+                Ok(())
+            }
+        }
+    }
+
+    fn extend(
+        &mut self,
+        vault: &mut Vault,
+        entry: &[u8],
+        objects: Vec<(ObjectHash, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        match vault.extend_trust(entry, objects)? {
+            Extended::Goes => {}
+            Extended::NeedsPin => self.end_of_trust(Some(State::NeedsPin)),
+            Extended::Removed => self.end_of_trust(Some(State::Removed)),
+            // It comes later, or it is being withheld.
+            Extended::Incomplete => {
+                let seq = vault.trust().map_or(0, |trust| trust.remembered().seq) + 1;
+                let name = self.layout.name(StoreName::Trust(seq));
+                self.end_of_trust(Some(State::Damaged(name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn end_of_trust(&mut self, found: Option<State>) {
+        if let Some(round) = &mut self.round {
+            round.trust_is_read = true;
+            if let Some(found) = found {
+                round.found.get_or_insert(found);
+            }
+        }
+    }
+}

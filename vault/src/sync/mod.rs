@@ -1,0 +1,24 @@
+//! What the devices of a vault tell each other, and what it amounts to.
+//!
+//! `operation.rs` is what is said, `versions.rs` how far everybody listened, `merge.rs` what all of it amounts to for one
+//! passkey, `replica.rs` where this device stands. How the vault uses them is in `vault/synced.rs`.
+//!
+//! `machine.rs` is the dialogue with the store: `exchange.rs` what is asked and answered, `layout.rs` under which names
+//! things are there, `status.rs` how it goes.
+
+mod exchange;
+mod layout;
+mod machine;
+mod merge;
+mod operation;
+mod replica;
+mod status;
+mod versions;
+
+pub use self::exchange::{Answer, NoAnswer, OBJECT_LEN_MAX, Request};
+pub use self::machine::{GET_AT_ONCE, Machine, Wish};
+pub(crate) use self::merge::{Contradiction, Merged, Names, Seen, Stamp, copy};
+pub(crate) use self::operation::{Entry, Operation, encode_entry};
+pub(crate) use self::replica::{Replica, Standing};
+pub use self::status::{State, Status};
+pub(crate) use self::versions::Versions;

@@ -1,0 +1,162 @@
+//! What a device says in its log: changes of passkeys. `SYNC.md` §1.
+
+use zeroize::Zeroizing;
+
+use super::merge::Names;
+use super::versions::Versions;
+use crate::cbor::{Reader, Writer};
+use crate::{CredentialId, LargeBlob, Passkey, Profile, payload};
+
+const STORE: u64 = 1;
+const RENAME: u64 = 2;
+const WRITE_LARGE_BLOB: u64 = 3;
+const DELETE: u64 = 4;
+
+/// More than the heads and the credential id of any operation take.
+const OVERHEAD: usize = 512;
+
+/// One change.
+pub(crate) enum Operation {
+    /// A passkey was made, imported, or taken back from the trash.
+    Store(Box<Passkey>),
+    /// Its names were changed.
+    Rename(CredentialId, Names),
+    /// Its large blob was written, or taken away.
+    WriteLargeBlob(CredentialId, Option<LargeBlob>),
+    /// It was deleted.
+    Delete(CredentialId),
+}
+
+impl Operation {
+    /// The passkey that it is about.
+    pub(crate) fn id(&self) -> &CredentialId {
+        match self {
+            Self::Store(passkey) => &passkey.id,
+            Self::Rename(id, _) | Self::WriteLargeBlob(id, _) | Self::Delete(id) => id,
+        }
+    }
+
+    /// In a buffer that is never moved, since there may be a private key in it. `None` where it is too long.
+    pub(crate) fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
+        let passkey = match self {
+            Self::Store(passkey) => payload::encode(passkey).ok()?,
+            Self::Rename(..) | Self::WriteLargeBlob(..) | Self::Delete(_) => Zeroizing::default(),
+        };
+        let len = OVERHEAD + passkey.len() + self.variable_len();
+        let mut encoded = Zeroizing::new(Vec::with_capacity(len));
+        let mut out = Writer(&mut encoded);
+        out.array(2);
+        match self {
+            Self::Store(_) => {
+                out.unsigned(STORE).bytes(&passkey);
+            }
+            Self::Rename(id, names) => {
+                names.encode(out.unsigned(RENAME).array(4).bytes(id.as_bytes()));
+            }
+            Self::WriteLargeBlob(id, blob) => {
+                out.unsigned(WRITE_LARGE_BLOB)
+                    .array(if blob.is_some() { 3 } else { 1 });
+                out.bytes(id.as_bytes());
+                if let Some(LargeBlob { data, original_size }) = blob {
+                    out.unsigned(*original_size).bytes(data);
+                }
+            }
+            Self::Delete(id) => {
+                out.unsigned(DELETE).bytes(id.as_bytes());
+            }
+        }
+        Some(encoded)
+    }
+
+    fn variable_len(&self) -> usize {
+        match self {
+            Self::Store(_) | Self::Delete(_) => 0,
+            Self::Rename(_, names) => names.len(),
+            Self::WriteLargeBlob(_, blob) => blob.as_ref().map_or(0, |blob| blob.data.len()),
+        }
+    }
+
+    /// `None` for everything that [`Self::encode`] does not make.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader(bytes);
+        let input = &mut input;
+        if input.array()? != 2 {
+            return None;
+        }
+        let operation = match input.unsigned()? {
+            STORE => {
+                let passkey = payload::decode(input.bytes()?)?;
+                // Nothing that counts its signatures, or is bound to a device, is ever in two places.
+                let may_be = passkey.profile == Profile::Synced && payload::fits(&passkey);
+                Self::Store(Some(Box::new(passkey)).filter(|_| may_be)?)
+            }
+            RENAME if input.array()? == 4 => Self::Rename(read_id(input)?, Names::decode(input)?),
+            WRITE_LARGE_BLOB => match input.array()? {
+                1 => Self::WriteLargeBlob(read_id(input)?, None),
+                3 => {
+                    let (id, original_size) = (read_id(input)?, input.unsigned()?);
+                    let data = input.bytes()?.to_vec();
+                    Self::WriteLargeBlob(id, Some(LargeBlob { data, original_size }))
+                }
+                _ => return None,
+            },
+            DELETE => Self::Delete(read_id(input)?),
+            _ => return None,
+        };
+        input.end().map(|()| operation)
+    }
+}
+
+fn read_id(input: &mut Reader<'_>) -> Option<CredentialId> {
+    CredentialId::new(input.bytes()?)
+}
+
+/// What is sealed in an object of a device's log.
+pub(crate) struct Entry {
+    /// What the author read of the other devices' logs since its object before.
+    pub(crate) news: Versions,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// The fields of an entry.
+const NEWS: u64 = 1;
+const OPERATIONS: u64 = 2;
+
+/// An entry of operations that are encoded already.
+pub(crate) fn encode_entry(news: &Versions, operations: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
+    const EACH: usize = 9;
+    const HEAD: usize = 64;
+    let len: usize = operations.iter().map(|operation| operation.len() + EACH).sum();
+    let versions = news.iter().count() * 64;
+    // With room for the padding, which at most doubles.
+    let mut payload = Zeroizing::new(Vec::with_capacity(2 * (len + versions + HEAD) + 1024));
+    let mut out = Writer(&mut payload);
+    out.map(2);
+    news.encode(out.unsigned(NEWS));
+    let count = u64::try_from(operations.len()).expect("a length fits in 64 bits");
+    out.unsigned(OPERATIONS).array(count);
+    for operation in operations {
+        out.bytes(operation);
+    }
+    payload
+}
+
+impl Entry {
+    /// `None` for everything that [`encode_entry`] does not make.
+    pub(crate) fn decode(payload: &[u8]) -> Option<Self> {
+        let mut input = Reader(payload);
+        let input = &mut input;
+        if input.map()? != 2 || input.unsigned()? != NEWS {
+            return None;
+        }
+        let news = Versions::decode(input)?;
+        if input.unsigned()? != OPERATIONS {
+            return None;
+        }
+        let mut operations = Vec::new();
+        for _ in 0..input.array()? {
+            operations.push(Operation::decode(input.bytes()?)?);
+        }
+        input.end().map(|()| Self { news, operations })
+    }
+}

@@ -1,0 +1,197 @@
+//! A device that syncs, and a store that can be looked at, for the tests of the dialogue between them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::home::{DEVICE, PIN, kit, new_pin};
+use super::{Disk, TestRng, passkey, root_key};
+use crate::{
+    Answer, CredentialId, DeviceId, Here, History, KeyAuth, KeyStore, KnownKey, Locked, Machine, NoAnswer,
+    Request, SoftwareKeys, State, Vault, VaultPin, Wish, create,
+};
+
+const NOW: Duration = Duration::from_secs(100);
+/// A day after the beginning of 2026.
+const UNIX_MS: u64 = 1_767_312_000_000;
+
+fn known() -> KnownKey {
+    KnownKey::from_slice(&[0x6b; 32]).unwrap()
+}
+
+/// A store that does as it is told, and counts.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryStore {
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) reads: usize,
+    pub(crate) lists: usize,
+    pub(crate) writes: usize,
+}
+
+impl MemoryStore {
+    pub(crate) fn serve(&mut self, request: Request) -> Result<Answer, NoAnswer> {
+        Ok(match request {
+            Request::List { under } => {
+                self.lists += 1;
+                let names = self.files.keys().filter(|name| name.starts_with(&under));
+                Answer::Listed(names.cloned().collect())
+            }
+            Request::Get { names } => {
+                self.reads += names.len();
+                Answer::Got(names.iter().map(|name| self.files.get(name).cloned()).collect())
+            }
+            Request::Poll { name, tag } => {
+                self.reads += 1;
+                let content = self.files.get(&name).cloned();
+                let now = content.as_ref().map(|content| format!("{content:02x?}"));
+                if tag.is_some() && tag == now {
+                    Answer::Unchanged
+                } else {
+                    Answer::Polled(content, now)
+                }
+            }
+            Request::Create { name, bytes } => {
+                self.writes += 1;
+                if self.files.contains_key(&name) {
+                    return Ok(Answer::AlreadyThere);
+                }
+                self.files.insert(name, bytes);
+                Answer::Kept
+            }
+            Request::Put { name, bytes } => {
+                self.writes += 1;
+                self.files.insert(name, bytes);
+                Answer::Kept
+            }
+        })
+    }
+
+    /// The names that have `part` in them.
+    pub(crate) fn named(&self, part: &str) -> Vec<String> {
+        let names = self.files.keys().filter(|name| name.contains(part));
+        names.cloned().collect()
+    }
+}
+
+/// A device with an open vault.
+pub(crate) struct Party {
+    pub(crate) disk: Disk,
+    pub(crate) vault: Vault,
+    pub(crate) keys: SoftwareKeys,
+    pub(crate) machine: Machine,
+    pub(crate) now: Duration,
+    pub(crate) rng: TestRng,
+}
+
+impl Party {
+    /// The first device of a new vault.
+    pub(crate) fn first() -> Self {
+        let (disk, mut rng) = (Disk::default(), TestRng(0));
+        let vault = Vault::open(disk.clone(), &root_key(1), &mut rng).unwrap();
+        let auth = KeyAuth::random(&mut rng);
+        let mut keys = SoftwareKeys::generate(&auth, &mut rng);
+        let mut here = Here {
+            device: DEVICE,
+            store: &mut keys,
+            time: 1,
+        };
+        let created = create(&mut here, &auth, &new_pin(PIN), Some(&kit(1)), &mut rng).unwrap();
+        let locked = vault.protect(&created, (DEVICE, known()), History::New, NOW, &mut rng);
+        drop(locked);
+        let (_, keys) = created.change.device_keys().unwrap();
+        let mut party = Self::open(disk, SoftwareKeys::from_bytes(keys).unwrap(), 1);
+        party.vault.begin_sync(&mut party.rng).unwrap();
+        party
+    }
+
+    /// A device whose vault is on `disk`. Different seeds are different lives of the program.
+    pub(crate) fn open(disk: Disk, mut keys: SoftwareKeys, seed: u64) -> Self {
+        let mut rng = TestRng(seed << 32);
+        let mut locked = Locked::open(disk.clone(), known(), NOW).unwrap();
+        let guess = locked.guess(NOW).unwrap();
+        let guess = guess.check(&mut keys, &VaultPin::typed(PIN).unwrap()).unwrap();
+        let machine = Machine::new(locked.trust().vault());
+        let Ok(vault) = locked.unlock(&guess, &mut rng) else {
+            panic!("the vault does not open");
+        };
+        Self {
+            disk,
+            vault,
+            keys,
+            machine,
+            now: NOW,
+            rng,
+        }
+    }
+
+    /// This device, started again from what `disk` has.
+    pub(crate) fn restarted(&self, disk: Disk, seed: u64) -> Self {
+        let keys = SoftwareKeys::from_bytes(self.keys.as_bytes()).unwrap();
+        Self::open(disk, keys, seed)
+    }
+
+    pub(crate) fn id(&self) -> DeviceId {
+        self.vault.device_id()
+    }
+
+    /// Stores a passkey.
+    pub(crate) fn register(&mut self, rp_id: &str, user: &str) -> CredentialId {
+        let passkey = passkey(&mut self.rng, rp_id, user);
+        let id = passkey.id.clone();
+        self.vault.store(&mut self.rng, passkey, None).unwrap();
+        id
+    }
+
+    /// Whose passkeys are there.
+    pub(crate) fn users(&self) -> Vec<String> {
+        let user = |id: &CredentialId| self.vault.load(id).unwrap().unwrap().user_id;
+        let mut users: Vec<_> = (self.vault.entries().iter())
+            .map(|entry| String::from_utf8(user(&entry.id)).unwrap())
+            .collect();
+        users.sort();
+        users
+    }
+
+    /// One step: `false` when there is nothing to do. `serve` is the store.
+    pub(crate) fn step(&mut self, serve: &mut dyn FnMut(Request) -> Result<Answer, NoAnswer>) -> bool {
+        let time = (self.now, UNIX_MS + u64::try_from(self.now.as_millis()).unwrap());
+        let wish = self.machine.wish(&mut self.vault, time, &mut self.rng).unwrap();
+        match wish {
+            Wish::Request(request) => {
+                let answer = serve(request);
+                self.machine
+                    .answer(&mut self.vault, answer, self.now, &mut self.rng)
+                    .unwrap();
+            }
+            Wish::Sign => {
+                let auth = self.vault.key_auth().unwrap();
+                let signature = self.keys.sign(auth, self.machine.to_sign().unwrap());
+                self.machine.signed(&mut self.vault, signature, self.now).unwrap();
+            }
+            Wish::Rest(until) => return until <= self.now,
+        }
+        true
+    }
+
+    /// Does all that there is to do now.
+    pub(crate) fn work(&mut self, store: &mut MemoryStore) {
+        for _ in 0..100_000 {
+            if !self.step(&mut |request| store.serve(request)) {
+                return;
+            }
+        }
+        panic!("it never rests");
+    }
+
+    /// One whole round.
+    pub(crate) fn sync(&mut self, store: &mut MemoryStore) -> &State {
+        self.machine.now();
+        self.work(store);
+        &self.machine.status().state
+    }
+
+    /// So much later.
+    pub(crate) fn later(&mut self, seconds: u64) -> &mut Self {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+}
