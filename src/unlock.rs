@@ -6,7 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use wardkey_authenticator::PromptId;
-use wardkey_vault::{Guess, GuessLimit, Locked, NotCounted, NotOpened, RightGuess, Vault};
+use wardkey_vault::{
+    Event, Guess, GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, Record, RightGuess, Vault,
+};
 use zeroize::Zeroizing;
 
 use crate::error::Failure;
@@ -123,16 +125,41 @@ pub(crate) fn ask_for_vault_pin() -> Result<Zeroizing<String>, Failure> {
     }
 }
 
-/// Opens a vault that no running key has.
-pub(crate) fn open_with_pin(mut locked: Locked, held: &Held, pin: &str) -> Result<Vault, Failure> {
+/// Opens a vault that no running key has. Its log tells how many Vault PINs were wrong before.
+pub(crate) fn open_with_pin(locked: Locked, held: &Held, pin: &str) -> Result<Vault, Failure> {
+    let wrong_pins = locked.wrong_pins();
+    open_after_wrong_pins(locked, held, pin, wrong_pins)
+}
+
+/// The same, where so many were wrong before.
+pub(crate) fn open_after_wrong_pins(
+    mut locked: Locked,
+    held: &Held,
+    pin: &str,
+    wrong_pins: u32,
+) -> Result<Vault, Failure> {
     let mut keys = held.device_keys(locked.trust().pin_generation())?;
     let guess = count(&mut locked)?;
     let right = guess
         .check_typed(&mut *keys, pin)
         .map_err(|error| not_open(&error))?;
-    locked
-        .unlock(&right, &mut host::rng())
-        .map_err(|error| not_open(&error.into_reason()))
+    unlock(locked, &right, wrong_pins).map_err(|error| not_open(&error))
+}
+
+/// Opens a vault whose Vault PIN was right. Its log tells that, and how many were wrong before.
+pub(crate) fn unlock(
+    locked: Locked,
+    right: &RightGuess,
+    wrong_pins: u32,
+) -> Result<Vault, wardkey_vault::Error> {
+    let rng = &mut host::rng();
+    let mut vault = locked.unlock(right, rng).map_err(NotUnlocked::into_reason)?;
+    let record = Record {
+        unix_ms: host::unix_now_ms(),
+        event: Event::Unlocked { wrong_pins },
+    };
+    vault.record(rng, &record)?;
+    Ok(vault)
 }
 
 /// Counts a try. After too many it waits first: that time begins anew with every program that tries.

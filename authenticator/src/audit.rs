@@ -102,7 +102,6 @@ fn frequent(event: &Event) -> Option<Frequent> {
         | Event::VaultMade
         | Event::Unlocked { .. }
         | Event::Locked(_)
-        | Event::WrongVaultPin
         | Event::VaultPinChanged
         | Event::RootKeyReplaced
         | Event::RecoveryKitRenewed

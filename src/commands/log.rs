@@ -136,7 +136,6 @@ impl Happened {
                 format!("Unlocked with the Vault PIN, after {wrong_pins} wrong ones.")
             }
             Self::Locked { cause } => format!("Locked: {}.", cause.in_words()),
-            Self::WrongVaultPin => "A Vault PIN was wrong.".to_owned(),
             Self::VaultPinChanged => "The Vault PIN was changed.".to_owned(),
             Self::RootKeyReplaced => "The root key was replaced.".to_owned(),
             Self::RecoveryKitRenewed => "There is a new recovery kit.".to_owned(),

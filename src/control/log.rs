@@ -105,7 +105,6 @@ pub(crate) enum Happened {
     Locked {
         cause: CauseName,
     },
-    WrongVaultPin,
     VaultPinChanged,
     RootKeyReplaced,
     RecoveryKitRenewed,
@@ -263,7 +262,6 @@ impl From<Event> for Happened {
             Event::VaultMade => Self::VaultMade,
             Event::Unlocked { wrong_pins } => Self::Unlocked { wrong_pins },
             Event::Locked(cause) => Self::Locked { cause: cause.into() },
-            Event::WrongVaultPin => Self::WrongVaultPin,
             Event::VaultPinChanged => Self::VaultPinChanged,
             Event::RootKeyReplaced => Self::RootKeyReplaced,
             Event::RecoveryKitRenewed => Self::RecoveryKitRenewed,

@@ -15,7 +15,7 @@ use crate::cli::membership::VaultPinSource;
 use crate::error::Failure;
 use crate::host;
 use crate::state::{Contents, Folder, Held, State, since_boot};
-use crate::unlock::open_with_pin;
+use crate::unlock::{open_after_wrong_pins, unlock};
 
 /// How often a command asks for the Vault PIN.
 const TRIES: usize = 3;
@@ -27,6 +27,8 @@ pub(super) struct Opened {
     pub(super) keys: Box<dyn KeyStore + Send>,
     pub(super) right: RightGuess,
     pub(super) pin: Zeroizing<String>,
+    /// Before the right one.
+    wrong_pins: u32,
 }
 
 impl Opened {
@@ -62,6 +64,8 @@ impl Opened {
             let guess = count(&mut locked, dialogue)?;
             match guess.check_typed(&mut *keys, &pin) {
                 Ok(right) => {
+                    // The one that was right was counted, too.
+                    let wrong_pins = locked.wrong_pins().saturating_sub(1);
                     locked.forget_wrong_pins(&right.right_pin).map_err(broken)?;
                     return Ok(Self {
                         locked,
@@ -69,6 +73,7 @@ impl Opened {
                         keys,
                         right,
                         pin,
+                        wrong_pins,
                     });
                 }
                 Err(NotOpened::WrongPin) => dialogue.say("The Vault PIN is wrong.\n")?,
@@ -88,6 +93,7 @@ impl Opened {
             held,
             mut keys,
             right,
+            wrong_pins,
             ..
         } = self;
         let device = locked.device();
@@ -102,6 +108,7 @@ impl Opened {
             held,
             device,
             change,
+            wrong_pins,
         })
     }
 }
@@ -112,6 +119,7 @@ pub(super) struct Prepared {
     pub(super) held: Held,
     device: DeviceId,
     pub(super) change: Change,
+    wrong_pins: u32,
 }
 
 impl Prepared {
@@ -122,18 +130,19 @@ impl Prepared {
             held,
             device,
             change,
+            wrong_pins,
         } = self;
-        let vault = carry_out((locked, &held), device, &change, pin, events)?;
+        let vault = carry_out((locked, &held), (device, &change), (pin, wrong_pins), events)?;
         Ok((vault, held))
     }
 }
 
-/// Makes `change` durable, from which on this copy of the vault is that of `device`.
+/// Makes `change` durable, from which on this copy of the vault is that of `device`. Its log tells what was done, and
+/// how many Vault PINs were wrong before.
 pub(super) fn carry_out(
     (mut locked, held): (Locked, &Held),
-    device: DeviceId,
-    change: &Change,
-    pin: &str,
+    (device, change): (DeviceId, &Change),
+    (pin, wrong_pins): (&str, u32),
     events: &[Event],
 ) -> Result<Vault, Failure> {
     if let Some((generation, keys)) = change.device_keys() {
@@ -141,7 +150,7 @@ pub(super) fn carry_out(
     }
     locked.apply_as(device, change).map_err(broken)?;
     held.forget_device_keys_before(locked.trust().pin_generation())?;
-    let mut vault = open_with_pin(locked, held, pin)?;
+    let mut vault = open_after_wrong_pins(locked, held, pin, wrong_pins)?;
     for event in events {
         record(&mut vault, event.clone())?;
     }
@@ -159,10 +168,13 @@ pub(super) fn vault(
         (Contents::Locked(locked), held) => (locked, held),
     };
     let Opened {
-        locked, held, right, ..
+        locked,
+        held,
+        right,
+        wrong_pins,
+        ..
     } = Opened::enter_pin(locked, held, source, dialogue)?;
-    let vault = locked.unlock(&right, &mut host::rng());
-    let vault = vault.map_err(|error| broken(error.into_reason()))?;
+    let vault = unlock(locked, &right, wrong_pins).map_err(broken)?;
     Ok((vault, held))
 }
 

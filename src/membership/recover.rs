@@ -161,6 +161,12 @@ fn take_over(
     let change = wardkey_vault::recover(trust, kit, &object, (&mut here, &auth), (pin, new_kit), rng);
     let change = change.map_err(not_changed)?;
     dialogue.check_wanted()?;
-    let vault = carry_out((locked, place.held()), device, &change, text, &[Event::Recovered])?;
+    let wrong_pins = locked.wrong_pins();
+    let vault = carry_out(
+        (locked, place.held()),
+        (device, &change),
+        (text, wrong_pins),
+        &[Event::Recovered],
+    )?;
     Ok(vault.len())
 }

@@ -2,7 +2,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use wardkey_vault::{CredProtect, CredentialId, GuessLimit, NewPin, Passkey, Profile, SecretBytes, Vault};
+use wardkey_vault::{
+    CredProtect, CredentialId, Event, GuessLimit, Logged, NewPin, Passkey, Profile, SecretBytes, Vault,
+};
 
 use super::dialogue::{Dialogue, Nobody};
 use super::opened::Opened;
@@ -341,6 +343,44 @@ fn wrong_pins_are_counted_and_the_next_has_to_wait() {
         "{}",
         person.heard
     );
+}
+
+#[test]
+fn the_log_tells_the_wrong_pins_of_every_command() {
+    let folder = new_folder();
+    let kit = protect_with_kit(&folder);
+    let wrong = || Says("tin ra of oln");
+    let mut person = Scripted::new([wrong(), wrong(), Says(PIN), Says(NEXT), Says(NEXT)]);
+    change(&folder, &PinChange::default(), &mut person).unwrap();
+    let file = folder.path().join("backup.txt");
+    let options = Backup {
+        vault_pin: VaultPinSource::default(),
+        ..backup(&folder, &file)
+    };
+    let mut person = Scripted::new([wrong(), Says(NEXT)]);
+    run(folder.path(), &mut person, |call| export(call, &options)).unwrap();
+    assert!(try_open(&folder, PIN).is_err());
+    recover_with(folder.path(), None, &mut Scripted::new(recovery(&kit))).unwrap();
+    drop(try_open(&folder, NEXT).unwrap());
+
+    let (vault, _held) = try_open(&folder, NEXT).unwrap();
+    let log = vault.log(None).unwrap().map(|logged| match logged.unwrap() {
+        Logged::Entry { record, .. } => record.event,
+        Logged::Gap { .. } | Logged::Damaged { .. } => panic!("the log is not whole"),
+    });
+    let events: Vec<Event> = log.collect();
+    let unlocked = |wrong_pins| Event::Unlocked { wrong_pins };
+    let expected = [
+        unlocked(0),
+        unlocked(0),
+        Event::Recovered,
+        unlocked(1),
+        Event::Exported { passkeys: 0 },
+        unlocked(1),
+        Event::VaultPinChanged,
+        unlocked(2),
+    ];
+    assert_eq!(events, expected);
 }
 
 #[test]

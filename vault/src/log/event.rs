@@ -79,8 +79,6 @@ pub enum Event {
     },
     /// The vault was closed.
     Locked(LockCause),
-    /// A Vault PIN was wrong while the vault was open.
-    WrongVaultPin,
     /// There is another Vault PIN.
     VaultPinChanged,
     /// There is another root key.
@@ -334,7 +332,6 @@ impl Event {
             Self::VaultMade => (14, Vec::new()),
             Self::Unlocked { wrong_pins } => (15, count(*wrong_pins)),
             Self::Locked(cause) => (16, number(DETAIL, cause.number())),
-            Self::WrongVaultPin => (17, Vec::new()),
             Self::VaultPinChanged => (18, Vec::new()),
             Self::RootKeyReplaced => (19, Vec::new()),
             Self::RecoveryKitRenewed => (20, Vec::new()),
@@ -380,7 +377,6 @@ impl Event {
                 wrong_pins: read_count(fields)?,
             },
             16 => Self::Locked(fields.required(DETAIL, LockCause::read)?),
-            17 => Self::WrongVaultPin,
             18 => Self::VaultPinChanged,
             19 => Self::RootKeyReplaced,
             20 => Self::RecoveryKitRenewed,

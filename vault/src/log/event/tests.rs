@@ -28,7 +28,6 @@ pub(in crate::log) fn all() -> Vec<Event> {
         Event::Reset,
         Event::VaultMade,
         Event::Unlocked { wrong_pins: 70_000 },
-        Event::WrongVaultPin,
         Event::VaultPinChanged,
         Event::RootKeyReplaced,
         Event::RecoveryKitRenewed,
