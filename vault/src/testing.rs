@@ -107,6 +107,8 @@ struct Sectors {
     fuse: Option<usize>,
     /// How often everything was made durable.
     syncs: usize,
+    /// All that was done since [`Disk::record`].
+    record: Option<Vec<Done>>,
 }
 
 impl Debug for Sectors {
@@ -115,6 +117,13 @@ impl Debug for Sectors {
             .field("len", &self.seen.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Something that a disk was told.
+#[derive(Clone)]
+enum Done {
+    Change(Unsynced),
+    Sync,
 }
 
 #[derive(Clone)]
@@ -163,6 +172,31 @@ impl Disk {
         self.0.lock().unwrap().syncs
     }
 
+    /// From now on remembers what is done.
+    pub(crate) fn record(&self) {
+        self.0.lock().unwrap().record = Some(Vec::new());
+    }
+
+    /// The disk as it was after each write and each sync since [`Self::record`], of which `start` is what was there then.
+    pub(crate) fn recorded(&self, start: &Self) -> Vec<Self> {
+        let record = self.0.lock().unwrap().record.take().unwrap_or_default();
+        (0..=record.len())
+            .map(|count| start.after(&record[..count]))
+            .collect()
+    }
+
+    /// Another disk, which was told to do `record` after what is on this one.
+    fn after(&self, record: &[Done]) -> Self {
+        let disk = Self::with(self.content());
+        for done in record {
+            match done {
+                Done::Change(change) => disk.change(change.clone()).unwrap(),
+                Done::Sync => disk.sync_data().unwrap(),
+            }
+        }
+        disk
+    }
+
     /// After this many more writes and syncs the power goes: everything fails.
     pub(crate) fn cut_power_after(&self, writes: usize) {
         self.0.lock().unwrap().fuse = Some(writes);
@@ -196,6 +230,9 @@ impl Disk {
     fn change(&self, change: Unsynced) -> io::Result<()> {
         let mut sectors = self.step()?;
         change.apply(&mut sectors.seen);
+        if let Some(record) = &mut sectors.record {
+            record.push(Done::Change(change.clone()));
+        }
         sectors.unsynced.push(change);
         Ok(())
     }
@@ -224,6 +261,9 @@ impl StorageBackend for Disk {
         sectors.synced = sectors.seen.clone();
         sectors.unsynced.clear();
         sectors.syncs += 1;
+        if let Some(record) = &mut sectors.record {
+            record.push(Done::Sync);
+        }
         Ok(())
     }
 

@@ -6,6 +6,8 @@ use crate::{
     create, recover,
 };
 
+mod power_cut;
+
 /// A device: its disk, the keys it keeps by generation of the Vault PIN, and what recognizes.
 struct Device {
     disk: Disk,

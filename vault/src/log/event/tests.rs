@@ -94,7 +94,8 @@ fn every_event_has_a_number_and_no_two_have_the_same() {
     let mut numbers: Vec<u64> = all().iter().map(|event| event.write().0).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    assert_eq!(numbers, (1..=23).collect::<Vec<_>>());
+    // 17 was an event that was never recorded.
+    assert_eq!(numbers, (1..=16).chain(18..=23).collect::<Vec<_>>());
 }
 
 /// A variant that is not in the list of its numbers cannot be written: here each is named, so that a new one is missed.
