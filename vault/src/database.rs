@@ -50,6 +50,7 @@ pub(crate) enum Meta {
     KnownKey,
     Replica,
     Formed,
+    ForeignKeys,
 }
 
 impl Meta {
@@ -71,6 +72,7 @@ impl Meta {
             Self::KnownKey => "known-key",
             Self::Replica => "replica",
             Self::Formed => "formed",
+            Self::ForeignKeys => "foreign-keys",
         }
     }
 }

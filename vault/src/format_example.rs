@@ -142,8 +142,12 @@ fn the_wrapped_id_is_as_shown_and_opens() {
     let key = WrappingKey::new(1, Secret::from_slice(&[0x33; 32]).unwrap());
     let id = wrap::wrap(&key, &mut Constant(0x5a), &rp, Profile::U2f, &[0x44; 32]);
     assert_shown("wrapped", id.as_bytes());
-    let (profile, secret) =
-        wrap::unwrap(&keyring(), &rp, &CredentialId::new(&block("wrapped")).unwrap()).unwrap();
+    let (profile, secret) = wrap::unwrap(
+        keyring().current(),
+        &rp,
+        &CredentialId::new(&block("wrapped")).unwrap(),
+    )
+    .unwrap();
     assert_eq!(
         (profile, secret.as_slice()),
         (Profile::U2f, [0x44; 32].as_slice())

@@ -40,7 +40,7 @@ impl Keyring {
         self.keys().find(|key| key.epoch == epoch)
     }
 
-    fn keys(&self) -> impl Iterator<Item = &WrappingKey> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &WrappingKey> {
         self.older.iter().chain([&self.current])
     }
 

@@ -21,6 +21,9 @@ const OBJECT: &[u8] = b"pkv1/obj\0";
 /// HKDF label of the key of a wrapped credential.
 const WRAP: &[u8] = b"pkv1/wrap\0";
 
+/// HKDF label of the wrapping key that all devices of a vault have.
+const SHARED_WRAPPING: &[u8] = b"pkv1/shared-wrapping\0";
+
 /// HKDF label of what stands for a signature count where other objects have random bytes.
 const COUNT: &[u8] = b"pkv1/count\0";
 
@@ -94,6 +97,12 @@ impl VaultKey {
     pub(crate) fn object_key(&self, prefix: &[u8], header: &[u8]) -> (OneTimeKey, [u8; COMMITMENT_LEN]) {
         let start = Sha256::new().chain_update(prefix).chain_update(header).finalize();
         split(&expand(&self.pseudo_random, &[OBJECT, &start]))
+    }
+
+    /// Wraps synced credentials on all devices of the vault.
+    pub(crate) fn shared_wrapping_key(&self) -> WrappingKey {
+        let number = WrappingKey::FIRST_SHARED.saturating_add(self.epoch);
+        WrappingKey::new(number, expand(&self.pseudo_random, &[SHARED_WRAPPING]))
     }
 
     /// Different for every count, and says nothing about it.
@@ -242,6 +251,10 @@ pub(crate) struct WrappingKey {
 }
 
 impl WrappingKey {
+    /// The keys that follow from the root key of an epoch have this number and the epoch's added; those of one device
+    /// have lesser ones.
+    pub(crate) const FIRST_SHARED: u32 = 1 << 31;
+
     /// The epoch of a vault that was never rotated.
     pub(crate) const FIRST_EPOCH: u32 = 1;
 
@@ -251,6 +264,13 @@ impl WrappingKey {
 
     pub(crate) fn random(rng: &mut dyn CryptoRng, epoch: u32) -> Self {
         Self::new(epoch, Secret::random(rng))
+    }
+
+    pub(crate) fn copy(&self) -> Self {
+        Self::new(
+            self.epoch,
+            Secret::from_slice(self.key.expose_secret()).expect("they are of one length"),
+        )
     }
 
     /// The key of the credential whose id starts with `start`, which holds 16 random bytes.

@@ -79,6 +79,8 @@ pub use root_key::{RootKey, RootKeyStore};
 pub use secret::{Secret, SecretBytes};
 pub use signature::{PublicPoint, Signature, SignedHash};
 pub use slot::{NotOpened, OpenedSlot, open_device_slot};
-pub use sync::{Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Request, State, Status, Wish};
+pub use sync::{
+    Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Proposed, Request, State, Status, Wish,
+};
 pub use trust::{NotTrusted, Remembered, Trust};
 pub use vault::{Entry, History, NotTaken, Taken, ToSign, Trashed, Vault};

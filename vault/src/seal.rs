@@ -38,6 +38,7 @@ const TYPE_REPLICA: u8 = 19;
 const TYPE_MERGED: u8 = 20;
 const TYPE_OUTBOX: u8 = 21;
 const TYPE_TOLD: u8 = 22;
+const TYPE_FOREIGN_KEYS: u8 = 23;
 
 const HEADER_VAULT: u64 = 1;
 const HEADER_EPOCH: u64 = 2;
@@ -61,6 +62,7 @@ pub(crate) enum Place {
     LogHead,
     LogEntry(u64),
     Replica,
+    ForeignKeys,
     Told(DeviceId),
     Merged(RowId),
     Outbox(u64),
@@ -81,6 +83,7 @@ impl Place {
             Self::LogEntry(_) => TYPE_LOG_ENTRY,
             Self::Replica => TYPE_REPLICA,
             Self::Told(_) => TYPE_TOLD,
+            Self::ForeignKeys => TYPE_FOREIGN_KEYS,
             Self::Merged(_) => TYPE_MERGED,
             Self::Outbox(_) => TYPE_OUTBOX,
         }
@@ -95,6 +98,7 @@ impl Place {
             | Self::LocalKeys
             | Self::LogHead
             | Self::Replica
+            | Self::ForeignKeys
             | Self::Document(_) => None,
             Self::Passkey(row) | Self::Merged(row) => Some(Which::Row(row)),
             Self::Told(device) => Some(Which::Row(RowId(device.0))),
@@ -112,6 +116,7 @@ impl Place {
             | Self::LocalKeys
             | Self::Document(_)
             | Self::Passkey(_)
+            | Self::ForeignKeys
             | Self::LogHead
             | Self::LogEntry(_) => Sizes::Local,
         }

@@ -282,7 +282,7 @@ impl Vault {
             operations.push(Operation::Store(Box::new(copy(passkey))));
         }
         if passkey.profile != Profile::Synced {
-            operations.retain(|operation| *operation.id() != passkey.id);
+            operations.retain(|operation| operation.id() != Some(&passkey.id));
         }
         Ok(operations)
     }
@@ -484,12 +484,17 @@ impl Vault {
                 })?;
             }
         }
-        Ok(wrap::wrap(self.keyring.current(), rng, rp, profile, secret))
+        let shared = self.shared_wrapping_key().filter(|_| profile == Profile::Synced);
+        let key = shared.as_ref().unwrap_or(self.keyring.current());
+        Ok(wrap::wrap(key, rng, rp, profile, secret))
     }
 
     /// What [`Self::wrap`] put into `id` for this relying party; `None` for every id that this vault did not make.
     pub fn unwrap(&self, rp: &RpIdHash, id: &CredentialId) -> Option<(Profile, Zeroizing<Vec<u8>>)> {
-        wrap::unwrap(&self.keyring, rp, id)
+        let number = wrap::key_number(id)?;
+        let own = self.keyring.find(number);
+        let found = own.and_then(|key| wrap::unwrap(key, rp, id));
+        found.or_else(|| self.unwrap_shared(number, rp, id))
     }
 
     /// The next value of the signature counter for credentials that are not synced; durable before it returns, and
@@ -568,11 +573,12 @@ impl Vault {
                 put_meta.push((document.meta(), seal_document(&keys, document, content, rng)?));
             }
         }
-        let remove_meta =
-            removed
-                .into_iter()
-                .map(Document::meta)
-                .chain([Meta::PublicState, Meta::Replica, Meta::Formed]);
+        let remove_meta = removed.into_iter().map(Document::meta).chain([
+            Meta::PublicState,
+            Meta::Replica,
+            Meta::Formed,
+            Meta::ForeignKeys,
+        ]);
         let mut change = Change {
             remove_all_passkeys: true,
             forget_all_known: true,

@@ -10,7 +10,6 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::keyring::Keyring;
 use crate::keys::{TAG_LEN, WrappingKey};
 use crate::{CredentialId, Profile, RpIdHash};
 
@@ -47,19 +46,28 @@ pub(crate) fn wrap(
     CredentialId::new(&[start.as_slice(), &text, &tag].concat()).expect("21 + 1 + 64 + 16 bytes at most")
 }
 
+/// The number of the key that an id claims to be wrapped with.
+pub(crate) fn key_number(id: &CredentialId) -> Option<u32> {
+    let (version, rest) = id.as_bytes().split_first()?;
+    let (number, _) = rest.split_first_chunk()?;
+    (*version == VERSION).then_some(u32::from_be_bytes(*number))
+}
+
 pub(crate) fn unwrap(
-    keyring: &Keyring,
+    key: &WrappingKey,
     rp: &RpIdHash,
     id: &CredentialId,
 ) -> Option<(Profile, Zeroizing<Vec<u8>>)> {
     let (start, rest) = id.as_bytes().split_at_checked(START_LEN)?;
     let (version, rest_of_start) = start.split_first()?;
-    let (epoch, _random) = rest_of_start.split_first_chunk()?;
+    let (number, _random) = rest_of_start.split_first_chunk()?;
     let (text, tag) = rest.split_last_chunk::<TAG_LEN>()?;
     if *version != VERSION || text.len() > 1 + SECRET_LEN_MAX {
         return None;
     }
-    let key = keyring.find(u32::from_be_bytes(*epoch))?;
+    if key.epoch != u32::from_be_bytes(*number) {
+        return None;
+    }
     let mut text = Zeroizing::new(text.to_vec());
     key.credential_key(start)
         .decrypt(&associated(start, rp), &mut text, tag)?;
@@ -82,6 +90,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::keyring::Keyring;
     use crate::testing::TestRng;
 
     const RP: RpIdHash = RpIdHash([7; 32]);
@@ -94,7 +103,7 @@ mod tests {
             for len in 0..=SECRET_LEN_MAX {
                 let secret = vec![0x5a; len];
                 let id = wrap(keyring.current(), &mut rng, &RP, profile, &secret);
-                let (found, opened) = unwrap(&keyring, &RP, &id).unwrap();
+                let (found, opened) = unwrap(keyring.current(), &RP, &id).unwrap();
                 assert_eq!((found, opened.as_slice()), (profile, secret.as_slice()));
             }
         }
@@ -105,7 +114,7 @@ mod tests {
         let mut rng = TestRng(0);
         let keyring = Keyring::new(&mut rng);
         let id = wrap(keyring.current(), &mut rng, &RP, Profile::U2f, &[1; 32]);
-        assert!(unwrap(&keyring, &RpIdHash([8; 32]), &id).is_none());
+        assert!(unwrap(keyring.current(), &RpIdHash([8; 32]), &id).is_none());
     }
 
     #[test]
@@ -113,7 +122,7 @@ mod tests {
         let mut rng = TestRng(0);
         let (mine, other) = (Keyring::new(&mut rng), Keyring::new(&mut rng));
         let id = wrap(mine.current(), &mut rng, &RP, Profile::U2f, &[1; 32]);
-        assert!(unwrap(&other, &RP, &id).is_none());
+        assert!(unwrap(other.current(), &RP, &id).is_none());
     }
 
     #[test]
@@ -121,7 +130,8 @@ mod tests {
         let mut rng = TestRng(0);
         let keyring = Keyring::new(&mut rng);
         let id = wrap(keyring.current(), &mut rng, &RP, Profile::Synced, &[1; 32]);
-        let opens = |bytes: &[u8]| unwrap(&keyring, &RP, &CredentialId::new(bytes).unwrap()).is_some();
+        let opens =
+            |bytes: &[u8]| unwrap(keyring.current(), &RP, &CredentialId::new(bytes).unwrap()).is_some();
         for at in 0..id.as_bytes().len() {
             for bit in 0..8 {
                 let mut changed = id.as_bytes().to_vec();
@@ -152,7 +162,7 @@ mod tests {
         #[test]
         fn arbitrary_ids_are_refused(bytes in prop::collection::vec(any::<u8>(), 1..=CredentialId::LEN_MAX)) {
             let keyring = Keyring::new(&mut TestRng(0));
-            prop_assert!(unwrap(&keyring, &RP, &CredentialId::new(&bytes).unwrap()).is_none());
+            prop_assert!(unwrap(keyring.current(), &RP, &CredentialId::new(&bytes).unwrap()).is_none());
         }
 
         #[test]
@@ -161,7 +171,7 @@ mod tests {
             let keyring = Keyring::new(&mut rng);
             let id = wrap(keyring.current(), &mut rng, &RP, Profile::Synced, &[1; 32]);
             let forged = [&id.as_bytes()[..START_LEN], &end].concat();
-            prop_assert!(unwrap(&keyring, &RP, &CredentialId::new(&forged).unwrap()).is_none());
+            prop_assert!(unwrap(keyring.current(), &RP, &CredentialId::new(&forged).unwrap()).is_none());
         }
     }
 }

@@ -86,6 +86,7 @@ pub(super) enum Outstanding {
     Membership,
     PublishEntry(u32),
     PublishObject,
+    Propose,
     Compare(Compare),
     Tell,
     Put,
@@ -97,4 +98,5 @@ pub(super) enum Outstanding {
 pub(super) enum Compare {
     Entry(u32),
     Object,
+    Proposal,
 }

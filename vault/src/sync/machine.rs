@@ -17,6 +17,7 @@ use super::layout::{Layout, Listing, StoreName};
 use super::status::{State, Status};
 use crate::frame::{ObjectHash, Refused};
 use crate::keys::VaultId;
+use crate::membership::{Change, Name};
 use crate::object::NotNext;
 use crate::signature::{Signature, SignedHash};
 use crate::vault::{NotTaken, ToSign, Vault};
@@ -24,6 +25,8 @@ use crate::{Error, KeyStoreError};
 
 /// How many objects are asked for in one request.
 pub const GET_AT_ONCE: usize = 16;
+/// How many entries others may add to the trust log while an answer is on its way.
+const RIVALS: u32 = 16;
 /// How soon the hint is looked at again after something happened.
 const POLL_SOON: Duration = Duration::from_secs(1);
 /// How seldom, when nothing happens.
@@ -68,6 +71,22 @@ struct Round {
     found: Option<State>,
 }
 
+/// What became of a change of the membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proposed {
+    /// The store has it, and so has the vault.
+    Accepted,
+    /// Another device was first with another change; nothing was changed.
+    Beaten,
+}
+
+/// A change of the membership that is to be made: at the store first, where only one can be the next.
+struct Proposal {
+    objects: Vec<(ObjectHash, Vec<u8>)>,
+    written: usize,
+    entry: Vec<u8>,
+}
+
 /// See the text above.
 pub struct Machine {
     layout: Layout,
@@ -79,6 +98,8 @@ pub struct Machine {
     needed: Option<(Vec<u8>, Vec<ObjectHash>)>,
     status: Status,
     heal: VecDeque<String>,
+    proposal: Option<Proposal>,
+    proposed: Option<Proposed>,
     hint: Option<[u8; 16]>,
     tag: Option<String>,
     poll_after: Duration,
@@ -108,6 +129,8 @@ impl Machine {
                 written: 0,
             },
             heal: VecDeque::new(),
+            proposal: None,
+            proposed: None,
             hint: None,
             tag: None,
             poll_after: POLL_SOON,
@@ -138,6 +161,28 @@ impl Machine {
     pub fn heal(&mut self) {
         self.heal = self.status.missing.iter().cloned().collect();
         self.wanted = true;
+    }
+
+    /// Makes a change of the membership as soon as that is possible; [`Self::proposed`] says what became of it. The device's
+    /// keys that belong to it are kept by the caller, and are durable already.
+    pub fn propose(&mut self, change: Change) {
+        let objects = change.before.into_iter().filter_map(|(name, bytes)| match name {
+            Name::Object(hash) => Some((hash, bytes)),
+            Name::Entry(_) | Name::DeviceKeys(_) => None,
+        });
+        let (_, entry) = change.commit;
+        self.proposal = Some(Proposal {
+            objects: objects.collect(),
+            written: 0,
+            entry,
+        });
+        self.proposed = None;
+        self.wanted = true;
+    }
+
+    /// What became of the change; `None` as long as that is not known.
+    pub fn proposed(&self) -> Option<Proposed> {
+        self.proposed
     }
 
     /// What is to be signed.
@@ -357,6 +402,9 @@ impl Machine {
         if let Some(wish) = self.write_trust(vault)? {
             return Ok(Some(wish));
         }
+        if let Some(wish) = self.make_proposal(vault)? {
+            return Ok(Some(wish));
+        }
         if let Some((head, bytes)) = vault.object_to_publish()? {
             let name = self.layout.name(StoreName::log(vault.device_id(), head));
             return Ok(Some(
@@ -414,6 +462,44 @@ impl Machine {
         )))
     }
 
+    /// Makes the change that was proposed, one write after the other.
+    fn make_proposal(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+        let Some(proposal) = &mut self.proposal else {
+            return Ok(None);
+        };
+        let last = vault.trust().map_or(0, |trust| trust.remembered().seq);
+        let next = last + 1;
+        for seq in last.saturating_sub(RIVALS)..=last {
+            // The answer that said so was lost.
+            if vault.trust_entry(seq)?.as_ref() == Some(&proposal.entry) {
+                self.end_of_proposal(Proposed::Accepted);
+                return Ok(None);
+            }
+        }
+        if vault.needed_by(&proposal.entry)?.is_err() {
+            self.end_of_proposal(Proposed::Beaten);
+            return Ok(None);
+        }
+        if let Some((hash, bytes)) = proposal.objects.get(proposal.written) {
+            proposal.written += 1;
+            let name = self.layout.name(StoreName::Membership(*hash));
+            let bytes = bytes.clone();
+            return Ok(Some(
+                self.ask(Outstanding::Membership, Request::Create { name, bytes }),
+            ));
+        }
+        let name = self.layout.name(StoreName::Trust(next));
+        let bytes = proposal.entry.clone();
+        Ok(Some(
+            self.ask(Outstanding::Propose, Request::Create { name, bytes }),
+        ))
+    }
+
+    fn end_of_proposal(&mut self, proposed: Proposed) {
+        self.proposal = None;
+        self.proposed = Some(proposed);
+    }
+
     /// What the device's key store made of [`Self::to_sign`]. Without a signature it is tried again later.
     pub fn signed(
         &mut self,
@@ -438,6 +524,9 @@ impl Machine {
         };
         let name = match compare {
             Compare::Entry(seq) => StoreName::Trust(seq),
+            Compare::Proposal => {
+                StoreName::Trust(vault.trust().map_or(0, |trust| trust.remembered().seq) + 1)
+            }
             Compare::Object => match vault.object_to_publish()? {
                 Some((head, _)) => StoreName::log(vault.device_id(), head),
                 None => return Ok(None),
@@ -472,6 +561,7 @@ impl Machine {
         let hole = round.listing.as_ref().and_then(|listing| hole_in(listing, vault));
         let less = (!self.status.missing.is_empty()).then_some(State::RolledBack);
         self.status.state = less.or(round.found).or(gap).or(hole).unwrap_or(State::Fresh);
+        vault.set_red(rng, self.status.state.is_red())?;
         if self.status.state == State::Fresh {
             self.status.fresh_unix_ms = Some(unix_ms);
         }

@@ -206,6 +206,7 @@ impl Merged {
             Operation::Rename(_, names) => self.names.write(seen, stamp, names.clone()),
             Operation::WriteLargeBlob(_, blob) => self.large_blob.write(seen, stamp, blob.clone()),
             Operation::Delete(_) => self.life.write(seen, stamp, Life::Deleted),
+            Operation::ShareWrappingKey(_) => {}
         }
         Ok(())
     }
@@ -229,6 +230,11 @@ impl Merged {
     pub(crate) fn deleted_unix_ms(&self) -> Option<u64> {
         let deletions = self.life.0.iter().filter(|(_, life)| *life == Life::Deleted);
         deletions.map(|(stamp, _)| stamp.unix_ms()).max()
+    }
+
+    /// The operation that stored it first.
+    pub(crate) fn stored(&self) -> Option<Stamp> {
+        self.core.as_ref().map(|(stamp, _)| *stamp)
     }
 
     /// The passkey as it is to be used; `None` where it was deleted.

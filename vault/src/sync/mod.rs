@@ -16,9 +16,9 @@ mod status;
 mod versions;
 
 pub use self::exchange::{Answer, NoAnswer, OBJECT_LEN_MAX, Request};
-pub use self::machine::{GET_AT_ONCE, Machine, Wish};
+pub use self::machine::{GET_AT_ONCE, Machine, Proposed, Wish};
 pub(crate) use self::merge::{Contradiction, Merged, Names, Seen, Stamp, copy};
 pub(crate) use self::operation::{Entry, Operation, encode_entry};
-pub(crate) use self::replica::{Replica, Standing};
+pub(crate) use self::replica::{Replica, Standing, seal_foreign};
 pub use self::status::{State, Status};
 pub(crate) use self::versions::Versions;

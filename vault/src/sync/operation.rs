@@ -5,12 +5,14 @@ use zeroize::Zeroizing;
 use super::merge::Names;
 use super::versions::Versions;
 use crate::cbor::{Reader, Writer};
-use crate::{CredentialId, LargeBlob, Passkey, Profile, payload};
+use crate::keys::WrappingKey;
+use crate::{CredentialId, LargeBlob, Passkey, Profile, Secret, payload};
 
 const STORE: u64 = 1;
 const RENAME: u64 = 2;
 const WRITE_LARGE_BLOB: u64 = 3;
 const DELETE: u64 = 4;
+const SHARE_WRAPPING_KEY: u64 = 5;
 
 /// More than the heads and the credential id of any operation take.
 const OVERHEAD: usize = 512;
@@ -25,14 +27,17 @@ pub(crate) enum Operation {
     WriteLargeBlob(CredentialId, Option<LargeBlob>),
     /// It was deleted.
     Delete(CredentialId),
+    /// Credentials that are not stored were made with this key.
+    ShareWrappingKey(WrappingKey),
 }
 
 impl Operation {
-    /// The passkey that it is about.
-    pub(crate) fn id(&self) -> &CredentialId {
+    /// The passkey that it is about, if it is about one.
+    pub(crate) fn id(&self) -> Option<&CredentialId> {
         match self {
-            Self::Store(passkey) => &passkey.id,
-            Self::Rename(id, _) | Self::WriteLargeBlob(id, _) | Self::Delete(id) => id,
+            Self::Store(passkey) => Some(&passkey.id),
+            Self::Rename(id, _) | Self::WriteLargeBlob(id, _) | Self::Delete(id) => Some(id),
+            Self::ShareWrappingKey(_) => None,
         }
     }
 
@@ -40,7 +45,9 @@ impl Operation {
     pub(crate) fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let passkey = match self {
             Self::Store(passkey) => payload::encode(passkey).ok()?,
-            Self::Rename(..) | Self::WriteLargeBlob(..) | Self::Delete(_) => Zeroizing::default(),
+            Self::Rename(..) | Self::WriteLargeBlob(..) | Self::Delete(_) | Self::ShareWrappingKey(_) => {
+                Zeroizing::default()
+            }
         };
         let len = OVERHEAD + passkey.len() + self.variable_len();
         let mut encoded = Zeroizing::new(Vec::with_capacity(len));
@@ -64,13 +71,18 @@ impl Operation {
             Self::Delete(id) => {
                 out.unsigned(DELETE).bytes(id.as_bytes());
             }
+            Self::ShareWrappingKey(key) => {
+                out.unsigned(SHARE_WRAPPING_KEY).array(2);
+                out.unsigned(u64::from(key.epoch))
+                    .bytes(key.secret().expose_secret());
+            }
         }
         Some(encoded)
     }
 
     fn variable_len(&self) -> usize {
         match self {
-            Self::Store(_) | Self::Delete(_) => 0,
+            Self::Store(_) | Self::Delete(_) | Self::ShareWrappingKey(_) => 0,
             Self::Rename(_, names) => names.len(),
             Self::WriteLargeBlob(_, blob) => blob.as_ref().map_or(0, |blob| blob.data.len()),
         }
@@ -101,6 +113,11 @@ impl Operation {
                 _ => return None,
             },
             DELETE => Self::Delete(read_id(input)?),
+            SHARE_WRAPPING_KEY if input.array()? == 2 => {
+                let number = u32::try_from(input.unsigned()?).ok();
+                let number = number.filter(|number| *number < WrappingKey::FIRST_SHARED)?;
+                Self::ShareWrappingKey(WrappingKey::new(number, Secret::from_slice(input.bytes()?)?))
+            }
             _ => return None,
         };
         input.end().map(|()| operation)

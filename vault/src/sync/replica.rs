@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::versions::Versions;
 use crate::cbor::{Fields, Reader, Writer};
 use crate::database::{Database, Meta};
-use crate::keys::{DeviceId, MergedNames};
+use crate::epochs;
+use crate::keys::{DeviceId, MergedNames, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::object::LogHead;
 use crate::seal::{self, Place};
@@ -22,10 +23,11 @@ const INCARNATION: u64 = 3;
 const TIME: u64 = 4;
 const PUBLISHED_TRUST: u64 = 5;
 const OWES_AN_ANSWER: u64 = 6;
+const RED: u64 = 7;
 
-/// What is kept in one row, and what follows from the outbox.
-pub(crate) struct Replica {
-    pub(crate) names: MergedNames,
+/// What is kept in one row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Standing {
     /// How far the logs of all devices were read, and this device's own is in the store.
     pub(crate) versions: Versions,
     /// Which life of this device writes.
@@ -36,20 +38,20 @@ pub(crate) struct Replica {
     pub(crate) published_trust: u32,
     /// Others wait to hear that something of theirs was read.
     pub(crate) owes_an_answer: bool,
+    /// Something is wrong with the store.
+    pub(crate) red: bool,
+}
+
+/// What is kept in rows, and what follows from the outbox.
+pub(crate) struct Replica {
+    pub(crate) names: MergedNames,
+    pub(crate) standing: Standing,
+    /// The wrapping keys of other devices.
+    pub(crate) foreign: Vec<WrappingKey>,
     /// Which operations wait to be told; they are numbered.
     pub(crate) outbox: Range<u64>,
     /// Which of them are about which passkey.
     pub(crate) waiting: BTreeMap<CredentialId, Vec<u64>>,
-}
-
-/// The part of [`Replica`] that is kept in its row, after a change.
-pub(crate) struct Standing<'a> {
-    pub(crate) replica: &'a Replica,
-    pub(crate) versions: &'a Versions,
-    pub(crate) incarnation: u32,
-    pub(crate) time: u64,
-    pub(crate) published_trust: u32,
-    pub(crate) owes_an_answer: bool,
 }
 
 impl Replica {
@@ -57,11 +59,8 @@ impl Replica {
     pub(crate) fn new(rng: &mut dyn CryptoRng) -> Self {
         Self {
             names: MergedNames::new(Secret::random(rng)),
-            versions: Versions::default(),
-            incarnation: 0,
-            time: 0,
-            published_trust: 0,
-            owes_an_answer: false,
+            standing: Standing::default(),
+            foreign: Vec::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         }
@@ -74,6 +73,14 @@ impl Replica {
         };
         let payload = keys.open(Place::Replica, &sealed)?;
         let mut replica = Self::decode(&payload).ok_or(Error::Tampered)?;
+        if let Some(sealed) = database.meta(Meta::ForeignKeys)? {
+            let payload = keys.open(Place::ForeignKeys, &sealed)?;
+            let foreign = epochs::decode(&payload, epochs::SEALED_MAX).ok_or(Error::Tampered)?;
+            let foreign = foreign.into_iter();
+            replica.foreign = foreign
+                .map(|(number, key)| WrappingKey::new(number, key))
+                .collect();
+        }
         database.outbox(|number, sealed| {
             let operation = keys.open(Place::Outbox(number), sealed)?;
             let operation = Operation::decode(&operation).ok_or(Error::Tampered)?;
@@ -84,12 +91,14 @@ impl Replica {
     }
 
     /// Notes that the operation with this number, which is the greatest so far, waits to be told.
-    pub(crate) fn note(&mut self, id: &CredentialId, number: u64) {
+    pub(crate) fn note(&mut self, id: Option<&CredentialId>, number: u64) {
         if self.outbox.is_empty() {
             self.outbox = number..number;
         }
         self.outbox.end = number + 1;
-        self.waiting.entry(id.clone()).or_default().push(number);
+        if let Some(id) = id {
+            self.waiting.entry(id.clone()).or_default().push(number);
+        }
     }
 
     /// Notes that the operations before `end` were told.
@@ -102,19 +111,7 @@ impl Replica {
     }
 
     pub(crate) fn own_head(&self, device: DeviceId) -> LogHead {
-        self.versions.head(device)
-    }
-
-    /// What is kept, with nothing changed.
-    pub(crate) fn standing(&self) -> Standing<'_> {
-        Standing {
-            replica: self,
-            versions: &self.versions,
-            incarnation: self.incarnation,
-            time: self.time,
-            published_trust: self.published_trust,
-            owes_an_answer: self.owes_an_answer,
-        }
+        self.standing.versions.head(device)
     }
 
     fn decode(payload: &[u8]) -> Option<Self> {
@@ -122,15 +119,15 @@ impl Replica {
         let number = |number: u64| u32::try_from(number).ok();
         let replica = Self {
             names: MergedNames::new(Secret::from_slice(fields.required(NAMES, Reader::bytes)?)?),
-            versions: fields.required(VERSIONS, Versions::decode)?,
-            incarnation: number(fields.required(INCARNATION, Reader::unsigned)?)?,
-            time: fields.required(TIME, Reader::unsigned)?,
-            published_trust: number(fields.required(PUBLISHED_TRUST, Reader::unsigned)?)?,
-            owes_an_answer: match fields.required(OWES_AN_ANSWER, Reader::unsigned)? {
-                0 => false,
-                1 => true,
-                _ => return None,
+            standing: Standing {
+                versions: fields.required(VERSIONS, Versions::decode)?,
+                incarnation: number(fields.required(INCARNATION, Reader::unsigned)?)?,
+                time: fields.required(TIME, Reader::unsigned)?,
+                published_trust: number(fields.required(PUBLISHED_TRUST, Reader::unsigned)?)?,
+                owes_an_answer: fields.required(OWES_AN_ANSWER, read_flag)?,
+                red: fields.required(RED, read_flag)?,
             },
+            foreign: Vec::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         };
@@ -138,15 +135,32 @@ impl Replica {
     }
 }
 
-impl Standing<'_> {
-    pub(crate) fn seal(&self, keys: &LocalKeys, rng: &mut dyn CryptoRng) -> Vec<u8> {
+fn read_flag(input: &mut Reader<'_>) -> Option<bool> {
+    match input.unsigned()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// The wrapping keys of other devices, sealed.
+pub(crate) fn seal_foreign(
+    foreign: &[WrappingKey],
+    keys: &LocalKeys,
+    rng: &mut dyn CryptoRng,
+) -> Option<Vec<u8>> {
+    let payload = epochs::encode_sealed(foreign.iter().map(|key| (key.epoch, key.secret())));
+    keys.seal(seal::fresh(rng), Place::ForeignKeys, payload)
+}
+
+impl Standing {
+    pub(crate) fn seal(&self, names: &MergedNames, keys: &LocalKeys, rng: &mut dyn CryptoRng) -> Vec<u8> {
         const EACH_DEVICE: usize = 64;
         let len = 256 + EACH_DEVICE * self.versions.iter().count();
         let mut payload = Zeroizing::new(Vec::with_capacity(2 * len + 512));
         let mut out = Writer(&mut payload);
-        out.map(6);
-        out.unsigned(NAMES)
-            .bytes(self.replica.names.secret().expose_secret());
+        out.map(7);
+        out.unsigned(NAMES).bytes(names.secret().expose_secret());
         self.versions.encode(out.unsigned(VERSIONS));
         out.unsigned(INCARNATION).unsigned(u64::from(self.incarnation));
         out.unsigned(TIME).unsigned(self.time);
@@ -154,6 +168,7 @@ impl Standing<'_> {
             .unsigned(u64::from(self.published_trust));
         out.unsigned(OWES_AN_ANSWER)
             .unsigned(u64::from(self.owes_an_answer));
+        out.unsigned(RED).unsigned(u64::from(self.red));
         keys.seal(seal::fresh(rng), Place::Replica, payload)
             .expect("the number of devices is bounded")
     }

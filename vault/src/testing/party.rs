@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::home::{DEVICE, PIN, kit, new_pin};
 use super::{Disk, TestRng, passkey, root_key};
 use crate::{
-    Answer, CredentialId, DeviceId, Here, History, KeyAuth, KeyStore, KnownKey, Locked, Machine, NoAnswer,
-    Request, SoftwareKeys, State, Vault, VaultPin, Wish, create,
+    Answer, Change, CredentialId, DeviceId, Here, History, KeyAuth, KeyStore, KnownKey, Locked, Machine,
+    NoAnswer, NotChanged, Request, RightGuess, RightPin, SoftwareKeys, State, Unlocked, Vault, VaultPin,
+    Wish, create,
 };
 
 const NOW: Duration = Duration::from_secs(100);
@@ -77,6 +78,8 @@ pub(crate) struct Party {
     pub(crate) disk: Disk,
     pub(crate) vault: Vault,
     pub(crate) keys: SoftwareKeys,
+    /// What the Vault PIN gave, for one change of the membership.
+    pub(crate) guess: Option<RightGuess>,
     pub(crate) machine: Machine,
     pub(crate) now: Duration,
     pub(crate) rng: TestRng,
@@ -117,6 +120,7 @@ impl Party {
             disk,
             vault,
             keys,
+            guess: Some(guess),
             machine,
             now: NOW,
             rng,
@@ -127,6 +131,21 @@ impl Party {
     pub(crate) fn restarted(&self, disk: Disk, seed: u64) -> Self {
         let keys = SoftwareKeys::from_bytes(self.keys.as_bytes()).unwrap();
         Self::open(disk, keys, seed)
+    }
+
+    /// Proposes a change of the membership.
+    pub(crate) fn propose(
+        &mut self,
+        make: impl FnOnce(&Unlocked, &mut Here<'_>, RightPin, &mut TestRng) -> Result<Change, NotChanged>,
+    ) {
+        let RightGuess { unlocked, right_pin } = self.guess.take().unwrap();
+        let mut here = Here {
+            device: self.vault.device_id(),
+            store: &mut self.keys,
+            time: UNIX_MS << 16,
+        };
+        let change = make(&unlocked, &mut here, right_pin, &mut self.rng).unwrap();
+        self.machine.propose(change);
     }
 
     pub(crate) fn id(&self) -> DeviceId {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::Machine;
+use super::{Machine, Proposal, Proposed};
 use crate::Error;
 use crate::frame::ObjectHash;
 use crate::sync::exchange::{Answer, Compare, NoAnswer, Outstanding};
@@ -71,6 +71,8 @@ impl Machine {
             }
             (Outstanding::PublishObject, Answer::Kept) => self.confirm(vault, rng)?,
             (Outstanding::PublishObject, Answer::AlreadyThere) => self.compare = Some(Compare::Object),
+            (Outstanding::Propose, Answer::Kept) => self.accepted(vault, rng)?,
+            (Outstanding::Propose, Answer::AlreadyThere) => self.compare = Some(Compare::Proposal),
             (Outstanding::Compare(compare), Answer::Got(mut got)) => {
                 self.look_at_rival(vault, compare, got.pop().flatten(), rng)?;
             }
@@ -119,6 +121,14 @@ impl Machine {
                     round.found = Some(State::OtherTrust);
                 }
             }
+            Compare::Proposal if found.as_ref() == self.proposal.as_ref().map(|proposal| &proposal.entry) => {
+                self.accepted(vault, rng)?;
+            }
+            Compare::Proposal => {
+                self.end_of_proposal(Proposed::Beaten);
+                self.round = None;
+                self.wanted = true;
+            }
             Compare::Object if found == vault.object_to_publish()?.map(|(_, bytes)| bytes) => {
                 self.confirm(vault, rng)?;
             }
@@ -137,6 +147,21 @@ impl Machine {
         if let Some(round) = &mut self.round {
             round.wrote = true;
         }
+    }
+
+    /// The store has the change of the membership that was proposed.
+    fn accepted(&mut self, vault: &mut Vault, rng: &mut dyn CryptoRng) -> Result<(), Error> {
+        let Some(Proposal { objects, entry, .. }) = self.proposal.take() else {
+            return Ok(());
+        };
+        self.wrote();
+        self.extend(vault, &entry, objects)?;
+        if let Some(trust) = vault.trust() {
+            let seq = trust.remembered().seq;
+            vault.set_published_trust(rng, seq)?;
+        }
+        self.end_of_proposal(Proposed::Accepted);
+        Ok(())
     }
 
     /// The store has this device's object.

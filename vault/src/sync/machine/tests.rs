@@ -229,3 +229,78 @@ fn what_was_not_told_is_told_after_a_restart() {
     assert_eq!(store.named("/d/").len(), 2);
     assert!(!again.vault.has_something_to_say());
 }
+
+/// Another root key: what is in the store is there before the entry that names it, and the vault asks for its PIN.
+#[test]
+fn a_change_of_the_membership_is_made_at_the_store_first() {
+    let (mut party, mut store) = synced();
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    assert_eq!(party.machine.proposed(), None);
+    assert_eq!(party.sync(&mut store), &State::NeedsPin);
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(store.named("/t/").len(), 3);
+
+    let mut again = party.restarted(crate::testing::Disk::with(party.disk.content()), 6);
+    assert_eq!(again.vault.trust().unwrap().epoch(), 2);
+    again.register("example.org", "bob");
+    assert_eq!(again.sync(&mut store), &State::Fresh);
+    assert_eq!(again.users(), ["ann", "bob"]);
+}
+
+/// Each answer is lost in turn: the change is made once, and the device learns of it.
+#[test]
+fn a_change_whose_answer_is_lost_is_made_once() {
+    for lost in 0..5 {
+        let (mut party, mut store) = synced();
+        party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+        let mut writes = 0;
+        for _ in 0..200 {
+            let mut serve = |request: Request| {
+                let is_write = matches!(request, Request::Create { .. });
+                let answer = store.serve(request);
+                writes += usize::from(is_write);
+                if is_write && writes == lost + 1 {
+                    Err(NoAnswer::Unreachable)
+                } else {
+                    answer
+                }
+            };
+            if !party.step(&mut serve) {
+                party.later(6);
+            }
+        }
+        assert_eq!(party.machine.proposed(), Some(Proposed::Accepted), "{lost}");
+        assert_eq!(store.named("/t/").len(), 3, "{lost}");
+    }
+}
+
+/// Mutation: a proposal that is written under the next free number.
+#[test]
+fn of_two_changes_at_once_one_is_made() {
+    let (mut party, mut store) = synced();
+    let mut twin = party.restarted(crate::testing::Disk::with(party.disk.content()), 7);
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    twin.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    party.sync(&mut store);
+    twin.sync(&mut store);
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(twin.machine.proposed(), Some(Proposed::Beaten));
+    assert_eq!(twin.vault.trust(), party.vault.trust());
+}
+
+/// Mutation: a credential that waits in the outbox counts as backed up.
+#[test]
+fn backed_up_is_what_the_store_has() {
+    let (mut party, mut store) = synced();
+    let id = party.register("example.org", "bob");
+    assert!(!party.vault.is_backed_up(&id).unwrap());
+    party.sync(&mut store);
+    assert!(party.vault.is_backed_up(&id).unwrap(), "there is a recovery kit");
+    let name = store.named("/d/").remove(0);
+    let object = store.files.remove(&name).unwrap();
+    party.sync(&mut store);
+    assert!(!party.vault.is_backed_up(&id).unwrap(), "the store shows less");
+    store.files.insert(name, object);
+    party.sync(&mut store);
+    assert!(party.vault.is_backed_up(&id).unwrap());
+}

@@ -85,7 +85,7 @@ impl Device {
             author,
             versions: &object.versions,
         };
-        let merged = self.merged.entry(operation.id().clone()).or_default();
+        let merged = self.merged.entry(operation.id().unwrap().clone()).or_default();
         merged.apply(&operation, stamp, seen).unwrap();
         self.versions.set(author, LogHead::new(0, seq, ObjectHash::NONE));
     }

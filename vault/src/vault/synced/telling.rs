@@ -1,0 +1,130 @@
+//! What this device says: from the outbox to an object that is signed, kept, and published.
+
+use std::ops::ControlFlow;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::Vault;
+use crate::database::{Change, Meta};
+use crate::frame::{SealedKind, Unsigned};
+use crate::object::{self, LogHead, Position};
+use crate::seal::Place;
+use crate::signature::{Signature, SignedHash};
+use crate::sync::{Replica, encode_entry};
+use crate::{Error, ObjectHash};
+
+/// How many bytes of operations are put into one object, more or less.
+const OBJECT_LEN: usize = 192 << 10;
+/// How many operations at most.
+const OBJECT_OPERATIONS: usize = 1024;
+/// What this device has to say, to be signed by it.
+pub struct ToSign {
+    object: Unsigned,
+    /// The operations in it are those before this number.
+    end: u64,
+}
+
+impl ToSign {
+    /// For the device's key store.
+    pub fn hash(&self) -> &SignedHash {
+        self.object.to_sign()
+    }
+}
+
+/// Operations that go into one object, and the number after theirs.
+struct Batch {
+    operations: Vec<Zeroizing<Vec<u8>>>,
+    end: u64,
+}
+
+impl Vault {
+    /// What this device has to say next, to be signed by it; `None` where there is nothing, or something that was signed
+    /// is not in the store yet. `unix_ms` is the time.
+    pub fn next_object(&self, rng: &mut dyn CryptoRng, unix_ms: u64) -> Result<Option<ToSign>, Error> {
+        let (Some(replica), Some(member), Some(session)) = (&self.replica, &self.member, &self.session)
+        else {
+            return Ok(None);
+        };
+        if self.database.meta(Meta::Formed)?.is_some() {
+            return Ok(None);
+        }
+        let Batch { operations, end } = self.waiting_operations()?;
+        if operations.is_empty() && !replica.standing.owes_an_answer {
+            return Ok(None);
+        }
+        let others = replica.standing.versions.without(member.device);
+        let news = others.since(&self.told(member.device)?);
+        let own = replica.own_head(member.device);
+        let known = member.trust.remembered();
+        let position = Position {
+            author: member.device,
+            incarnation: replica.standing.incarnation,
+            seq: own.seq() + 1,
+            previous: own.hash(),
+            time: (unix_ms << 16).max(replica.standing.time + 1),
+            trust_seq: known.seq,
+            trust_head: known.head,
+            seen: others.hash(),
+        };
+        let key = session.keys.get(&member.trust.epoch()).ok_or(Error::Tampered)?;
+        let entry = encode_entry(&news, &operations);
+        let object = object::seal(key, SealedKind::Log, position, entry, rng).ok_or(Error::TooLarge)?;
+        Ok(Some(ToSign { object, end }))
+    }
+
+    /// The operations that go into the next object, and the number after theirs.
+    fn waiting_operations(&self) -> Result<Batch, Error> {
+        let (mut operations, mut len, mut end) = (Vec::new(), 0, 0);
+        self.database.outbox(|number, sealed| {
+            let operation = self.keys.open(Place::Outbox(number), sealed)?;
+            len += operation.len();
+            end = number + 1;
+            operations.push(operation);
+            let full = len >= OBJECT_LEN || operations.len() == OBJECT_OPERATIONS;
+            Ok(if full {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        Ok(Batch { operations, end })
+    }
+
+    /// Keeps what this device said and signed, until the store has it.
+    pub fn keep_object(&mut self, said: ToSign, signature: &Signature) -> Result<(), Error> {
+        let object = said.object.signed(signature);
+        let formed = [&said.end.to_be_bytes(), object.as_slice()].concat();
+        self.database.apply(&Change {
+            put_meta: vec![(Meta::Formed, formed)],
+            ..Change::default()
+        })
+    }
+
+    /// The object of this device that is to be put into the store, and where in its log that is.
+    pub(crate) fn object_to_publish(&self) -> Result<Option<(LogHead, Vec<u8>)>, Error> {
+        let (Some(replica), Some(formed)) = (&self.replica, self.database.meta(Meta::Formed)?) else {
+            return Ok(None);
+        };
+        let object = formed.get(8..).ok_or(Error::Tampered)?;
+        let seq = replica.own_head(self.device_id()).seq() + 1;
+        let head = LogHead::new(replica.standing.incarnation, seq, ObjectHash::of(object));
+        Ok(Some((head, object.to_vec())))
+    }
+
+    /// Whether something waits to be told.
+    pub(crate) fn has_something_to_say(&self) -> bool {
+        let waits = |replica: &Replica| replica.standing.owes_an_answer || !replica.outbox.is_empty();
+        self.replica.as_ref().is_some_and(waits)
+    }
+
+    /// The store has another object in the place of the one that was to be put into it: this device was restored from a
+    /// copy, and wrote it before. What was to be said is going to be said again, in another life, after
+    /// [`Self::take_object`] took what is there.
+    pub fn disown(&mut self) -> Result<(), Error> {
+        self.database.apply(&Change {
+            remove_meta: vec![Meta::Formed],
+            ..Change::default()
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! The trust log of a device that syncs.
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRng;
+
+use super::Vault;
+use crate::database::Change;
+use crate::frame::Refused;
+use crate::keys::DeviceId;
+use crate::membership::Name;
+use crate::{Error, ObjectHash, Trust};
+
+/// What an entry of the trust log means for this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extended {
+    /// Everything goes on.
+    Goes,
+    /// The root key or the Vault PIN is another one.
+    NeedsPin,
+    /// This device is no member any more.
+    Removed,
+    /// Something that it needs is not there; nothing was changed.
+    Incomplete,
+}
+
+impl Vault {
+    /// This device.
+    ///
+    /// # Panics
+    ///
+    /// Where the vault has no Vault PIN.
+    pub(crate) fn device_id(&self) -> DeviceId {
+        self.member.as_ref().expect("a member").device
+    }
+
+    /// What the trust log says; `None` where the vault has no Vault PIN.
+    pub fn trust(&self) -> Option<&Trust> {
+        self.member.as_ref().map(|member| &member.trust)
+    }
+
+    /// How many entries of the trust log are in the store.
+    pub(crate) fn published_trust(&self) -> u32 {
+        self.replica
+            .as_ref()
+            .map_or(0, |replica| replica.standing.published_trust)
+    }
+
+    /// Remembers that the store has the trust log up to this entry.
+    pub(crate) fn set_published_trust(&mut self, rng: &mut dyn CryptoRng, seq: u32) -> Result<(), Error> {
+        self.change_standing(rng, |standing| standing.published_trust = seq)
+    }
+
+    /// An entry of the trust log.
+    pub(crate) fn trust_entry(&self, seq: u32) -> Result<Option<Vec<u8>>, Error> {
+        self.database.object(&Name::Entry(seq).to_bytes())
+    }
+
+    /// A slot, or the root keys of earlier epochs.
+    pub(crate) fn membership_object(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+        self.database.object(&Name::Object(hash).to_bytes())
+    }
+
+    /// What has to be there for this device to take the next entry of the trust log, and is not.
+    pub(crate) fn needed_by(&self, entry: &[u8]) -> Result<Result<Vec<ObjectHash>, Refused>, Error> {
+        let Some(member) = &self.member else {
+            return Ok(Err(Refused::Misplaced));
+        };
+        let next = match member.trust.follow(entry) {
+            Ok(next) => next,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let mut needed = Vec::new();
+        for hash in next
+            .device_slot(member.device)
+            .into_iter()
+            .chain(next.earlier_keys())
+        {
+            if self.membership_object(hash)?.is_none() {
+                needed.push(hash);
+            }
+        }
+        Ok(Ok(needed))
+    }
+
+    /// Takes the next entry of the trust log, with what it needs.
+    pub(crate) fn extend_trust(
+        &mut self,
+        entry: &[u8],
+        objects: Vec<(ObjectHash, Vec<u8>)>,
+    ) -> Result<Extended, Error> {
+        let Ok(needed) = self.needed_by(entry)? else {
+            return Ok(Extended::Incomplete);
+        };
+        if !needed
+            .iter()
+            .all(|hash| objects.iter().any(|(found, _)| found == hash))
+        {
+            return Ok(Extended::Incomplete);
+        }
+        let Some(member) = &mut self.member else {
+            return Ok(Extended::Incomplete);
+        };
+        let Ok(next) = member.trust.follow(entry) else {
+            return Ok(Extended::Incomplete);
+        };
+        let kept: BTreeSet<_> = next.objects_in_force().collect();
+        let replaced = member
+            .trust
+            .objects_in_force()
+            .filter(|hash| !kept.contains(hash));
+        let mut change = Change {
+            remove_objects: replaced.map(|hash| Name::Object(hash).to_bytes()).collect(),
+            ..Change::default()
+        };
+        let place = Name::Entry(next.remembered().seq).to_bytes();
+        change.put_objects.push((place, entry.to_vec()));
+        let objects = objects.into_iter();
+        change
+            .put_objects
+            .extend(objects.map(|(hash, object)| (Name::Object(hash).to_bytes(), object)));
+        self.database.apply(&change)?;
+        let same_keys =
+            next.epoch() == member.trust.epoch() && next.pin_generation() == member.trust.pin_generation();
+        let extended = if next.member(member.device).is_none() {
+            Extended::Removed
+        } else if same_keys {
+            Extended::Goes
+        } else {
+            Extended::NeedsPin
+        };
+        member.trust = next;
+        Ok(extended)
+    }
+}
