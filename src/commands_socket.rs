@@ -1,11 +1,13 @@
 //! One connection of another `wardkey` command to the running key: lines in, a line out for each.
 
+use std::fmt;
+
 use wardkey_authenticator::Device;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::control::{self, Answer, Request};
 use crate::prompt::EnteredPin;
-use crate::unlock::{From, Unlocker};
+use crate::unlock::{From, TRY_AGAIN, Unlocker};
 
 /// The longest request, in bytes.
 const LINE_LEN_MAX: usize = 4 * 1024;
@@ -133,13 +135,10 @@ impl Desk<'_> {
             return Some(Answer::Unlocked);
         };
         let Some(pin) = EnteredPin::new(pin) else {
-            let reason = "no Vault PIN was given".to_owned();
-            return Some(Answer::StaysLocked { reason });
+            return Some(stays_locked(&"no Vault PIN was given"));
         };
         let tried = self.unlocker.try_pin(locked, pin, self.from);
-        tried.err().map(|error| Answer::StaysLocked {
-            reason: error.to_string(),
-        })
+        tried.err().map(|error| stays_locked(&error))
     }
 
     fn lock(&mut self) -> Answer {
@@ -151,5 +150,12 @@ impl Desk<'_> {
                 reason: "the vault has no Vault PIN yet".to_owned(),
             }
         }
+    }
+}
+
+fn stays_locked(reason: &dyn fmt::Display) -> Answer {
+    Answer::StaysLocked {
+        reason: reason.to_string(),
+        hint: TRY_AGAIN.to_owned(),
     }
 }

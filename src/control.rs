@@ -108,6 +108,7 @@ pub(crate) enum Answer {
     /// The vault was not opened.
     StaysLocked {
         reason: String,
+        hint: String,
     },
     /// The vault is locked; what was asked for needs it, or it was asked for.
     Locked,

@@ -7,6 +7,7 @@ mod asking;
 mod browsers;
 #[cfg(feature = "tpm")]
 mod chip;
+mod device_keys;
 mod hidraw;
 mod kernel;
 mod rights;
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+#[cfg(feature = "tpm")]
+use crate::device_keys::tpm::Chip;
 use crate::hardening::may_lock_memory;
 use crate::prompt::chain::Chain;
 use crate::prompt::verify::Verifier;
@@ -132,8 +135,9 @@ pub(crate) fn examine(machine: &Machine, chain: &Chain, verifiers: &[Box<dyn Ver
         .collect();
     checks.extend(verifying::check(&means));
     #[cfg(feature = "tpm")]
-    checks.push(chip::check(machine));
+    checks.push(chip::check(&Chip::of_this_computer()));
     checks.push(state::check(machine));
+    checks.extend(device_keys::check(machine));
     checks.push(swap::check(machine));
     Report::of(checks)
 }

@@ -11,7 +11,7 @@ use wardkey_authenticator::{Demand, Device, EnteredPin, Event, Gesture, HostKind
 use wardkey_transport::ctaphid::Port;
 use wardkey_transport::time::Instant;
 use wardkey_transport::usbip::Identity;
-use wardkey_vault::{Event as VaultEvent, LockCause, NotCounted, NotOpened, Record, RightGuess};
+use wardkey_vault::{Event as VaultEvent, LockCause, NotCounted, Record, RightGuess};
 use zeroize::Zeroize as _;
 
 use crate::autolock::idle::IdleLock;
@@ -27,7 +27,7 @@ use crate::questions::Questions;
 use crate::sockets::{Listener, Purpose};
 use crate::state::Watch;
 use crate::test_control::{Action, Order};
-use crate::unlock::{self, NotTried, Tried, Unlocker};
+use crate::unlock::{self, NotRight, NotTried, Tried, Unlocker};
 use crate::wake::{Mailbox, Wakeup};
 
 /// Clients beyond this number are turned away at once.
@@ -418,17 +418,19 @@ impl Daemon {
     }
 
     /// A Vault PIN was tried.
-    fn tried(&mut self, now: Instant, from: unlock::From, result: Result<Box<RightGuess>, NotOpened>) {
+    fn tried(&mut self, now: Instant, from: unlock::From, result: Result<Box<RightGuess>, NotRight>) {
         self.unlocker.ended();
-        let result = match result {
-            Ok(guess) => self.unlock(now, &guess),
-            Err(reason) => Err(reason.to_string()),
-        };
+        let result = result.and_then(|guess| self.unlock(now, &guess));
         match (from, result) {
             (unlock::From::Prompt(_), Ok(())) => {}
-            (unlock::From::Prompt(id), Err(reason)) => {
+            (unlock::From::Prompt(id), Err(NotRight { is_wrong, reason })) => {
                 self.log.problem(&format!("the vault stays locked: {reason}"));
-                self.ask_again(now, id, "That was not the Vault PIN.");
+                let note = if is_wrong {
+                    "That was not the Vault PIN."
+                } else {
+                    NOT_TRIED
+                };
+                self.ask_again(now, id, note);
             }
             (unlock::From::Command(number), result) => {
                 let connections = self.connections.iter_mut();
@@ -440,20 +442,28 @@ impl Daemon {
                 {
                     commands.answer(&match result {
                         Ok(()) => control::Answer::Unlocked,
-                        Err(reason) => control::Answer::StaysLocked { reason },
+                        Err(NotRight { reason, .. }) => control::Answer::StaysLocked {
+                            reason: reason.to_string(),
+                            hint: reason.hint().to_owned(),
+                        },
                     });
                 }
             }
         }
     }
 
-    fn unlock(&mut self, now: Instant, guess: &RightGuess) -> Result<(), String> {
+    fn unlock(&mut self, now: Instant, guess: &RightGuess) -> Result<(), NotRight> {
         let wrong_pins = self.device.locked_mut().map_or(0, |locked| locked.wrong_pins());
         self.device.unlock(now, guess).map_err(|error| {
-            self.log.problem(&format!(
-                "the vault cannot be opened: {error}. hint: start wardkey again, or put the state folder back from a backup"
-            ));
-            error.to_string()
+            let reason = Failure::new(
+                format!("the vault cannot be opened: {error}"),
+                "start wardkey again, or put the state folder back from a backup",
+            );
+            self.log.problem(&format!("{reason}. hint: {}", reason.hint()));
+            NotRight {
+                is_wrong: false,
+                reason,
+            }
         })?;
         // The one that was right was counted, too.
         let wrong_pins = wrong_pins.saturating_sub(1);
@@ -585,6 +595,9 @@ impl Daemon {
     }
 }
 
+/// For the person who entered a Vault PIN that was not compared.
+const NOT_TRIED: &str = "It could not be tried; wardkey says why where it runs.";
+
 /// For the person who is asked.
 fn not_tried_note(reason: &NotTried) -> &'static str {
     match reason {
@@ -594,7 +607,7 @@ fn not_tried_note(reason: &NotTried) -> &'static str {
         NotTried::Busy
         | NotTried::NotCounted(NotCounted::NotKept(_))
         | NotTried::Keys(_)
-        | NotTried::NoThread(_) => "It could not be tried; wardkey says why where it runs.",
+        | NotTried::NoThread(_) => NOT_TRIED,
     }
 }
 

@@ -144,6 +144,8 @@ fn device(contents: Contents, held: &Held, options: &Key) -> Result<Device, Fail
         Contents::Open(vault) => return key::device(vault, config),
         Contents::Locked(locked) => locked,
     };
+    // Better now than when a site waits.
+    held.device_keys(locked.trust().pin_generation())?.check()?;
     let Some(pin) = options.vault_pin.read()? else {
         return Ok(key::locked_device(locked, config));
     };

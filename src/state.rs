@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use redb::backends::FileBackend;
 use wardkey_vault::{
-    Created, DeviceId, Error as VaultError, History, KeyStore, KnownKey, Locked, RootKey, RootKeyStore, Vault,
+    Created, DeviceId, Error as VaultError, History, KnownKey, Locked, RootKey, RootKeyStore, Vault,
 };
 use zeroize::Zeroizing;
 
@@ -36,7 +36,7 @@ pub(crate) use self::error::Error;
 pub(crate) use self::folder::Folder;
 use self::lock::Lock;
 use self::root_key_file::RootKeyFile;
-use crate::device_keys;
+use crate::device_keys::{self, DeviceKeys, NotRead};
 use crate::host;
 
 pub(crate) const DATABASE: &str = "vault.redb";
@@ -264,7 +264,7 @@ impl Held {
     }
 
     /// The keys of this device under the Vault PIN of this generation.
-    pub(crate) fn device_keys(&self, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
+    pub(crate) fn device_keys(&self, generation: u32) -> Result<Box<dyn DeviceKeys>, Error> {
         read_device_keys(&self.folder, generation)
     }
 
@@ -317,7 +317,7 @@ pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
 }
 
 /// The keys of this device under the Vault PIN of this generation, in a folder that may be in use.
-pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn KeyStore + Send>, Error> {
+pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn DeviceKeys>, Error> {
     let name = device_keys_name(generation);
     let path = || folder.path_of(&name);
     let file = folder.open_file_to_read(&name)?;
@@ -326,7 +326,10 @@ pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<d
     file.take(DEVICE_KEYS_LEN_MAX)
         .read_to_end(&mut bytes)
         .map_err(|error| folder::io_error("read", path(), error))?;
-    device_keys::from_bytes(&bytes).ok_or_else(|| Error::DeviceKeysDamaged(path()))
+    device_keys::from_bytes(&bytes).map_err(|error| match error {
+        NotRead::Damaged => Error::DeviceKeysDamaged(path()),
+        NotRead::NeedTpm => Error::DeviceKeysInTpm,
+    })
 }
 
 /// The time that wrong Vault PINs are counted against.

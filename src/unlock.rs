@@ -6,11 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use wardkey_authenticator::PromptId;
-use wardkey_vault::{
-    Event, Guess, GuessLimit, Locked, NotCounted, NotOpened, NotUnlocked, Record, RightGuess, Vault,
-};
+use wardkey_vault::{Event, Guess, Locked, NotCounted, NotOpened, NotUnlocked, Record, RightGuess, Vault};
 use zeroize::Zeroizing;
 
+use crate::device_keys::DeviceKeys;
 use crate::error::Failure;
 use crate::host;
 use crate::prompt::chain::{Way, pin_chain_for};
@@ -33,7 +32,14 @@ pub(crate) enum From {
 /// A Vault PIN was tried.
 pub(crate) struct Tried {
     pub(crate) from: From,
-    pub(crate) result: Result<Box<RightGuess>, NotOpened>,
+    pub(crate) result: Result<Box<RightGuess>, NotRight>,
+}
+
+/// Why a Vault PIN did not open the vault.
+pub(crate) struct NotRight {
+    /// It was compared, and is another one.
+    pub(crate) is_wrong: bool,
+    pub(crate) reason: Failure,
 }
 
 /// Why a Vault PIN was not even tried.
@@ -83,10 +89,11 @@ impl Unlocker {
             .name("vault-pin".to_owned())
             .spawn(move || {
                 let result = guess.check_typed(&mut *keys, &pin.into_secret());
-                waker.send(Wakeup::Tried(Tried {
-                    from,
-                    result: result.map(Box::new),
-                }));
+                let result = result.map(Box::new).map_err(|error| NotRight {
+                    is_wrong: error == NotOpened::WrongPin,
+                    reason: not_opened(&error, &*keys),
+                });
+                waker.send(Wakeup::Tried(Tried { from, result }));
             })?;
         self.is_busy = true;
         Ok(())
@@ -139,10 +146,11 @@ pub(crate) fn open_after_wrong_pins(
     wrong_pins: u32,
 ) -> Result<Vault, Failure> {
     let mut keys = held.device_keys(locked.trust().pin_generation())?;
+    keys.check_not_locked_out()?;
     let guess = count(&mut locked)?;
     let right = guess
         .check_typed(&mut *keys, pin)
-        .map_err(|error| not_open(&error))?;
+        .map_err(|error| not_opened(&error, &*keys))?;
     unlock(locked, &right, wrong_pins).map_err(|error| not_open(&error))
 }
 
@@ -181,18 +189,25 @@ fn pause(wait: Duration) {
     thread::sleep(wait + Duration::from_millis(1));
 }
 
-fn not_open(error: &dyn std::error::Error) -> Failure {
-    Failure::new(
-        format!("the vault stays locked: {error}"),
-        "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover",
-    )
+/// What a person has to know about a Vault PIN that did not open the vault, with these keys of the device.
+pub(crate) fn not_opened(error: &NotOpened, keys: &dyn DeviceKeys) -> Failure {
+    let hint = match error {
+        NotOpened::OutOfMemory(_) => "close other programs, and try again",
+        NotOpened::WrongPin => TRY_AGAIN,
+        NotOpened::Slot(_) | NotOpened::WrongKit | NotOpened::KeyStore(_) => {
+            "put the state folder back from a backup, or use the recovery kit: wardkey recover"
+        }
+    };
+    match (error, keys.trouble()) {
+        (NotOpened::KeyStore(_), Some(trouble)) => trouble,
+        _ => Failure::new(error, hint),
+    }
 }
 
-/// What stops somebody who has the device from guessing, in words.
-pub(crate) fn describe(limit: GuessLimit) -> &'static str {
-    match limit {
-        GuessLimit::Hardware => "hardware",
-        GuessLimit::OperatingSystem => "operating system only",
-        GuessLimit::None => "none",
-    }
+/// What to do about a wrong Vault PIN, or one that was not tried.
+pub(crate) const TRY_AGAIN: &str =
+    "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover";
+
+fn not_open(error: &dyn std::error::Error) -> Failure {
+    Failure::new(format!("the vault stays locked: {error}"), TRY_AGAIN)
 }

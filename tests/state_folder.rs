@@ -85,3 +85,44 @@ fn a_folder_that_others_can_read_is_refused_with_the_mend() {
         "{stderr}"
     );
 }
+
+/// Bytes of keys in a TPM, read by a program that was built without the use of one.
+#[cfg(not(feature = "tpm"))]
+#[test]
+fn keys_in_a_tpm_need_another_build_and_nothing_is_lost() {
+    let state = new_folder();
+    let pin = state.path().join("pin");
+    std::fs::write(&pin, "tin ra of ol").unwrap();
+    std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let pin = pin.to_str().unwrap();
+    printed(
+        state.path(),
+        &["init", "--vault-pin-file", pin, "--no-recovery-kit"],
+    );
+    let keys = state.path().join("device-keys.1");
+    let in_software = std::fs::read(&keys).unwrap();
+    std::fs::write(&keys, b"PKVT\x01").unwrap();
+
+    let raw = format!("unix:{}", state.path().join("raw.sock").display());
+    let change = [
+        "pin",
+        "change",
+        "--vault-pin-file",
+        pin,
+        "--new-vault-pin-file",
+        pin,
+    ];
+    for command in [&["serve", "--raw", &raw][..], &change, &["status"]] {
+        let refused = wardkey(state.path(), command).output().unwrap();
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let told = "wardkey: the keys of this device are in its TPM, which this wardkey was built without\n\
+             hint: use a wardkey that was built with --features tpm, or take the vault over with its recovery kit: \
+             wardkey recover\n";
+        assert!(stderr.ends_with(told), "{stderr}");
+    }
+    assert_eq!(std::fs::read(&keys).unwrap(), b"PKVT\x01");
+    std::fs::write(&keys, in_software).unwrap();
+    assert!(printed(state.path(), &["--json", "status"]).contains("\"wrong_vault_pins\":0"));
+    printed(state.path(), &change);
+}

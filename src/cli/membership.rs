@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::device_keys::Place;
+
 /// Where the Vault PIN comes from when nobody shall be asked for it.
 #[derive(Debug, Default, Args)]
 pub(crate) struct VaultPinSource {
@@ -20,6 +22,16 @@ pub(crate) struct Init {
     /// Make no recovery kit: without the Vault PIN, or without this computer, the passkeys are lost
     #[arg(long)]
     pub(crate) no_recovery_kit: bool,
+    #[command(flatten)]
+    pub(crate) device_keys: DeviceKeys,
+}
+
+/// Where new keys of this device are kept.
+#[derive(Debug, Default, Args)]
+pub(crate) struct DeviceKeys {
+    /// Where the keys of this device are kept; without it, in the TPM where one works
+    #[arg(long = "device-keys", value_name = "PLACE")]
+    pub(crate) place: Option<Place>,
 }
 
 /// `wardkey pin`.
@@ -55,6 +67,8 @@ pub(crate) struct Recover {
     /// A copy of the vault, or of its state folder. Without it, the vault of the state folder is taken over
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) device_keys: DeviceKeys,
     /// Take the new Vault PIN from the first line of this file, which nobody else may read; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub(crate) new_vault_pin_file: Option<PathBuf>,

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::access::{lost, misunderstood};
 use crate::cli::membership::VaultPinSource;
 use crate::control::{Answer, Client, Request, SentPin, Status, VaultState};
+use crate::device_keys::{DeviceKeys, describe};
 use crate::error::Failure;
 use crate::state::{Contents, Folder, State, read_device_keys};
-use crate::unlock::{ask_for_vault_pin, describe};
+use crate::unlock::ask_for_vault_pin;
 
 /// Opens the vault of the running key.
 pub(crate) fn unlock(
@@ -32,11 +33,8 @@ pub(crate) fn unlock(
     };
     let vault_pin = SentPin::new(pin);
     let answer = ask(&mut client, &Request::Unlock { vault_pin })?;
-    if let Answer::StaysLocked { reason } = answer {
-        return Err(Failure::new(
-            format!("the vault stays locked: {reason}"),
-            "try again; whoever forgot the Vault PIN needs the recovery kit: wardkey recover",
-        ));
+    if let Answer::StaysLocked { reason, hint } = answer {
+        return Err(Failure::new(format!("the vault stays locked: {reason}"), hint));
     }
     expect(&answer, &Answer::Unlocked)?;
     say(out, json, "open", "The vault is unlocked.")
@@ -71,17 +69,19 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         wrong_pins,
         pin_generation,
     } = status;
-    let limit = match (&folder, pin_generation) {
-        (Some(folder), Some(generation)) => Some(read_device_keys(folder, generation)?.guess_limit()),
+    let keys = match (&folder, pin_generation) {
+        (Some(folder), Some(generation)) => Some(read_device_keys(folder, generation)?),
         _ => None,
     };
+    let guessing = keys.as_deref().map(DeviceKeys::guessing);
     if json {
         let facts = json!({
             "state": path.display().to_string(),
             "process": process,
             "vault": vault,
             "wrong_vault_pins": wrong_pins,
-            "guess_limit": limit.map(describe),
+            "device_keys": keys.map(|keys| keys.place()),
+            "guess_limit": guessing.and_then(Result::ok).map(|(limit, _)| describe(limit)),
         });
         return super::print(out, &format!("{facts}\n"));
     }
@@ -99,8 +99,10 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
     if wrong_pins > 0 {
         text.push_str(&format!("Wrong PINs    {wrong_pins} since the last right one\n"));
     }
-    if let Some(limit) = limit {
-        text.push_str(&format!("Guess limit   {}\n", describe(limit)));
+    if let (Some(keys), Some(guessing)) = (keys, guessing) {
+        let guessing = guessing.map_or_else(|failure| format!("not known: {failure}"), |(_, words)| words);
+        let place = keys.place();
+        text.push_str(&format!("Device keys   {place}\nGuess limit   {guessing}\n"));
     }
     super::print(out, &text)
 }

@@ -22,13 +22,17 @@ use wardkey_vault::{
     Signature, SignedHash, XWingPublic,
 };
 
-pub(crate) use self::chip::{Chip, DEVICE};
+pub(crate) use self::chip::Chip;
+#[cfg(test)]
+use self::chip::DEVICE;
 pub(crate) use self::counting::Counting;
 pub(crate) use self::error::TpmError;
 pub(crate) use self::library::silence;
 
 use self::conversation::Conversation;
 use self::kept::{Kept, Private};
+use super::{DeviceKeys, Place};
+use crate::error::Failure;
 
 /// The keys of this device, which a TPM holds.
 pub(crate) struct TpmKeys {
@@ -38,7 +42,7 @@ pub(crate) struct TpmKeys {
 }
 
 impl TpmKeys {
-    /// New keys in `chip`, for whoever has `auth`.
+    /// New keys in `chip`, for whoever has `auth`. Each was used once, so a TPM that cannot is found out here.
     pub(crate) fn generate(chip: Chip, auth: &KeyAuth, rng: &mut dyn CryptoRng) -> Result<Self, TpmError> {
         let seed = Secret::random(rng);
         let mut tpm = Conversation::begin(&chip, None)?;
@@ -59,11 +63,26 @@ impl TpmKeys {
             agreement: Private::of(&agreement.out_private)?,
             seed: Private::of(&sealed.out_private)?,
         };
-        Ok(Self {
+        let mut keys = Self {
             chip,
             kept,
             failure: None,
-        })
+        };
+        keys.try_out(auth)?;
+        Ok(keys)
+    }
+
+    fn try_out(&mut self, auth: &KeyAuth) -> Result<(), TpmError> {
+        let PublicKeys { signing, recipient } = self.kept.public.clone();
+        let used = self
+            .post_quantum(auth)
+            .and_then(|seed| self.agree(auth, &signing).map(|_| seed))
+            .map_err(|_| self.failure.unwrap_or(TpmError::Nonsense))?;
+        if XWingPublic::of(&used) == recipient.post_quantum {
+            Ok(())
+        } else {
+            Err(TpmError::Nonsense)
+        }
     }
 
     /// Keys from the bytes that [`Self::to_bytes`] or [`KeyStore::resealed`] gave; `None` when they are something else.
@@ -76,13 +95,9 @@ impl TpmKeys {
     }
 
     /// What the shell keeps. It is of use to nobody without the TPM.
+    #[cfg(test)]
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.kept.to_bytes()
-    }
-
-    /// Why a key was last not used, in more words than a [`KeyStoreError`] has.
-    pub(crate) fn failure(&self) -> Option<TpmError> {
-        self.failure
     }
 
     /// Talks to the TPM that holds the keys.
@@ -94,6 +109,33 @@ impl TpmKeys {
             .and_then(|mut tpm| say(&mut tpm, &self.kept));
         self.failure = result.as_ref().err().copied();
         result.map_err(KeyStoreError::from)
+    }
+}
+
+impl DeviceKeys for TpmKeys {
+    fn place(&self) -> Place {
+        Place::Tpm
+    }
+
+    fn check(&mut self) -> Result<(), Failure> {
+        let found = Conversation::begin(&self.chip, Some(&self.kept.storage));
+        found.map(|_| ()).map_err(|error| self.chip.explain(error))
+    }
+
+    fn check_not_locked_out(&self) -> Result<(), Failure> {
+        let counting = self.chip.counting();
+        let counting = counting.map_err(|error| self.chip.explain(error))?;
+        counting.lockout().map_or(Ok(()), Err)
+    }
+
+    fn trouble(&self) -> Option<Failure> {
+        self.failure.map(|error| self.chip.explain(error))
+    }
+
+    fn guessing(&self) -> Result<(GuessLimit, String), Failure> {
+        let counting = self.chip.counting();
+        let counting = counting.map_err(|error| self.chip.explain(error))?;
+        Ok((counting.limit(), counting.to_string()))
     }
 }
 

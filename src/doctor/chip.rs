@@ -2,13 +2,13 @@
 
 use wardkey_vault::GuessLimit;
 
-use super::{Finding, Machine};
-use crate::device_keys::tpm::{Chip, Counting, DEVICE, TpmError};
+use super::Finding;
+use crate::device_keys::tpm::{Chip, Counting, TpmError};
 
 const CHECK: &str = "chip";
 
-pub(super) fn check(machine: &Machine) -> Finding {
-    finding(Chip::at(&machine.path(DEVICE)).counting())
+pub(super) fn check(chip: &Chip) -> Finding {
+    finding(chip.counting())
 }
 
 fn finding(counting: Result<Counting, TpmError>) -> Finding {
@@ -23,7 +23,7 @@ fn finding(counting: Result<Counting, TpmError>) -> Finding {
         }
         Err(error) => return Finding::warn(CHECK, error.to_string(), error.hint()),
     };
-    let found = format!("TPM 2.0; {counting}");
+    let found = format!("TPM 2.0; guess limit: {counting}");
     match counting.limit() {
         GuessLimit::Hardware => Finding::ok(CHECK, found),
         GuessLimit::OperatingSystem => Finding::warn(
@@ -44,8 +44,10 @@ fn finding(counting: Result<Counting, TpmError>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::super::Level;
-    use super::super::testing::{MadeUp, expect};
+    use super::super::testing::expect;
     use super::*;
 
     const PROTECTED: u32 = 1 << 2;
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_computer_without_a_chip_is_well() {
-        let found = check(&MadeUp::empty().machine);
+        let found = check(&Chip::at(Path::new("/nonexistent/tpm")));
         expect(
             &found,
             Level::Ok,

@@ -1,12 +1,12 @@
 //! `wardkey init`: makes the vault, or gives the one that is there its Vault PIN.
 
 use serde_json::json;
-use wardkey_vault::{
-    Created, DeviceId, GuessLimit, Here, KeyAuth, NewPin, RecoveryKit, SoftwareKeys, create,
-};
+use wardkey_vault::{Created, DeviceId, Here, NewPin, RecoveryKit, create};
 
+use super::opened::not_changed;
 use super::{Call, cost, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Init;
+use crate::device_keys::{New, describe};
 use crate::error::Failure;
 use crate::host;
 use crate::state::{Beginning, Folder};
@@ -23,11 +23,13 @@ pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
         ));
     };
     let (is_new, count) = (beginning.is_new(), beginning.passkeys());
-    // What is kept in software nothing else limits.
-    let limit = GuessLimit::None;
+    let mut new = New::make(options.device_keys.place)?;
+    let limit = new.keys.guess_limit();
+    let about_keys = new.explanation()?;
     let file = options.vault_pin.vault_pin_file.as_deref();
     if file.is_none() {
-        call.dialogue.say(&explanation(is_new, count))?;
+        let about_vault = explanation(is_new, count);
+        call.dialogue.say(&format!("{about_vault}{about_keys}"))?;
     }
     let pin = vault_pin::choose(file, limit, call.dialogue)?;
     let kit = if options.no_recovery_kit {
@@ -39,7 +41,7 @@ pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
         .say("Making the vault. This takes a few seconds.\n")?;
     let pin = NewPin::choose(&pin, limit, cost(None), &mut host::rng()).map_err(vault_pin::not_chosen)?;
     let device = new_device();
-    let created = make(device, &pin, kit.as_ref())?;
+    let created = make(device, &mut new, &pin, kit.as_ref())?;
     call.dialogue.check_wanted()?;
     let path = beginning.path().display().to_string();
     beginning.protect(&created, device)?;
@@ -53,8 +55,16 @@ pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
             passkeys(count)
         )
     };
+    // Where somebody chose the Vault PIN, it was said before.
+    let text = if file.is_some() { text + &about_keys } else { text };
     call.print(
-        &json!({ "vault": done, "passkeys": count, "recovery_kit": kit.is_some() }),
+        &json!({
+            "vault": done,
+            "passkeys": count,
+            "recovery_kit": kit.is_some(),
+            "device_keys": new.keys.place(),
+            "guess_limit": describe(limit),
+        }),
         &text,
     )
 }
@@ -81,18 +91,18 @@ pub(super) fn new_device() -> DeviceId {
     DeviceId(device)
 }
 
-fn make(device: DeviceId, pin: &NewPin, kit: Option<&RecoveryKit>) -> Result<Created, Failure> {
-    let rng = &mut host::rng();
-    let auth = KeyAuth::random(rng);
+fn make(
+    device: DeviceId,
+    new: &mut New,
+    pin: &NewPin,
+    kit: Option<&RecoveryKit>,
+) -> Result<Created, Failure> {
+    let New { keys, auth, .. } = new;
     let mut here = Here {
         device,
-        store: &mut SoftwareKeys::generate(&auth, rng),
+        store: &mut **keys,
         time: now(),
     };
-    create(&mut here, &auth, pin, kit, rng).map_err(|error| {
-        Failure::new(
-            format!("the vault could not be made: {error}"),
-            "try again; nothing was changed",
-        )
-    })
+    let created = create(&mut here, auth, pin, kit, &mut host::rng());
+    created.map_err(|error| not_changed(error, &**keys))
 }

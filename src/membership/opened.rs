@@ -4,18 +4,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use wardkey_vault::{
-    Change, DeviceId, Event, Guess, Here, KeyStore, Locked, NotChanged, NotCounted, NotOpened, Record,
-    RightGuess, Vault,
+    Change, DeviceId, Event, Guess, Here, Locked, NotChanged, NotCounted, NotOpened, Record, RightGuess,
+    Vault,
 };
 use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
-use super::{now, vault_pin};
+use super::now;
 use crate::cli::membership::VaultPinSource;
+use crate::device_keys::DeviceKeys;
 use crate::error::Failure;
 use crate::host;
 use crate::state::{Contents, Folder, Held, State, since_boot};
-use crate::unlock::{open_after_wrong_pins, unlock};
+use crate::unlock::{not_opened, open_after_wrong_pins, unlock};
 
 /// How often a command asks for the Vault PIN.
 const TRIES: usize = 3;
@@ -24,7 +25,7 @@ const TRIES: usize = 3;
 pub(super) struct Opened {
     pub(super) locked: Locked,
     pub(super) held: Held,
-    pub(super) keys: Box<dyn KeyStore + Send>,
+    pub(super) keys: Box<dyn DeviceKeys>,
     pub(super) right: RightGuess,
     pub(super) pin: Zeroizing<String>,
     /// Before the right one.
@@ -52,11 +53,13 @@ impl Opened {
     ) -> Result<Self, Failure> {
         let generation = locked.trust().pin_generation();
         let mut keys = held.device_keys(generation)?;
+        keys.check()?;
         // Where the power went after the last change, they are still there.
         held.forget_device_keys_before(generation)?;
         let given = source.read()?;
         let tries = if given.is_some() { 1 } else { TRIES };
         for _ in 0..tries {
+            keys.check_not_locked_out()?;
             let pin = match &given {
                 Some(pin) => pin.clone(),
                 None => dialogue.ask_hidden("Vault PIN: ")?,
@@ -77,10 +80,10 @@ impl Opened {
                     });
                 }
                 Err(NotOpened::WrongPin) => dialogue.say("The Vault PIN is wrong.\n")?,
-                Err(error) => return Err(not_opened(&error)),
+                Err(error) => return Err(not_opened(&error, &*keys)),
             }
         }
-        Err(not_opened(&NotOpened::WrongPin))
+        Err(not_opened(&NotOpened::WrongPin, &*keys))
     }
 
     /// Makes a change with the keys of this device. The right Vault PIN is used up by it.
@@ -102,7 +105,7 @@ impl Opened {
             store: &mut *keys,
             time: now(),
         };
-        let change = make(&mut here, right).map_err(not_changed)?;
+        let change = make(&mut here, right).map_err(|error| not_changed(error, &*keys))?;
         Ok(Prepared {
             locked,
             held,
@@ -227,21 +230,10 @@ fn count(locked: &mut Locked, dialogue: &mut dyn Dialogue) -> Result<Guess, Fail
     }
 }
 
-pub(super) fn not_changed(error: NotChanged) -> Failure {
+pub(super) fn not_changed(error: NotChanged, keys: &dyn DeviceKeys) -> Failure {
     match error {
-        NotChanged::Keys(error) => not_opened(&error),
+        NotChanged::Keys(error) => not_opened(&error, keys),
         NotChanged::Refused(_) => Failure::new(error, "nothing was changed; update wardkey, and try again"),
-    }
-}
-
-pub(super) fn not_opened(error: &NotOpened) -> Failure {
-    match error {
-        NotOpened::OutOfMemory(error) => vault_pin::out_of_memory(error),
-        NotOpened::WrongPin => Failure::new(error, "who forgot it needs the recovery kit: wardkey recover"),
-        NotOpened::Slot(_) | NotOpened::WrongKit | NotOpened::KeyStore(_) => Failure::new(
-            error,
-            "put the state folder back from a backup, or use the recovery kit: wardkey recover",
-        ),
     }
 }
 

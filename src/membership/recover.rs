@@ -5,15 +5,14 @@ use std::fs::File;
 use std::path::Path;
 
 use serde_json::json;
-use wardkey_vault::{
-    Event, GuessLimit, Here, KeyAuth, Locked, NewPin, ObjectHash, RecoveryKit, SoftwareKeys, Trust,
-};
+use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, RecoveryKit, Trust};
 
 use super::dialogue::Dialogue;
 use super::opened::{carry_out, contents, not_changed, without_pin};
 use super::{Call, cost, init, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Recover;
 use crate::commands::show;
+use crate::device_keys::{New, describe};
 use crate::error::Failure;
 use crate::host;
 use crate::state::{Adopted, Beginning, Contents, DATABASE, Folder, Held};
@@ -51,7 +50,9 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
             "look for a newer copy of the vault",
         ));
     }
-    let limit = GuessLimit::None;
+    let mut keys = New::make(options.device_keys.place)?;
+    let limit = keys.keys.guess_limit();
+    call.dialogue.say(&keys.explanation()?)?;
     let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
     let new_kit = kit::hand_over(call.dialogue)?;
     call.dialogue
@@ -59,13 +60,26 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
     let cost = cost(Some(locked.trust()));
     let pin = NewPin::choose(&text, limit, cost, &mut host::rng()).map_err(vault_pin::not_chosen)?;
     let devices = locked.trust().members().count();
-    let count = take_over(locked, &place, (&kit, &new_kit), (&text, &pin), call.dialogue)?;
+    let count = take_over(
+        locked,
+        &place,
+        &mut keys,
+        (&kit, &new_kit),
+        (&text, &pin),
+        call.dialogue,
+    )?;
     if let Place::Copied(adopted) = &place {
         adopted.finish()?;
     }
     let path = place.held().path().display();
     call.print(
-        &json!({ "vault": "recovered", "passkeys": count, "devices_before": devices }),
+        &json!({
+            "vault": "recovered",
+            "passkeys": count,
+            "devices_before": devices,
+            "device_keys": keys.keys.place(),
+            "guess_limit": describe(limit),
+        }),
         &format!(
             "The vault is taken over, in {path}, with {}.\n\
              The old recovery kit and the old Vault PIN open only copies from before: destroy the kit.\n",
@@ -143,23 +157,24 @@ fn is_expected(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<bool, Failu
 fn take_over(
     locked: Locked,
     place: &Place,
+    keys: &mut New,
     (kit, new_kit): (&RecoveryKit, &RecoveryKit),
     (text, pin): (&str, &NewPin),
     dialogue: &dyn Dialogue,
 ) -> Result<usize, Failure> {
     let rng = &mut host::rng();
-    let auth = KeyAuth::random(rng);
+    let New { keys, auth, .. } = keys;
     let device = init::new_device();
     let mut here = Here {
         device,
-        store: &mut SoftwareKeys::generate(&auth, rng),
+        store: &mut **keys,
         time: now(),
     };
     // What cannot be read is missing.
     let object = |hash: ObjectHash| locked.object(hash).ok().flatten();
     let trust = locked.trust();
-    let change = wardkey_vault::recover(trust, kit, &object, (&mut here, &auth), (pin, new_kit), rng);
-    let change = change.map_err(not_changed)?;
+    let change = wardkey_vault::recover(trust, kit, &object, (&mut here, auth), (pin, new_kit), rng);
+    let change = change.map_err(|error| not_changed(error, &**keys))?;
     dialogue.check_wanted()?;
     let wrong_pins = locked.wrong_pins();
     let vault = carry_out(

@@ -11,7 +11,8 @@ use super::opened::Opened;
 use super::testing::Answer::{FromPage, Says, Stops, Types};
 use super::testing::{PIN, Scripted};
 use super::*;
-use crate::cli::membership::{Backup, Init, PinChange, Recover, VaultPinSource};
+use crate::cli::membership::{Backup, DeviceKeys, Init, PinChange, Recover, VaultPinSource};
+use crate::device_keys::Place;
 use crate::error::Failure;
 use crate::host;
 use crate::state::testing::{mode, new_folder, set_mode};
@@ -83,11 +84,27 @@ fn init_with(folder: &Path, options: &Init, person: &mut dyn Dialogue) -> Result
     run(folder, person, |call| init(call, options))
 }
 
+/// Whatever this computer has.
+fn in_software() -> DeviceKeys {
+    DeviceKeys {
+        place: Some(Place::Software),
+    }
+}
+
+/// What is not given is asked for.
+fn asked() -> Init {
+    Init {
+        device_keys: in_software(),
+        ..Init::default()
+    }
+}
+
 /// Makes a vault whose PIN is [`PIN`], without asking and without a kit.
 fn protect(folder: &TempDir) -> Result<String, Failure> {
     let options = Init {
         vault_pin: from_file(folder),
         no_recovery_kit: true,
+        device_keys: in_software(),
     };
     init_with(folder.path(), &options, &mut Nobody)
 }
@@ -95,7 +112,7 @@ fn protect(folder: &TempDir) -> Result<String, Failure> {
 /// Makes a vault as a person does, and gives the recovery kit.
 fn protect_with_kit(folder: &TempDir) -> String {
     let mut person = Scripted::new([Says(PIN), Says(PIN), Says(""), FromPage, FromPage]);
-    init_with(folder.path(), &Init::default(), &mut person).unwrap();
+    init_with(folder.path(), &asked(), &mut person).unwrap();
     assert!(person.is_done());
     person.kit()
 }
@@ -133,7 +150,7 @@ fn a_new_vault_opens_with_the_pin_that_was_chosen() {
     let printed = protect(&folder).unwrap();
     assert_eq!(
         printed,
-        "{\"passkeys\":0,\"recovery_kit\":false,\"vault\":\"created\"}\n"
+        "{\"device_keys\":\"software\",\"guess_limit\":\"none\",\"passkeys\":0,\"recovery_kit\":false,\"vault\":\"created\"}\n"
     );
     assert_eq!(
         names(&folder),
@@ -164,7 +181,7 @@ fn a_vault_without_a_pin_keeps_its_passkeys_and_loses_its_key_file() {
     let printed = protect(&folder).unwrap();
     assert_eq!(
         printed,
-        "{\"passkeys\":2,\"recovery_kit\":false,\"vault\":\"protected\"}\n"
+        "{\"device_keys\":\"software\",\"guess_limit\":\"none\",\"passkeys\":2,\"recovery_kit\":false,\"vault\":\"protected\"}\n"
     );
     assert!(!folder.path().join("root.key").exists());
     let (vault, held) = try_open(&folder, PIN).unwrap();
@@ -213,7 +230,7 @@ fn the_kit_is_shown_as_text_and_code_and_has_to_be_written_down() {
         FromPage,
     ];
     let mut person = Scripted::new(answers);
-    let printed = init_with(folder.path(), &Init::default(), &mut person).unwrap();
+    let printed = init_with(folder.path(), &asked(), &mut person).unwrap();
     assert!(person.is_done());
     assert!(person.heard.contains("at least 12 characters"));
     assert!(person.heard.contains("This cannot be the Vault PIN"));
@@ -235,7 +252,7 @@ fn who_stops_leaves_nothing_behind() {
             .into_iter()
             .take(answered);
         let mut person = Scripted::new(given.chain([Stops]));
-        let stopped = init_with(folder.path(), &Init::default(), &mut person).unwrap_err();
+        let stopped = init_with(folder.path(), &asked(), &mut person).unwrap_err();
         assert_eq!(stopped.to_string(), "stopped");
         assert_eq!(names(&folder), ["lock"]);
     }
@@ -249,16 +266,18 @@ fn without_a_terminal_it_is_said_what_to_give() {
         assert_eq!(refused.to_string(), "there is no terminal to ask on");
         assert_eq!(names(&folder), ["lock"]);
     };
-    refused(&Init::default());
+    refused(&asked());
     refused(&Init {
         vault_pin: from_file(&folder),
         no_recovery_kit: false,
+        device_keys: in_software(),
     });
     let options = Init {
         vault_pin: VaultPinSource {
             vault_pin_file: Some(secret_file(&folder, "weak.txt", "493817")),
         },
         no_recovery_kit: true,
+        device_keys: in_software(),
     };
     let weak = init_with(folder.path(), &options, &mut Nobody).unwrap_err();
     assert!(weak.to_string().contains("a passphrase is needed"), "{weak}");
@@ -268,7 +287,7 @@ fn without_a_terminal_it_is_said_what_to_give() {
 fn in_use_is_told_before_anything_is_asked() {
     let folder = new_folder();
     let _running = State::open(Some(folder.path())).unwrap();
-    let refused = init_with(folder.path(), &Init::default(), &mut Scripted::default()).unwrap_err();
+    let refused = init_with(folder.path(), &asked(), &mut Scripted::default()).unwrap_err();
     assert!(refused.to_string().contains("another wardkey"), "{refused}");
 }
 
@@ -454,6 +473,7 @@ fn a_vault_without_a_pin_and_no_vault_say_what_comes_first() {
 fn recover_with(folder: &Path, from: Option<&Path>, person: &mut Scripted) -> Result<String, Failure> {
     let options = Recover {
         from: from.map(Path::to_owned),
+        device_keys: in_software(),
         new_vault_pin_file: None,
     };
     run(folder, person, |call| recover(call, &options))
@@ -481,7 +501,7 @@ fn a_copy_of_the_vault_is_taken_over_with_the_kit_on_another_computer() {
     assert!(person.is_done());
     assert_eq!(
         printed,
-        "{\"devices_before\":1,\"passkeys\":2,\"vault\":\"recovered\"}\n"
+        "{\"device_keys\":\"software\",\"devices_before\":1,\"guess_limit\":\"none\",\"passkeys\":2,\"vault\":\"recovered\"}\n"
     );
     assert!(
         person.heard.contains("The vault has 1 device"),

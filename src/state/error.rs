@@ -28,8 +28,10 @@ pub(crate) enum Error {
     KeyDamaged(PathBuf),
     #[error("the keys of this device, {0}, are missing")]
     DeviceKeysMissing(PathBuf),
-    #[error("{0} does not hold the keys of a device, or of one whose chip this program cannot use")]
+    #[error("{0} does not hold the keys of a device")]
     DeviceKeysDamaged(PathBuf),
+    #[error("the keys of this device are in its TPM, which this wardkey was built without")]
+    DeviceKeysInTpm,
     #[error("the database {0} is empty")]
     DatabaseEmpty(PathBuf),
     #[error("{path}: {source}")]
@@ -92,6 +94,10 @@ impl Error {
             Self::KeyDamaged(_) => "put it back from a backup; it holds exactly 32 bytes".to_owned(),
             Self::DeviceKeysMissing(_) | Self::DeviceKeysDamaged(_) => {
                 "put the file back from a backup, or take the vault over with its recovery kit: wardkey recover".to_owned()
+            }
+            Self::DeviceKeysInTpm => {
+                "use a wardkey that was built with --features tpm, or take the vault over with its recovery kit: wardkey \
+                 recover".to_owned()
             }
             Self::DatabaseEmpty(path) => {
                 format!(

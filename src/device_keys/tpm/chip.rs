@@ -1,7 +1,9 @@
 //! Where the TPM is, and what can be asked without a key.
 
+use std::env;
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
+#[cfg(test)]
 use std::path::Path;
 use std::str::FromStr as _;
 
@@ -10,16 +12,25 @@ use tss_esapi::{Context, TctiNameConf};
 
 use super::counting::Counting;
 use super::error::TpmError;
+use crate::error::Failure;
 
 /// The TPM of this computer, through the kernel's resource manager, which keeps programs apart.
-pub(crate) const DEVICE: &str = "/dev/tpmrm0";
+pub(super) const DEVICE: &str = "/dev/tpmrm0";
+/// The variable that names another one.
+const VARIABLE: &str = "WARDKEY_TPM";
 
 /// A TPM, as the TCG's TCTI loader names it: `device:/dev/tpmrm0`, `swtpm:host=127.0.0.1,port=2321`.
 #[derive(Debug, Clone)]
 pub(crate) struct Chip(String);
 
 impl Chip {
-    /// The one behind a device, which is [`DEVICE`] except in tests.
+    /// The one that the environment names, or else the one behind [`DEVICE`].
+    pub(crate) fn of_this_computer() -> Self {
+        Self(env::var(VARIABLE).unwrap_or_else(|_| format!("device:{DEVICE}")))
+    }
+
+    /// The one behind a device.
+    #[cfg(test)]
     pub(crate) fn at(device: &Path) -> Self {
         Self(format!("device:{}", device.display()))
     }
@@ -40,6 +51,16 @@ impl Chip {
             ask(PropertyTag::MaxAuthFail)?,
             ask(PropertyTag::LockoutInterval)?,
         ))
+    }
+
+    /// What a person has to know about `error`.
+    pub(crate) fn explain(&self, error: TpmError) -> Failure {
+        if error == TpmError::LockedOut
+            && let Some(lockout) = self.counting().ok().and_then(|counting| counting.lockout())
+        {
+            return lockout;
+        }
+        Failure::new(error, error.hint())
     }
 
     /// Opens it. What is loaded in the meantime is flushed when the context is dropped.

@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use wardkey_vault::GuessLimit;
 
+use crate::device_keys::describe;
+use crate::error::Failure;
+
 /// `TPMA_PERMANENT` (TPM 2.0 part 2): the lockout hierarchy has a password.
 const LOCKOUT_AUTH_SET: u32 = 1 << 2;
 /// And: no guess is compared now.
@@ -57,6 +60,20 @@ impl Counting {
         }
     }
 
+    /// What a person has to know while no guess is compared.
+    pub(super) fn lockout(&self) -> Option<Failure> {
+        self.is_locked_out.then(|| {
+            Failure::new(
+                format!(
+                    "the TPM has counted {} wrong guesses, of this or another program, and checks no more for up to {}",
+                    self.counted,
+                    in_words(self.interval)
+                ),
+                "leave the computer on and wait: the TPM forgets one wrong guess after the other",
+            )
+        })
+    }
+
     /// Nothing when there is no limit: an interval of zero switches the protection off.
     fn guesses_in_a_year(&self) -> Option<u64> {
         let forgotten = YEAR.as_secs().checked_div(self.interval.as_secs())?;
@@ -72,11 +89,7 @@ impl Counting {
 /// In plain words.
 impl fmt::Display for Counting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.limit() {
-            GuessLimit::Hardware => f.write_str("guess limit: hardware")?,
-            GuessLimit::OperatingSystem => f.write_str("guess limit: operating system only")?,
-            GuessLimit::None => f.write_str("guess limit: none")?,
-        }
+        f.write_str(describe(self.limit()))?;
         if self.interval.is_zero() {
             return f.write_str("; it counts no wrong guesses");
         }
@@ -135,16 +148,13 @@ mod tests {
         let says = |permanent, interval| Counting::new(permanent, 3, 32, interval).to_string();
         assert_eq!(
             says(PROTECTED, 7200),
-            "guess limit: hardware; 3 of 32 wrong guesses counted, one forgotten every 2 hours"
+            "hardware; 3 of 32 wrong guesses counted, one forgotten every 2 hours"
         );
         assert_eq!(
             says(IN_LOCKOUT, 7200),
-            "guess limit: operating system only; 3 of 32 wrong guesses counted, one forgotten every 2 hours; \
+            "operating system only; 3 of 32 wrong guesses counted, one forgotten every 2 hours; \
              it checks none now; whoever starts another system can have all forgotten"
         );
-        assert_eq!(
-            says(PROTECTED, 0),
-            "guess limit: none; it counts no wrong guesses"
-        );
+        assert_eq!(says(PROTECTED, 0), "none; it counts no wrong guesses");
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum TpmError {
     #[error("the owner of the TPM has set a password, and without it the TPM makes no keys")]
     Owned,
     /// It makes another storage key than the one under which the keys are.
-    #[error("this TPM did not make the keys, or it was cleared since")]
+    #[error("this TPM did not make the keys of this device, or it was cleared since")]
     OtherTpm,
     /// The authorization value is wrong, and was counted.
     #[error("the TPM counted a wrong Vault PIN")]
@@ -42,7 +42,10 @@ impl TpmError {
     /// What to do about it.
     pub(crate) fn hint(self) -> &'static str {
         match self {
-            Self::Missing => "switch the TPM on in the firmware's settings, where there is one",
+            Self::Missing => {
+                "switch the TPM on in the firmware's settings; elsewhere than on the computer that has it, only the \
+                 recovery kit opens the vault: wardkey recover"
+            }
             Self::NotAllowed => {
                 "add yourself to the group that may: sudo usermod --append --groups tss \"$USER\"\n\
                  then log in again"
@@ -50,11 +53,13 @@ impl TpmError {
             Self::Owned => {
                 "ask whoever administers this computer; wardkey needs an owner hierarchy without a password"
             }
-            Self::OtherTpm => "get the vault back with its recovery kit, or from another device",
+            Self::OtherTpm => {
+                "use the computer that made them; where that is gone, take the vault over with its recovery kit: wardkey \
+                 recover"
+            }
             Self::WrongAuth => "check the Vault PIN",
             Self::LockedOut => {
-                "leave the computer on and wait: the TPM forgets one wrong guess after the other\n\
-                 wardkey doctor says how long that takes"
+                "leave the computer on and wait: the TPM forgets one wrong guess after the other"
             }
             Self::Unreachable(_) | Self::Refused(_) | Self::Nonsense => {
                 "restart the computer; if that does not help, look for an update of its firmware"

@@ -222,9 +222,9 @@ fn a_wrong_pin_uses_none_of_the_keys_and_each_is_counted() {
         Some(KeyStoreError::WrongAuth)
     );
     assert_eq!(counted(&tpm), 3);
-    assert_eq!(keys.failure(), Some(TpmError::WrongAuth));
+    assert_eq!(keys.failure, Some(TpmError::WrongAuth));
     assert!(keys.post_quantum(&auth).is_ok());
-    assert_eq!(keys.failure(), None);
+    assert_eq!(keys.failure, None);
 }
 
 /// C-04 pin_budget_not_renewed_by_rollback: old files and a switched-off computer bring no guess back. Mutation: `noDA`
@@ -315,7 +315,7 @@ fn no_offline_pin_blob_on_disk() {
             elsewhere.post_quantum(auth).err(),
             Some(KeyStoreError::Unavailable)
         );
-        assert_eq!(elsewhere.failure(), Some(TpmError::OtherTpm));
+        assert_eq!(elsewhere.failure, Some(TpmError::OtherTpm));
     }
     assert_eq!(counted(&other), 0);
 }
@@ -353,7 +353,7 @@ fn another_tpm_is_told_from_the_one_that_made_the_keys() {
     let mut keys = TpmKeys::from_bytes(tpm.chip(), &bytes).unwrap();
     tpm.clear().unwrap();
     assert_eq!(keys.post_quantum(&auth).err(), Some(KeyStoreError::Unavailable));
-    assert_eq!(keys.failure(), Some(TpmError::OtherTpm));
+    assert_eq!(keys.failure, Some(TpmError::OtherTpm));
 }
 
 #[test]
@@ -461,10 +461,10 @@ fn a_tpm_that_cannot_be_used_says_why() {
     tpm.set_password(OWNER, b"", b"of the owner").unwrap();
     assert_eq!(why(tpm.chip()), TpmError::Owned);
     assert_eq!(keys.post_quantum(&auth).err(), Some(KeyStoreError::Unavailable));
-    assert!(keys.failure().unwrap().to_string().contains("the owner"));
+    assert!(keys.failure.unwrap().to_string().contains("the owner"));
 
     tpm.switch_off();
     assert_eq!(keys.post_quantum(&auth).err(), Some(KeyStoreError::Unavailable));
-    assert!(matches!(keys.failure(), Some(TpmError::Unreachable(_))));
+    assert!(matches!(keys.failure, Some(TpmError::Unreachable(_))));
     assert_eq!(keys.guess_limit(), GuessLimit::None);
 }
