@@ -4,6 +4,7 @@
 //! Entries go in one by one; [`Trust`] is what they amount to. Nothing is believed that the log does not say.
 
 mod entry;
+mod rules;
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::entry::{Body, Head, NewKeys, Target};
 use crate::device_key::PublicKeys;
-use crate::frame::{Frame, Kind, ObjectHash, Refused};
+use crate::frame::{ObjectHash, Refused};
 use crate::kdf::KdfParameters;
 use crate::keys::{DeviceId, VAULT_ID, VaultId};
-use crate::object::{EXCHANGE_FORMAT, Members};
+use crate::object::Members;
 use crate::signature::PublicPoint;
 
 /// What the entries read so far amount to.
@@ -84,132 +85,6 @@ impl Trust {
             return Err(NotTrusted::RolledBack);
         }
         Ok(trust)
-    }
-
-    /// What the first entry says.
-    pub(crate) fn begin(genesis: &[u8]) -> Result<Self, Refused> {
-        let frame = Frame::parse(genesis, Kind::Trust)?;
-        let head = Head::decode(frame.header).ok_or(Refused::Malformed)?;
-        let hash = frame.hash();
-        // The key that signed is in what was signed: who this is, the name of the vault says, and nothing else.
-        let Some(Body::Genesis {
-            device,
-            public,
-            recovery,
-            ..
-        }) = Body::decode(frame.unverified_body())
-        else {
-            return Err(Refused::Malformed);
-        };
-        let vault = vault_id(frame.unverified_body());
-        frame.verify(&public.signing)?;
-        check_format(head.min_format, 0)?;
-        let expected = Head {
-            vault,
-            seq: 1,
-            previous: ObjectHash::NONE,
-            epoch: 0,
-            actor: device,
-            ..head
-        };
-        if head != expected {
-            return Err(Refused::Misplaced);
-        }
-        Ok(Self {
-            vault,
-            seq: 1,
-            head: hash,
-            time: head.time,
-            min_format: head.min_format,
-            members: BTreeMap::from([(device, public)]),
-            recovery,
-            keys: None,
-        })
-    }
-
-    /// What the log amounts to with one more entry; the entry is refused when it does not follow.
-    pub(crate) fn follow(&self, entry: &[u8]) -> Result<Self, Refused> {
-        let frame = Frame::parse(entry, Kind::Trust)?;
-        let head = Head::decode(frame.header).ok_or(Refused::Malformed)?;
-        if head.vault != self.vault || head.seq != self.seq + 1 || head.previous != self.head {
-            return Err(Refused::Misplaced);
-        }
-        let hash = frame.hash();
-        let body = Body::decode(frame.unverified_body()).ok_or(Refused::Malformed)?;
-        // Who may say this, before it is looked at what is said.
-        let author = match &body {
-            Body::Recover { .. } => self.recovery.as_ref().map(|kit| kit.signing),
-            Body::Genesis { .. } | Body::Keys(_) | Body::SetRecovery { .. } => self.signing_key(head.actor),
-        };
-        frame.verify(&author.ok_or(Refused::NotAMember)?)?;
-        check_format(head.min_format, self.min_format)?;
-        let mut next = Self {
-            seq: head.seq,
-            head: hash,
-            time: head.time,
-            min_format: head.min_format,
-            ..self.clone()
-        };
-        match body {
-            Body::Genesis { .. } => return Err(Refused::Misplaced),
-            Body::Keys(keys) => next.take_keys(keys)?,
-            Body::SetRecovery { recovery, slot } => {
-                next.recovery = Some(recovery);
-                let keys = next.keys.as_mut().ok_or(Refused::Misplaced)?;
-                keys.slots.insert(Target::RecoveryKit, slot);
-            }
-            Body::Recover {
-                device,
-                public,
-                recovery,
-                keys,
-            } => {
-                if head.actor != device || keys.epoch <= self.epoch() {
-                    return Err(Refused::Misplaced);
-                }
-                // Whoever was a member has lost his devices, or his trust in them.
-                next.members = BTreeMap::from([(device, public)]);
-                next.recovery = Some(recovery);
-                next.take_keys(keys)?;
-            }
-        }
-        if head.epoch != next.epoch() {
-            return Err(Refused::Misplaced);
-        }
-        Ok(next)
-    }
-
-    /// Puts other slots in force: of the same epoch or the next one, and never with a weaker PIN or nobody's.
-    fn take_keys(&mut self, keys: NewKeys) -> Result<(), Refused> {
-        let (epoch, pin_generation) = (self.epoch(), self.pin_generation());
-        let is_next = keys.epoch == epoch + 1;
-        if !(is_next || keys.epoch == epoch)
-            || !(pin_generation..=pin_generation + 1).contains(&keys.pin_generation)
-        {
-            return Err(Refused::Misplaced);
-        }
-        if let Some(before) = &self.keys {
-            keys.kdf
-                .cost()
-                .at_least(before.kdf.cost())
-                .map_err(|_| Refused::Misplaced)?;
-            let same_pin = keys.pin_generation == before.pin_generation;
-            if same_pin && keys.kdf != before.kdf {
-                return Err(Refused::Misplaced);
-            }
-        }
-        // With a new root key the old ones are kept, or what they sealed is lost.
-        let earlier_as_should_be = match (is_next, keys.epoch) {
-            (true, 1) => keys.earlier.is_none(),
-            (true, _) => keys.earlier.is_some(),
-            (false, _) => keys.earlier == self.keys.as_ref().and_then(|keys| keys.earlier),
-        };
-        let recipients = self.recipients().into_iter().map(|(target, _)| target);
-        if !earlier_as_should_be || !keys.slots.keys().copied().eq(recipients) {
-            return Err(Refused::Misplaced);
-        }
-        self.keys = Some(keys);
-        Ok(())
     }
 
     /// Everybody who has to be able to open the vault.
@@ -317,17 +192,6 @@ pub(crate) fn vault_id(genesis_body: &[u8]) -> VaultId {
             .finalize()
             .into(),
     )
-}
-
-/// Formats never go back.
-fn check_format(found: u32, before: u32) -> Result<(), Refused> {
-    if found > EXCHANGE_FORMAT {
-        Err(Refused::NewerFormat)
-    } else if found < before.max(1) {
-        Err(Refused::Misplaced)
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

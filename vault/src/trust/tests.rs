@@ -1,9 +1,11 @@
 //! The names and numbers of the tests are those of the threat table in `DESIGN.md`. "Mutation" says which defence was
 //! taken out to see the test fail.
 
+use super::rules::check_format;
 use super::*;
 use crate::frame::Unsigned;
 use crate::kdf::KdfCost;
+use crate::object::EXCHANGE_FORMAT;
 use crate::testing::TestRng;
 use crate::testing::home::{DEVICE, Home, PIN, kit, new_pin};
 use crate::{KeyAuth, KeyStore, Name, SoftwareKeys};
