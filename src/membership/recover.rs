@@ -1,6 +1,7 @@
 //! `wardkey recover`: takes a vault over with its recovery kit. The vault is the one of the state folder, or a copy of
 //! another, of which the state folder gets its own.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -173,6 +174,8 @@ fn take_over(
     // What cannot be read is missing.
     let object = |hash: ObjectHash| locked.object(hash).ok().flatten();
     let trust = locked.trust();
+    // Nothing is here of what other devices wrote.
+    let kit = (kit, &BTreeMap::new());
     let change = wardkey_vault::recover(trust, kit, &object, (&mut here, auth), (pin, new_kit), rng);
     let change = change.map_err(|error| not_changed(error, &**keys))?;
     dialogue.check_wanted()?;

@@ -68,7 +68,10 @@ pub use log::{
     Consent, Event, Frequent, LOG_ENTRIES_MAX, LockCause, Log, LogOrigin, Logged, Record, Setting, Site,
     Subject, Wanted,
 };
-pub use membership::{Change, Created, Here, Name, NewPin, NotChanged, NotChosen, Unlocked, create, recover};
+pub use membership::{
+    CaughtUp, Change, Created, EarlierPin, Here, Invitation, Joined, Kept, Name, NewDevice, NewPin,
+    NotChanged, NotChosen, NotJoined, Unlocked, create, join, recover,
+};
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,
 };
@@ -82,5 +85,5 @@ pub use slot::{NotOpened, OpenedSlot, open_device_slot};
 pub use sync::{
     Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Proposed, Request, State, Status, Wish,
 };
-pub use trust::{NotTrusted, Remembered, Trust};
+pub use trust::{NotTrusted, Remembered, Transcript, Trust};
 pub use vault::{Entry, History, NotTaken, Taken, ToSign, Trashed, Vault};

@@ -12,7 +12,7 @@ use crate::device_key::KeyStore;
 use crate::frame::ObjectHash;
 use crate::keys::{DeviceId, KnownKey, VaultKey};
 use crate::local_keys::LocalKeys;
-use crate::membership::{self, Here, Name, Unlocked};
+use crate::membership::{self, CaughtUp, EarlierPin, Here, Name, Unlocked};
 use crate::pin::VaultPin;
 use crate::slot::NotOpened;
 use crate::trust::Trust;
@@ -52,6 +52,29 @@ pub struct RightGuess {
 }
 
 impl Guess {
+    /// Tries `pin` where the device's keys are still kept under an earlier one. It takes twice as long as [`Self::check`].
+    pub fn catch_up(
+        self,
+        store: &mut dyn KeyStore,
+        earlier: EarlierPin<'_>,
+        pin: &VaultPin,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<CaughtUp, NotOpened> {
+        let Self {
+            trust,
+            device,
+            objects,
+            counted,
+        } = self;
+        let mut here = Here {
+            device,
+            store,
+            time: 0,
+        };
+        let object = in_memory(&objects);
+        Unlocked::catch_up(trust, &mut here, earlier, (pin, counted), &object, rng)
+    }
+
     /// Tries `pin`. This takes as long as the Vault PIN is worth: a second, more or less.
     pub fn check(self, store: &mut dyn KeyStore, pin: &VaultPin) -> Result<RightGuess, NotOpened> {
         let Self {
@@ -65,12 +88,16 @@ impl Guess {
             store,
             time: 0,
         };
-        let object = |hash| {
-            let found = objects.iter().find(|(name, _)| *name == hash);
-            found.map(|(_, object)| object.clone())
-        };
+        let object = in_memory(&objects);
         let (unlocked, right_pin) = Unlocked::open(trust, &mut here, pin, counted, &object)?;
         Ok(RightGuess { unlocked, right_pin })
+    }
+}
+
+fn in_memory(objects: &[(ObjectHash, Vec<u8>)]) -> impl Fn(ObjectHash) -> Option<Vec<u8>> {
+    |hash| {
+        let found = objects.iter().find(|(name, _)| *name == hash);
+        found.map(|(_, object)| object.clone())
     }
 }
 

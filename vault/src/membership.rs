@@ -1,23 +1,30 @@
-//! What changes who can open a vault: making it, another Vault PIN, another root key, another recovery kit, and
-//! recovering from a kit. Each is a [`Change`]: writes in an order in which the power may go after any of them.
+//! What changes who can open a vault: making it, another Vault PIN, another root key, another recovery kit, another
+//! device or one less, and recovering from a kit. Each is a [`Change`]: writes in an order in which the power may go after any of them.
 //!
 //! Each change of an open vault uses up a [`RightPin`]: the Vault PIN is asked for again, every time.
 //!
 //! Everything that the new state needs is written first, under names that nothing uses yet. Then one entry of the
 //! trust log makes it the state in force. Only then is what the old state needed removed.
 
+mod devices;
+mod earlier_pin;
+mod join;
+
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+pub use self::devices::NewDevice;
+pub use self::earlier_pin::{CaughtUp, EarlierPin};
+pub use self::join::{Invitation, Joined, Kept, NotJoined, join};
 use crate::attempts::{Counted, RightPin};
 use crate::device_key::{KeyStore, PublicKeys};
 use crate::epochs;
 use crate::frame::{ObjectHash, Refused, SealedKind, Unsigned};
 use crate::kdf::{KdfCost, KdfParameters, OutOfMemory};
 use crate::keys::{DeviceId, KeyAuth, PinSecret, VaultKey};
-use crate::object::{self, Authentic, EXCHANGE_FORMAT, Position};
+use crate::object::{self, Authentic, LogHead, Position};
 use crate::pin::{GuessLimit, PinRefused, VaultPin};
 use crate::recovery_kit::RecoveryKit;
 use crate::slot::{NotOpened, SlotHeader, SlotTarget, open_device_slot, open_kit_slot, recipient_hash};
@@ -203,7 +210,7 @@ impl Unlocked {
         pin: &NewPin,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {
-        self.replace_keys(here, Some(pin), false, rng)
+        self.replace_keys(here, Some(pin), NewRoot::No, rng)
     }
 
     /// Another root key, and where `pin` is given another Vault PIN. What is sealed from then on is closed to whoever
@@ -215,7 +222,7 @@ impl Unlocked {
         pin: Option<&NewPin>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {
-        self.replace_keys(here, pin, true, rng)
+        self.replace_keys(here, pin, NewRoot::ForEverybody, rng)
     }
 
     /// Another recovery kit. The old one still opens old copies of the vault: see [`Self::rotate`].
@@ -228,22 +235,23 @@ impl Unlocked {
     ) -> Result<Change, NotChanged> {
         let mut writer = Writing::new(&self.trust, here, &self.auth);
         let public = kit.public();
-        let keys = Keys {
-            epoch: self.trust.epoch(),
-            root: self.root()?,
-            pin_generation: self.trust.pin_generation(),
-            kdf: self.trust.kdf().ok_or(Refused::Misplaced)?,
-            pin: &self.pin,
-        };
-        let slot = writer.slot(Target::RecoveryKit, &public, &keys, rng)?;
+        let slot = writer.slot(Target::RecoveryKit, &public, &self.keys_in_force()?, rng)?;
         let body = Body::SetRecovery {
             recovery: public,
             slot,
         };
         let after = self.trust.recovery_slot().map(Name::Object);
-        let entry = writer.head(self.trust.epoch()).entry(&body);
-        let entry = writer.sign(entry)?;
-        writer.finish(&self.trust, entry, after.into_iter().collect())
+        writer.finish(self.trust.epoch(), &body, after.into_iter().collect())
+    }
+
+    fn keys_in_force(&self) -> Result<Keys<'_>, Refused> {
+        Ok(Keys {
+            epoch: self.trust.epoch(),
+            root: self.root()?,
+            pin_generation: self.trust.pin_generation(),
+            kdf: self.trust.kdf().ok_or(Refused::Misplaced)?,
+            pin: &self.pin,
+        })
     }
 
     fn root(&self) -> Result<&RootKey, Refused> {
@@ -254,14 +262,15 @@ impl Unlocked {
         &self,
         here: &mut Here<'_>,
         pin: Option<&NewPin>,
-        new_root: bool,
+        new_root: NewRoot,
         rng: &mut dyn CryptoRng,
     ) -> Result<Change, NotChanged> {
         let trust = &self.trust;
         let mut writer = Writing::new(trust, here, &self.auth);
         let mut after: Vec<Name> = trust.slots().into_values().map(Name::Object).collect();
         let pin_generation = trust.pin_generation() + u32::from(pin.is_some());
-        let epoch = trust.epoch() + u32::from(new_root);
+        let is_new = new_root != NewRoot::No;
+        let epoch = trust.epoch() + u32::from(is_new);
         let kdf = match pin {
             Some(pin) => pin.kdf,
             None => trust.kdf().ok_or(Refused::Misplaced)?,
@@ -269,7 +278,7 @@ impl Unlocked {
         let secret = pin.map_or(&self.pin, |pin| &pin.secret);
 
         let fresh = Secret::random(rng);
-        let (root, earlier) = if new_root {
+        let (root, earlier) = if is_new {
             after.extend(trust.earlier_keys().map(Name::Object));
             (
                 &fresh,
@@ -289,11 +298,25 @@ impl Unlocked {
             kdf,
             pin: secret,
         };
-        let body = Body::Keys(writer.slots(trust.recipients(), &keys, earlier, rng)?);
-        let entry = writer.head(epoch).entry(&body);
-        let entry = writer.sign(entry)?;
-        writer.finish(trust, entry, after)
+        let mut recipients = trust.recipients();
+        if let NewRoot::Without { device, .. } = new_root {
+            recipients.retain(|(target, _)| *target != Target::Device(device));
+        }
+        let keys = writer.slots(recipients, &keys, earlier, rng)?;
+        let body = match new_root {
+            NewRoot::No | NewRoot::ForEverybody => Body::Keys(keys),
+            NewRoot::Without { device, last } => Body::Revoke { device, last, keys },
+        };
+        writer.finish(epoch, &body, after)
     }
+}
+
+/// Whether another root key is made, and for whom.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NewRoot {
+    No,
+    ForEverybody,
+    Without { device: DeviceId, last: LogHead },
 }
 
 /// Makes a vault. `auth` is what the keys of the device were made under. Before the commit there is none: a trust log
@@ -320,7 +343,7 @@ pub fn create(
         epoch: 0,
         actor: here.device,
         time: here.time,
-        min_format: EXCHANGE_FORMAT,
+        min_format: body.format(),
     }
     .entry(&body);
     let signature = here.store.sign(auth, genesis.to_sign())?;
@@ -339,19 +362,18 @@ pub fn create(
         pin: &pin.secret,
     };
     let body = Body::Keys(writer.slots(everyone(writer.here, kit), &keys, None, rng)?);
-    let entry = writer.head(1).entry(&body);
-    let entry = writer.sign(entry)?;
     Ok(Created {
-        change: writer.finish(&trust, entry, Vec::new())?,
+        change: writer.finish(1, &body, Vec::new())?,
         key: VaultKey::of_epoch(&root, trust.vault(), 1),
     })
 }
 
 /// Takes a vault over with its recovery kit: this device becomes its only member, with a new root key, a new Vault PIN
-/// and a new kit. `auth` is what the keys of the device were made under.
+/// and a new kit. `auth` is what the keys of the device were made under. `accepted` is how far the logs of the members
+/// before were read; of one that is not in it, nothing is accepted from then on.
 pub fn recover(
     trust: &Trust,
-    kit: &RecoveryKit,
+    (kit, accepted): (&RecoveryKit, &BTreeMap<DeviceId, LogHead>),
     object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
     (here, auth): (&mut Here<'_>, &KeyAuth),
     (pin, new_kit): (&NewPin, &RecoveryKit),
@@ -381,12 +403,13 @@ pub fn recover(
         public: writer.here.store.public().clone(),
         recovery: new_kit.public(),
         keys: writer.slots(everyone(writer.here, Some(new_kit)), &keys, Some(earlier), rng)?,
+        accepted: accepted.clone(),
     };
-    let entry = writer.head(epoch).entry(&body);
-    let signature = kit.sign(entry.to_sign());
     let mut after: Vec<Name> = trust.slots().into_values().map(Name::Object).collect();
     after.extend(trust.earlier_keys().map(Name::Object));
-    writer.finish(trust, entry.signed(&signature), after)
+    let entry = writer.entry(epoch, &body);
+    let signature = kit.sign(entry.to_sign());
+    writer.finish_with(entry.signed(&signature), after)
 }
 
 /// This device, and the kit if there is one.
@@ -553,22 +576,31 @@ impl<'w, 'h> Writing<'w, 'h> {
         Ok(())
     }
 
-    fn head(&self, epoch: u32) -> Head {
+    /// The next entry of the trust log.
+    fn entry(&self, epoch: u32, body: &Body) -> Unsigned {
         let known = self.trust.remembered();
-        Head {
+        let head = Head {
             vault: self.trust.vault(),
             seq: known.seq + 1,
             previous: known.head,
             epoch,
             actor: self.here.device,
             time: self.here.time,
-            min_format: EXCHANGE_FORMAT,
-        }
+            min_format: body.format().max(self.trust.min_format()),
+        };
+        head.entry(body)
+    }
+
+    /// The change that this device makes with this entry.
+    fn finish(mut self, epoch: u32, body: &Body, after: Vec<Name>) -> Result<Change, NotChanged> {
+        let entry = self.entry(epoch, body);
+        let entry = self.sign(entry)?;
+        self.finish_with(entry, after)
     }
 
     /// Nothing is written that a reader would refuse.
-    fn finish(self, trust: &Trust, entry: Vec<u8>, after: Vec<Name>) -> Result<Change, NotChanged> {
-        let next = trust.follow(&entry)?;
+    fn finish_with(self, entry: Vec<u8>, after: Vec<Name>) -> Result<Change, NotChanged> {
+        let next = self.trust.follow(&entry)?;
         Ok(Change {
             before: self.before,
             commit: (Name::Entry(next.remembered().seq), entry),

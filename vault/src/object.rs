@@ -7,9 +7,13 @@ use crate::cbor::{Reader, Writer};
 use crate::frame::{Frame, Kind, ObjectHash, Refused, SealedKind, Unsigned, Verified};
 use crate::keys::{DeviceId, VaultId, VaultKey};
 use crate::signature::PublicPoint;
+use crate::trust::Trust;
 
-/// The format of signed objects that this program writes, and the newest it reads.
-pub const EXCHANGE_FORMAT: u32 = 1;
+/// The newest format of signed objects that this program reads.
+pub const EXCHANGE_FORMAT: u32 = 2;
+
+/// The format of the objects in a log: nothing of them has changed since the first.
+const LOG_FORMAT: u32 = 1;
 
 const FIELDS: u64 = 12;
 
@@ -140,7 +144,7 @@ pub fn seal(
         epoch: key.epoch,
         position,
         random,
-        min_format: EXCHANGE_FORMAT,
+        min_format: LOG_FORMAT,
     };
     let derive = |prefix: &[u8], header: &[u8]| key.object_key(prefix, header);
     Unsigned::sealed(kind, &header.encode(), derive, payload)
@@ -161,14 +165,29 @@ impl<'a> Authentic<'a> {
         vault: VaultId,
         members: &dyn Members,
     ) -> Result<Self, Refused> {
+        Self::by(bytes, kind, vault, |position| {
+            members.signing_key(position.author)
+        })
+    }
+
+    /// Reads an object of `kind` of a device's log, of a member's or of what is accepted of a former member's. That the
+    /// log of a former member ends as the trust log says is for whoever reads all of it to compare.
+    pub fn read_log(bytes: &'a [u8], kind: SealedKind, trust: &Trust) -> Result<Self, Refused> {
+        Self::by(bytes, kind, trust.vault(), |position| trust.log_author(position))
+    }
+
+    fn by(
+        bytes: &'a [u8],
+        kind: SealedKind,
+        vault: VaultId,
+        author: impl FnOnce(&Position) -> Option<PublicPoint>,
+    ) -> Result<Self, Refused> {
         let frame = Frame::parse(bytes, Kind::Sealed(kind))?;
         let header = Header::decode(frame.header).ok_or(Refused::Malformed)?;
         if header.vault != vault {
             return Err(Refused::Misplaced);
         }
-        let author = members
-            .signing_key(header.position.author)
-            .ok_or(Refused::NotAMember)?;
+        let author = author(&header.position).ok_or(Refused::NotAMember)?;
         let hash = frame.hash();
         let verified = frame.verify(&author)?;
         if header.min_format > EXCHANGE_FORMAT {

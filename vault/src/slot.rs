@@ -220,6 +220,31 @@ impl<'a> InForce<'a> {
         let agreed = agree(&inner)?;
         Ok(inner.open(&self.recipient.agreement, &agreed, purpose))
     }
+
+    /// The root key for a device whose key store takes `auth`, with the secret of the PIN in force.
+    fn open_for_device(
+        &self,
+        (store, auth): (&mut dyn KeyStore, &KeyAuth),
+        pin: &PinSecret,
+    ) -> Result<RootKey, NotOpened> {
+        let SlotHeader {
+            vault, epoch, target, ..
+        } = self.header;
+        let SlotTarget::Device {
+            device,
+            pin_generation,
+            ..
+        } = target
+        else {
+            return Err(Refused::Misplaced.into());
+        };
+        let seed = store.post_quantum(auth)?;
+        let text = self
+            .open(&seed, |inner| store.agree(auth, inner.point()))?
+            .ok_or(NotOpened::WrongPin)?;
+        let (key, commitment) = pin.slot_key(vault, device, epoch, pin_generation);
+        open_pin_layer(key, &commitment, self.header_bytes, &text).ok_or(NotOpened::WrongPin)
+    }
 }
 
 /// Why a slot did not open.
@@ -271,26 +296,27 @@ pub fn open_device_slot(
     counted: Counted,
 ) -> Result<OpenedSlot, NotOpened> {
     let in_force = InForce::read(slot, trust, Target::Device(device))?;
-    let SlotTarget::Device {
-        pin_generation, kdf, ..
-    } = in_force.header.target
-    else {
-        return Err(Refused::Misplaced.into());
-    };
+    let kdf = trust.kdf().ok_or(Refused::Misplaced)?;
     let pin = kdf.stretch(pin)?;
     let auth = pin.key_auth(trust.vault(), device);
-    let seed = store.post_quantum(&auth)?;
-    let text = in_force
-        .open(&seed, |inner| store.agree(&auth, inner.point()))?
-        .ok_or(NotOpened::WrongPin)?;
-    let (key, commitment) = pin.slot_key(trust.vault(), device, trust.epoch(), pin_generation);
-    let root = open_pin_layer(key, &commitment, in_force.header_bytes, &text).ok_or(NotOpened::WrongPin)?;
+    let root = in_force.open_for_device((store, &auth), &pin)?;
     Ok(OpenedSlot {
         root,
         right_pin: counted.was_right(),
         pin,
         auth,
     })
+}
+
+/// Opens the slot of `device` with keys that are not kept under the Vault PIN in force, and what that was stretched to.
+pub(crate) fn open_slot_with(
+    slot: &[u8],
+    trust: &Trust,
+    device: DeviceId,
+    keys: (&mut dyn KeyStore, &KeyAuth),
+    pin: &PinSecret,
+) -> Result<RootKey, NotOpened> {
+    InForce::read(slot, trust, Target::Device(device))?.open_for_device(keys, pin)
 }
 
 fn open_pin_layer(

@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(crate) mod home;
+pub(crate) mod house;
 pub(crate) mod party;
 
 /// What `work` gives for `input`, done when it is asked for first.

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+pub use self::entry::Transcript;
 pub(crate) use self::entry::{Body, Head, NewKeys, Target};
 use crate::device_key::PublicKeys;
 use crate::frame::{ObjectHash, Refused};
 use crate::kdf::KdfParameters;
 use crate::keys::{DeviceId, VAULT_ID, VaultId};
-use crate::object::Members;
+use crate::object::{LogHead, Members, Position};
 use crate::signature::PublicPoint;
 
 /// What the entries read so far amount to.
@@ -26,9 +27,29 @@ pub struct Trust {
     head: ObjectHash,
     time: u64,
     min_format: u32,
-    members: BTreeMap<DeviceId, PublicKeys>,
+    members: BTreeMap<DeviceId, Member>,
+    former: BTreeMap<DeviceId, Former>,
     recovery: Option<PublicKeys>,
     keys: Option<NewKeys>,
+    /// The parameters of each Vault PIN, by its generation.
+    kdfs: BTreeMap<u32, KdfParameters>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Member {
+    public: PublicKeys,
+    /// The entry since which it is one.
+    added: u32,
+    /// Only of a device that another one added.
+    transcript: Option<Transcript>,
+}
+
+/// A device that was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Former {
+    member: Member,
+    /// Nothing in its log after this is accepted.
+    last: LogHead,
 }
 
 /// What a device remembers of the trust log, where nobody but it can write: the log may not show less.
@@ -93,7 +114,7 @@ impl Trust {
         let devices = self
             .members
             .iter()
-            .map(|(device, public)| (Target::Device(*device), public.clone()));
+            .map(|(device, member)| (Target::Device(*device), member.public.clone()));
         kit.chain(devices).collect()
     }
 
@@ -108,6 +129,11 @@ impl Trust {
             seq: self.seq,
             head: self.head,
         }
+    }
+
+    /// The least format that a reader must know.
+    pub(crate) fn min_format(&self) -> u32 {
+        self.min_format
     }
 
     /// When the newest entry was written, by the clock of who wrote it: milliseconds since the Unix epoch.
@@ -128,6 +154,11 @@ impl Trust {
     /// How the Vault PIN in force is stretched.
     pub fn kdf(&self) -> Option<KdfParameters> {
         self.keys.as_ref().map(|keys| keys.kdf)
+    }
+
+    /// How the Vault PIN of a generation is stretched, also of one that is not in force any more.
+    pub fn kdf_of(&self, pin_generation: u32) -> Option<KdfParameters> {
+        self.kdfs.get(&pin_generation).copied()
     }
 
     /// The object that holds the root keys of earlier epochs.
@@ -163,12 +194,45 @@ impl Trust {
 
     /// The keys of a member.
     pub fn member(&self, device: DeviceId) -> Option<&PublicKeys> {
-        self.members.get(&device)
+        self.members.get(&device).map(|member| &member.public)
     }
 
     /// The members.
     pub fn members(&self) -> impl Iterator<Item = DeviceId> {
         self.members.keys().copied()
+    }
+
+    /// The entry since which a device is a member.
+    pub fn added_at(&self, device: DeviceId) -> Option<u32> {
+        self.members.get(&device).map(|member| member.added)
+    }
+
+    /// How a member and the device that added it made sure of each other; `None` for one that nobody added.
+    pub fn transcript(&self, device: DeviceId) -> Option<Transcript> {
+        self.members.get(&device)?.transcript
+    }
+
+    /// The keys of a device that was removed, and how far its log is accepted.
+    pub fn former(&self, device: DeviceId) -> Option<(&PublicKeys, LogHead)> {
+        let former = self.former.get(&device)?;
+        Some((&former.member.public, former.last))
+    }
+
+    /// The devices that were removed, and how far the log of each is accepted.
+    pub fn former_members(&self) -> impl Iterator<Item = (DeviceId, LogHead)> {
+        self.former.iter().map(|(device, former)| (*device, former.last))
+    }
+
+    /// The key with which an object that claims to stand at `position` of a device's log has to be signed. `None` when
+    /// nothing there is accepted: the device is nobody's, it was removed and its log ended before, or it claims to have
+    /// written before it was a member.
+    pub fn log_author(&self, position: &Position) -> Option<PublicPoint> {
+        let author = self.members.get(&position.author).or_else(|| {
+            let Former { member, last } = self.former.get(&position.author)?;
+            let accepted = (1..=last.seq()).contains(&position.seq);
+            (accepted && position.incarnation <= last.incarnation()).then_some(member)
+        })?;
+        (position.trust_seq >= author.added).then_some(author.public.signing)
     }
 
     /// The recovery kit that is in force.
@@ -179,7 +243,7 @@ impl Trust {
 
 impl Members for Trust {
     fn signing_key(&self, device: DeviceId) -> Option<PublicPoint> {
-        self.members.get(&device).map(|public| public.signing)
+        self.member(device).map(|public| public.signing)
     }
 }
 

@@ -2,6 +2,8 @@
 //! `seal.rs` and `database.rs`. A change is durable first and in memory second, so that what is answered from memory
 //! is never more than what a power cut leaves.
 
+mod joined;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

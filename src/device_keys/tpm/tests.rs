@@ -195,7 +195,7 @@ fn a_vault_lives_with_keys_in_a_tpm() {
     let pin = choose(PIN, keys.guess_limit()).unwrap();
     let change = recover(
         &home.trust(),
-        &kit,
+        (&kit, &BTreeMap::new()),
         &|hash| home.object(hash),
         (&mut here(&mut keys), &auth),
         (&pin, &next_kit),

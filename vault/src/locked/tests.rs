@@ -1,5 +1,10 @@
+use std::collections::BTreeMap;
+
+use rand_core::TryRng;
+
 use super::*;
 use crate::testing::home::{DEVICE, NEXT_PIN, PIN, kit, new_pin};
+use crate::testing::house::{House, Newcomer, SECOND};
 use crate::testing::{Disk, TestRng, passkey, root_key};
 use crate::{
     Document, Event, History, KeyAuth, NewPin, NotChanged, Profile, Record, RecoveryKit, SoftwareKeys,
@@ -407,7 +412,7 @@ fn a_kit_and_a_copy_make_a_vault_on_another_device_and_the_first_pin_does_not_op
     let here = (&mut here, &auth);
     let change = recover(
         locked.trust(),
-        &kit(1),
+        (&kit(1), &BTreeMap::new()),
         &object,
         here,
         (&next_pin(), &next),
@@ -425,6 +430,90 @@ fn a_kit_and_a_copy_make_a_vault_on_another_device_and_the_first_pin_does_not_op
     assert_eq!(device.guess(&mut locked, PIN).err(), Some(NotOpened::WrongPin));
     drop(locked);
     assert_eq!(users(&device.open(NEXT_PIN)), [b"ann"]);
+}
+
+// --- joining a vault --------------------------------------------------------------------------------------------------
+
+/// A device that was added to a vault of another one, joined, and keeps its keys.
+fn newcomer() -> (Device, membership::Joined) {
+    let newcomer = &mut Newcomer::new(SECOND);
+    let house = House::new().changed(DEVICE, |unlocked, here, pin, rng| {
+        unlocked.rotate(here, pin, None, rng).unwrap()
+    });
+    let house = house.changed(DEVICE, |unlocked, here, pin, rng| {
+        unlocked.add_device(here, pin, &newcomer.new, rng).unwrap()
+    });
+    let invitation = newcomer.invitation(&house.trust());
+    let joined = newcomer.join(&invitation, &house.store, PIN).unwrap();
+    let device = Device {
+        disk: Disk::default(),
+        id: SECOND,
+        keys: vec![joined.device_keys.clone()],
+        rng: TestRng(88),
+    };
+    (device, joined)
+}
+
+#[test]
+fn a_device_that_joined_has_an_empty_vault_which_its_pin_opens() {
+    let (mut device, joined) = newcomer();
+    let rng = &mut TestRng(89);
+    let locked = Vault::join(device.disk.clone(), &joined, (known(), NOW), rng).unwrap();
+    assert_eq!((locked.device(), locked.trust().epoch()), (SECOND, 2));
+    let mut vault = unlock(locked, &joined.into_guess(), rng).unwrap();
+    let ann = passkey(rng, "example.org", "ann");
+    vault.store(rng, ann, None).unwrap();
+    drop(vault);
+    let mut locked = device.locked();
+    assert_eq!(
+        device.guess(&mut locked, NEXT_PIN).err(),
+        Some(NotOpened::WrongPin)
+    );
+    drop(locked);
+    assert_eq!(users(&device.open(PIN)), [b"ann"]);
+    // It changes the vault like any other member, and has what a recovery kit needs.
+    device.change(|unlocked, here, right, rng| unlocked.rotate(here, right, None, rng));
+    assert_eq!(users(&device.open(PIN)), [b"ann"]);
+    let locked = device.locked();
+    let kit_slot = locked.trust().recovery_slot().unwrap();
+    assert!(locked.object(kit_slot).unwrap().is_some());
+    drop(locked);
+    // A file in which there is something is not made into another vault.
+    let (_, joined) = newcomer();
+    assert!(Vault::join(device.disk.clone(), &joined, (known(), NOW), rng).is_err());
+}
+
+/// K-11 crash, while a device joins: its keys are durable, the database is made in a file beside. A power cut after any
+/// write leaves a file that is the whole vault or one that is thrown away, and then it joins again. Mutation: the row
+/// `device` written in a transaction of its own, after the others.
+#[test]
+fn crash_while_a_device_joins() {
+    let (device, joined) = newcomer();
+    let make = |disk: &Disk| Vault::join(disk.clone(), &joined, (known(), NOW), &mut TestRng(89)).map(drop);
+    let whole = |disk: &Disk| {
+        let guess = |mut locked| device.guess(&mut locked, PIN).map(|guess| (locked, guess));
+        let opened = Locked::open(disk.clone(), known(), NOW).ok().map(guess)?;
+        let (locked, guess) = opened.unwrap();
+        unlock(locked, &guess, &mut TestRng(90)).unwrap();
+        Some(())
+    };
+    let (mut done, mut cuts) = (false, 0);
+    while !done {
+        let disk = Disk::default();
+        disk.cut_power_after(cuts);
+        done = make(&disk).is_ok();
+        for seed in 0..3_u64 {
+            let mut rng = TestRng(seed << 20);
+            let after =
+                disk.after_power_cut(|| rng.try_next_u32().unwrap() % 3 >= u32::try_from(seed).unwrap());
+            let is_whole = whole(&after).is_some();
+            assert!(is_whole || !done);
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 5);
+    let again = Disk::default();
+    assert!(make(&again).is_ok() && whole(&again).is_some());
 }
 
 // --- damage and power cuts --------------------------------------------------------------------------------------------

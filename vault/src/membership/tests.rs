@@ -1,5 +1,7 @@
 //! "Mutation" says which defence was taken out to see the test fail.
 
+mod devices;
+
 use super::*;
 use crate::cbor::Writer;
 use crate::testing::TestRng;
@@ -42,7 +44,7 @@ fn recovery(home: &Home, with: &RecoveryKit) -> Result<Change, NotChanged> {
     let object = |hash| home.object(hash);
     recover(
         &home.trust(),
-        with,
+        (with, &BTreeMap::new()),
         &object,
         (&mut here, &auth),
         (&new_pin(NEXT_PIN), &kit(2)),

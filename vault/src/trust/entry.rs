@@ -7,15 +7,22 @@ use crate::device_key::PublicKeys;
 use crate::frame::{Kind, ObjectHash, Unsigned};
 use crate::kdf::KdfParameters;
 use crate::keys::{DeviceId, VaultId};
-use crate::object::{at, bytes, long_number, number};
+use crate::object::{LogHead, at, bytes, long_number, number};
 
 const GENESIS: u64 = 1;
 const KEYS: u64 = 2;
 const SET_RECOVERY: u64 = 3;
 const RECOVER: u64 = 4;
+const ADD_DEVICE: u64 = 5;
+const REVOKE: u64 = 6;
 
 /// More devices than a person has.
-const SLOTS_MAX: u64 = 256;
+pub(crate) const SLOTS_MAX: usize = 256;
+
+/// What a vault of one device needs.
+const FIRST_FORMAT: u32 = 1;
+/// Several devices.
+pub(crate) const DEVICES_FORMAT: u32 = 2;
 
 /// What an entry says of its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +73,27 @@ pub(crate) enum Body {
         public: PublicKeys,
         recovery: PublicKeys,
         keys: NewKeys,
+        /// How far the logs of the members before are accepted.
+        accepted: BTreeMap<DeviceId, LogHead>,
+    },
+    AddDevice {
+        device: DeviceId,
+        public: PublicKeys,
+        slot: ObjectHash,
+        /// Of the conversation in which the two devices made sure of each other.
+        transcript: Transcript,
+    },
+    Revoke {
+        device: DeviceId,
+        /// How far the log of the device is accepted.
+        last: LogHead,
+        keys: NewKeys,
     },
 }
+
+/// SHA-256 of everything that two devices said to each other before one of them was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transcript(pub [u8; 32]);
 
 impl Head {
     /// The entry that says `body` here, to be signed.
@@ -139,15 +165,46 @@ impl Body {
                 public,
                 recovery,
                 keys,
+                accepted,
             } => {
-                out.unsigned(RECOVER).map(4);
+                out.unsigned(RECOVER).map(if accepted.is_empty() { 4 } else { 5 });
                 out.unsigned(1).bytes(&device.0);
                 public.encode(out.unsigned(2));
                 recovery.encode(out.unsigned(3));
                 write_keys(out.unsigned(4), keys);
+                if !accepted.is_empty() {
+                    write_accepted(out.unsigned(5), accepted);
+                }
+            }
+            Self::AddDevice {
+                device,
+                public,
+                slot,
+                transcript,
+            } => {
+                out.unsigned(ADD_DEVICE).map(4);
+                out.unsigned(1).bytes(&device.0);
+                public.encode(out.unsigned(2));
+                out.unsigned(3).bytes(&slot.0);
+                out.unsigned(4).bytes(&transcript.0);
+            }
+            Self::Revoke { device, last, keys } => {
+                out.unsigned(REVOKE).map(3);
+                out.unsigned(1).bytes(&device.0);
+                write_log_head(out.unsigned(2), last);
+                write_keys(out.unsigned(3), keys);
             }
         }
         body
+    }
+
+    /// The least format that a reader must know.
+    pub(crate) fn format(&self) -> u32 {
+        match self {
+            Self::Genesis { .. } | Self::Keys(_) | Self::SetRecovery { .. } => FIRST_FORMAT,
+            Self::Recover { accepted, .. } if accepted.is_empty() => FIRST_FORMAT,
+            Self::Recover { .. } | Self::AddDevice { .. } | Self::Revoke { .. } => DEVICES_FORMAT,
+        }
     }
 
     pub(crate) fn decode(body: &[u8]) -> Option<Self> {
@@ -163,11 +220,17 @@ impl Body {
                 recovery: PublicKeys::decode(at(input, 1)?)?,
                 slot: ObjectHash(bytes(input, 2)?),
             },
-            RECOVER if input.map()? == 4 => Self::Recover {
+            RECOVER => Self::decode_recover(input)?,
+            ADD_DEVICE if input.map()? == 4 => Self::AddDevice {
                 device: DeviceId(bytes(input, 1)?),
                 public: PublicKeys::decode(at(input, 2)?)?,
-                recovery: PublicKeys::decode(at(input, 3)?)?,
-                keys: read_keys(at(input, 4)?)?,
+                slot: ObjectHash(bytes(input, 3)?),
+                transcript: Transcript(bytes(input, 4)?),
+            },
+            REVOKE if input.map()? == 3 => Self::Revoke {
+                device: DeviceId(bytes(input, 1)?),
+                last: read_log_head(at(input, 2)?)?,
+                keys: read_keys(at(input, 3)?)?,
             },
             _ => return None,
         };
@@ -186,6 +249,66 @@ impl Body {
             },
         })
     }
+
+    fn decode_recover(input: &mut Reader<'_>) -> Option<Self> {
+        let fields = input.map().filter(|fields| [4, 5].contains(fields))?;
+        Some(Self::Recover {
+            device: DeviceId(bytes(input, 1)?),
+            public: PublicKeys::decode(at(input, 2)?)?,
+            recovery: PublicKeys::decode(at(input, 3)?)?,
+            keys: read_keys(at(input, 4)?)?,
+            accepted: match fields {
+                5 => read_accepted(at(input, 5)?)?,
+                _ => BTreeMap::new(),
+            },
+        })
+    }
+}
+
+fn write_log_head(out: &mut Writer<'_>, head: &LogHead) {
+    out.array(3)
+        .unsigned(u64::from(head.incarnation()))
+        .unsigned(u64::from(head.seq()))
+        .bytes(&head.hash().0);
+}
+
+fn read_log_head(input: &mut Reader<'_>) -> Option<LogHead> {
+    if input.array()? != 3 {
+        return None;
+    }
+    let mut number = || u32::try_from(input.unsigned()?).ok();
+    let (incarnation, seq) = (number()?, number()?);
+    let hash = ObjectHash(input.bytes()?.try_into().ok()?);
+    let head = LogHead::new(incarnation, seq, hash);
+    // One way to say that nothing is accepted.
+    (seq > 0 || head == LogHead::START).then_some(head)
+}
+
+fn is_bounded(count: u64) -> bool {
+    usize::try_from(count).is_ok_and(|count| count <= SLOTS_MAX)
+}
+
+fn write_accepted(out: &mut Writer<'_>, accepted: &BTreeMap<DeviceId, LogHead>) {
+    out.array(u64::try_from(accepted.len()).expect("a length fits in 64 bits"));
+    for (device, head) in accepted {
+        write_log_head(out.array(2).bytes(&device.0), head);
+    }
+}
+
+fn read_accepted(input: &mut Reader<'_>) -> Option<BTreeMap<DeviceId, LogHead>> {
+    let count = input.array().filter(|count| *count > 0 && is_bounded(*count))?;
+    let mut accepted = BTreeMap::new();
+    for _ in 0..count {
+        if input.array()? != 2 {
+            return None;
+        }
+        let device = DeviceId(input.bytes()?.try_into().ok()?);
+        if accepted.last_key_value().is_some_and(|(last, _)| *last >= device) {
+            return None;
+        }
+        accepted.insert(device, read_log_head(input)?);
+    }
+    Some(accepted)
 }
 
 fn write_keys(out: &mut Writer<'_>, keys: &NewKeys) {
@@ -218,7 +341,7 @@ fn read_keys(input: &mut Reader<'_>) -> Option<NewKeys> {
     let fields = input.map().filter(|fields| [4, 5].contains(fields))?;
     let (epoch, pin_generation) = (number(input, 1)?, number(input, 2)?);
     let kdf = KdfParameters::decode(at(input, 3)?).ok()?;
-    let count = at(input, 4)?.array().filter(|count| *count <= SLOTS_MAX)?;
+    let count = at(input, 4)?.array().filter(|count| is_bounded(*count))?;
     let mut slots = BTreeMap::new();
     for _ in 0..count {
         if input.array()? != 2 {

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Body, Head, NewKeys, Target, Trust, vault_id};
+use super::entry::{DEVICES_FORMAT, SLOTS_MAX};
+use super::{Body, Former, Head, Member, NewKeys, Target, Trust, vault_id};
+use crate::device_key::PublicKeys;
 use crate::frame::{Frame, Kind, ObjectHash, Refused};
-use crate::object::{EXCHANGE_FORMAT, Members};
+use crate::keys::DeviceId;
+use crate::object::{EXCHANGE_FORMAT, LogHead, Members};
 
 impl Trust {
     /// What the first entry says.
@@ -42,9 +45,11 @@ impl Trust {
             head: hash,
             time: head.time,
             min_format: head.min_format,
-            members: BTreeMap::from([(device, public)]),
+            members: BTreeMap::from([(device, Member::at(1, public))]),
+            former: BTreeMap::new(),
             recovery,
             keys: None,
+            kdfs: BTreeMap::new(),
         })
     }
 
@@ -60,10 +65,14 @@ impl Trust {
         // Who may say this, before it is looked at what is said.
         let author = match &body {
             Body::Recover { .. } => self.recovery.as_ref().map(|kit| kit.signing),
-            Body::Genesis { .. } | Body::Keys(_) | Body::SetRecovery { .. } => self.signing_key(head.actor),
+            Body::Genesis { .. }
+            | Body::Keys(_)
+            | Body::SetRecovery { .. }
+            | Body::AddDevice { .. }
+            | Body::Revoke { .. } => self.signing_key(head.actor),
         };
         frame.verify(&author.ok_or(Refused::NotAMember)?)?;
-        check_format(head.min_format, self.min_format)?;
+        check_format(head.min_format, self.min_format.max(body.format()))?;
         let mut next = Self {
             seq: head.seq,
             head: hash,
@@ -71,33 +80,101 @@ impl Trust {
             min_format: head.min_format,
             ..self.clone()
         };
+        next.take(head.actor, body)?;
+        if head.epoch != next.epoch() {
+            return Err(Refused::Misplaced);
+        }
+        Ok(next)
+    }
+
+    /// What an entry does that `actor` may write.
+    fn take(&mut self, actor: DeviceId, body: Body) -> Result<(), Refused> {
         match body {
-            Body::Genesis { .. } => return Err(Refused::Misplaced),
-            Body::Keys(keys) => next.take_keys(keys)?,
+            Body::Genesis { .. } => Err(Refused::Misplaced),
+            Body::Keys(keys) => self.take_keys(keys),
             Body::SetRecovery { recovery, slot } => {
-                next.recovery = Some(recovery);
-                let keys = next.keys.as_mut().ok_or(Refused::Misplaced)?;
-                keys.slots.insert(Target::RecoveryKit, slot);
+                self.recovery = Some(recovery);
+                self.take_slot(Target::RecoveryKit, slot)
             }
             Body::Recover {
                 device,
                 public,
                 recovery,
                 keys,
+                accepted,
             } => {
-                if head.actor != device || keys.epoch <= self.epoch() {
+                if actor != device || keys.epoch <= self.epoch() {
                     return Err(Refused::Misplaced);
                 }
-                // Whoever was a member has lost his devices, or his trust in them.
-                next.members = BTreeMap::from([(device, public)]);
-                next.recovery = Some(recovery);
-                next.take_keys(keys)?;
+                self.remove_everybody(accepted)?;
+                self.insert(device, Member::at(self.seq, public))?;
+                self.recovery = Some(recovery);
+                self.take_keys(keys)
+            }
+            Body::AddDevice {
+                device,
+                public,
+                slot,
+                transcript,
+            } => {
+                let member = Member {
+                    transcript: Some(transcript),
+                    ..Member::at(self.seq, public)
+                };
+                self.insert(device, member)?;
+                self.take_slot(Target::Device(device), slot)
+            }
+            Body::Revoke { device, last, keys } => {
+                // Whoever goes must not have chosen the next root key.
+                if actor == device || keys.epoch <= self.epoch() {
+                    return Err(Refused::Misplaced);
+                }
+                self.remove(device, last)?;
+                self.take_keys(keys)
             }
         }
-        if head.epoch != next.epoch() {
+    }
+
+    /// The name of a device is never used again: what it says would belong to either.
+    fn insert(&mut self, device: DeviceId, member: Member) -> Result<(), Refused> {
+        let is_known = self.members.contains_key(&device) || self.former.contains_key(&device);
+        // Before there were several devices, one could recover the vault under its old name.
+        if is_known && self.min_format >= DEVICES_FORMAT {
             return Err(Refused::Misplaced);
         }
-        Ok(next)
+        self.former.remove(&device);
+        self.members.insert(device, member);
+        Ok(())
+    }
+
+    fn remove(&mut self, device: DeviceId, last: LogHead) -> Result<(), Refused> {
+        let member = self.members.remove(&device).ok_or(Refused::NotAMember)?;
+        self.former.insert(device, Former { member, last });
+        Ok(())
+    }
+
+    /// Whoever was a member has lost his devices, or his trust in them.
+    fn remove_everybody(&mut self, mut accepted: BTreeMap<DeviceId, LogHead>) -> Result<(), Refused> {
+        let members: Vec<_> = self.members().collect();
+        for device in members {
+            self.remove(device, accepted.remove(&device).unwrap_or(LogHead::START))?;
+        }
+        if accepted.is_empty() {
+            Ok(())
+        } else {
+            Err(Refused::NotAMember)
+        }
+    }
+
+    /// One more slot, or another one, for the root key and the PIN in force.
+    fn take_slot(&mut self, target: Target, slot: ObjectHash) -> Result<(), Refused> {
+        let keys = self.keys.as_mut().ok_or(Refused::Misplaced)?;
+        keys.slots.insert(target, slot);
+        // As many as an entry with new keys can list, or there could be none any more.
+        if keys.slots.len() > SLOTS_MAX {
+            return Err(Refused::Misplaced);
+        }
+        Ok(())
     }
 
     /// Puts other slots in force: of the same epoch or the next one, and never with a weaker PIN or nobody's.
@@ -129,8 +206,19 @@ impl Trust {
         if !earlier_as_should_be || !keys.slots.keys().copied().eq(recipients) {
             return Err(Refused::Misplaced);
         }
+        self.kdfs.insert(keys.pin_generation, keys.kdf);
         self.keys = Some(keys);
         Ok(())
+    }
+}
+
+impl Member {
+    fn at(added: u32, public: PublicKeys) -> Self {
+        Self {
+            public,
+            added,
+            transcript: None,
+        }
     }
 }
 

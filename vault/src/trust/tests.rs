@@ -1,6 +1,8 @@
 //! The names and numbers of the tests are those of the threat table in `DESIGN.md`. "Mutation" says which defence was
 //! taken out to see the test fail.
 
+mod devices;
+
 use super::rules::check_format;
 use super::*;
 use crate::frame::Unsigned;
@@ -42,7 +44,7 @@ fn genesis_head(body: &Body) -> Head {
         epoch: 0,
         actor: DEVICE,
         time: 1,
-        min_format: EXCHANGE_FORMAT,
+        min_format: 1,
     }
 }
 
@@ -59,7 +61,7 @@ fn head_after(trust: &Trust, epoch: u32) -> Head {
         epoch,
         actor: DEVICE,
         time: 2,
-        min_format: EXCHANGE_FORMAT,
+        min_format: 1,
     }
 }
 
@@ -164,6 +166,7 @@ fn injected_entries_without_a_members_signature() {
             ]),
             ..keys(2, 2)
         },
+        accepted: BTreeMap::new(),
     };
     let entry = Head {
         actor: OTHER,
@@ -364,6 +367,7 @@ fn what_an_entry_says_is_read_back() {
         public: keys_of(OTHER).public().clone(),
         recovery: kit(2).public(),
         keys: keys(2, 2),
+        accepted: BTreeMap::new(),
     };
     let set_recovery = Body::SetRecovery {
         recovery: kit(2).public(),

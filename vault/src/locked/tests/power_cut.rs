@@ -197,7 +197,7 @@ fn take_over(disk: &Disk, kept: &mut Kept) -> Option<()> {
     let here = (&mut here, &auth);
     let change = recover(
         locked.trust(),
-        &kit(1),
+        (&kit(1), &BTreeMap::new()),
         &object,
         here,
         (&next_pin(), &kit(2)),
