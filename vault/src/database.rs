@@ -51,6 +51,8 @@ pub(crate) enum Meta {
     Replica,
     Formed,
     ForeignKeys,
+    DeviceNames,
+    Storage,
 }
 
 impl Meta {
@@ -73,6 +75,8 @@ impl Meta {
             Self::Replica => "replica",
             Self::Formed => "formed",
             Self::ForeignKeys => "foreign-keys",
+            Self::DeviceNames => "device-names",
+            Self::Storage => "storage",
         }
     }
 }

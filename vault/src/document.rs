@@ -11,10 +11,17 @@ pub enum Document {
     LargeBlobs,
     /// The attestation authority of this installation; a reset keeps it.
     Attestation,
+    /// Where the devices of the vault exchange passkeys, and what lets this one in there; a reset removes it.
+    Storage,
 }
 
 impl Document {
-    pub(crate) const ALL: [Self; 3] = [Self::AuthenticatorState, Self::LargeBlobs, Self::Attestation];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::AuthenticatorState,
+        Self::LargeBlobs,
+        Self::Attestation,
+        Self::Storage,
+    ];
 
     /// The longest document, in bytes.
     pub const LEN_MAX: usize = crate::padding::SIZE_MAX - 1;
@@ -24,12 +31,13 @@ impl Document {
             Self::AuthenticatorState => Meta::AuthenticatorState,
             Self::LargeBlobs => Meta::LargeBlobs,
             Self::Attestation => Meta::Attestation,
+            Self::Storage => Meta::Storage,
         }
     }
 
     pub(crate) fn survives_reset(self) -> bool {
         match self {
-            Self::AuthenticatorState | Self::LargeBlobs => false,
+            Self::AuthenticatorState | Self::LargeBlobs | Self::Storage => false,
             Self::Attestation => true,
         }
     }

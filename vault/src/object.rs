@@ -220,11 +220,16 @@ impl<'a> Authentic<'a> {
     }
 }
 
-/// Where an object that was authentic once stands in its author's log.
-pub(crate) fn place_of(bytes: &[u8]) -> Option<LogHead> {
+/// Where an object that was authentic once stands in its author's log, and what its author's clock said.
+pub(crate) fn place_of(bytes: &[u8]) -> Option<(LogHead, u64)> {
     let frame = Frame::parse(bytes, Kind::Sealed(SealedKind::Log)).ok()?;
-    let Position { incarnation, seq, .. } = Header::decode(frame.header)?.position;
-    Some(LogHead::new(incarnation, seq, frame.hash()))
+    let Position {
+        incarnation,
+        seq,
+        time,
+        ..
+    } = Header::decode(frame.header)?.position;
+    Some((LogHead::new(incarnation, seq, frame.hash()), time >> 16))
 }
 
 /// The last object of a device's log that was read.

@@ -39,6 +39,8 @@ const TYPE_MERGED: u8 = 20;
 const TYPE_OUTBOX: u8 = 21;
 const TYPE_TOLD: u8 = 22;
 const TYPE_FOREIGN_KEYS: u8 = 23;
+const TYPE_DEVICE_NAMES: u8 = 24;
+const TYPE_STORAGE: u8 = 25;
 
 const HEADER_VAULT: u64 = 1;
 const HEADER_EPOCH: u64 = 2;
@@ -63,6 +65,7 @@ pub(crate) enum Place {
     LogEntry(u64),
     Replica,
     ForeignKeys,
+    DeviceNames,
     Told(DeviceId),
     Merged(RowId),
     Outbox(u64),
@@ -78,12 +81,14 @@ impl Place {
             Self::Document(Document::AuthenticatorState) => TYPE_AUTHENTICATOR_STATE,
             Self::Document(Document::LargeBlobs) => TYPE_LARGE_BLOBS,
             Self::Document(Document::Attestation) => TYPE_ATTESTATION,
+            Self::Document(Document::Storage) => TYPE_STORAGE,
             Self::Passkey(_) => TYPE_PASSKEY,
             Self::LogHead => TYPE_LOG_HEAD,
             Self::LogEntry(_) => TYPE_LOG_ENTRY,
             Self::Replica => TYPE_REPLICA,
             Self::Told(_) => TYPE_TOLD,
             Self::ForeignKeys => TYPE_FOREIGN_KEYS,
+            Self::DeviceNames => TYPE_DEVICE_NAMES,
             Self::Merged(_) => TYPE_MERGED,
             Self::Outbox(_) => TYPE_OUTBOX,
         }
@@ -99,6 +104,7 @@ impl Place {
             | Self::LogHead
             | Self::Replica
             | Self::ForeignKeys
+            | Self::DeviceNames
             | Self::Document(_) => None,
             Self::Passkey(row) | Self::Merged(row) => Some(Which::Row(row)),
             Self::Told(device) => Some(Which::Row(RowId(device.0))),
@@ -109,7 +115,9 @@ impl Place {
     /// What comes from other devices may be longer than what this one makes.
     fn sizes(self) -> Sizes {
         match self {
-            Self::Replica | Self::Told(_) | Self::Merged(_) | Self::Outbox(_) => Sizes::Exchanged,
+            Self::Replica | Self::DeviceNames | Self::Told(_) | Self::Merged(_) | Self::Outbox(_) => {
+                Sizes::Exchanged
+            }
             Self::Keyring
             | Self::Counter
             | Self::StoreState

@@ -206,7 +206,7 @@ impl Merged {
             Operation::Rename(_, names) => self.names.write(seen, stamp, names.clone()),
             Operation::WriteLargeBlob(_, blob) => self.large_blob.write(seen, stamp, blob.clone()),
             Operation::Delete(_) => self.life.write(seen, stamp, Life::Deleted),
-            Operation::ShareWrappingKey(_) => {}
+            Operation::ShareWrappingKey(_) | Operation::NameDevice(_) => {}
         }
         Ok(())
     }

@@ -13,6 +13,10 @@ const RENAME: u64 = 2;
 const WRITE_LARGE_BLOB: u64 = 3;
 const DELETE: u64 = 4;
 const SHARE_WRAPPING_KEY: u64 = 5;
+const NAME_DEVICE: u64 = 6;
+
+/// The longest name of a device, in bytes.
+pub(crate) const DEVICE_NAME_LEN_MAX: usize = 64;
 
 /// More than the heads and the credential id of any operation take.
 const OVERHEAD: usize = 512;
@@ -29,6 +33,8 @@ pub(crate) enum Operation {
     Delete(CredentialId),
     /// Credentials that are not stored were made with this key.
     ShareWrappingKey(WrappingKey),
+    /// The device that says it is called so.
+    NameDevice(String),
 }
 
 impl Operation {
@@ -37,7 +43,7 @@ impl Operation {
         match self {
             Self::Store(passkey) => Some(&passkey.id),
             Self::Rename(id, _) | Self::WriteLargeBlob(id, _) | Self::Delete(id) => Some(id),
-            Self::ShareWrappingKey(_) => None,
+            Self::ShareWrappingKey(_) | Self::NameDevice(_) => None,
         }
     }
 
@@ -45,9 +51,11 @@ impl Operation {
     pub(crate) fn encode(&self) -> Option<Zeroizing<Vec<u8>>> {
         let passkey = match self {
             Self::Store(passkey) => payload::encode(passkey).ok()?,
-            Self::Rename(..) | Self::WriteLargeBlob(..) | Self::Delete(_) | Self::ShareWrappingKey(_) => {
-                Zeroizing::default()
-            }
+            Self::Rename(..)
+            | Self::WriteLargeBlob(..)
+            | Self::Delete(_)
+            | Self::ShareWrappingKey(_)
+            | Self::NameDevice(_) => Zeroizing::default(),
         };
         let len = OVERHEAD + passkey.len() + self.variable_len();
         let mut encoded = Zeroizing::new(Vec::with_capacity(len));
@@ -76,13 +84,16 @@ impl Operation {
                 out.unsigned(u64::from(key.epoch))
                     .bytes(key.secret().expose_secret());
             }
+            Self::NameDevice(name) => {
+                out.unsigned(NAME_DEVICE).text(name);
+            }
         }
         Some(encoded)
     }
 
     fn variable_len(&self) -> usize {
         match self {
-            Self::Store(_) | Self::Delete(_) | Self::ShareWrappingKey(_) => 0,
+            Self::Store(_) | Self::Delete(_) | Self::ShareWrappingKey(_) | Self::NameDevice(_) => 0,
             Self::Rename(_, names) => names.len(),
             Self::WriteLargeBlob(_, blob) => blob.as_ref().map_or(0, |blob| blob.data.len()),
         }
@@ -117,6 +128,10 @@ impl Operation {
                 let number = u32::try_from(input.unsigned()?).ok();
                 let number = number.filter(|number| *number < WrappingKey::FIRST_SHARED)?;
                 Self::ShareWrappingKey(WrappingKey::new(number, Secret::from_slice(input.bytes()?)?))
+            }
+            NAME_DEVICE => {
+                let name = input.text().filter(|name| name.len() <= DEVICE_NAME_LEN_MAX)?;
+                Self::NameDevice(name.to_owned())
             }
             _ => return None,
         };

@@ -48,6 +48,8 @@ pub(crate) struct Replica {
     pub(crate) standing: Standing,
     /// The wrapping keys of other devices.
     pub(crate) foreign: Vec<WrappingKey>,
+    /// What the devices call themselves.
+    pub(crate) device_names: BTreeMap<DeviceId, String>,
     /// Which operations wait to be told; they are numbered.
     pub(crate) outbox: Range<u64>,
     /// Which of them are about which passkey.
@@ -61,6 +63,7 @@ impl Replica {
             names: MergedNames::new(Secret::random(rng)),
             standing: Standing::default(),
             foreign: Vec::new(),
+            device_names: BTreeMap::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         }
@@ -80,6 +83,10 @@ impl Replica {
             replica.foreign = foreign
                 .map(|(number, key)| WrappingKey::new(number, key))
                 .collect();
+        }
+        if let Some(sealed) = database.meta(Meta::DeviceNames)? {
+            let payload = keys.open(Place::DeviceNames, &sealed)?;
+            replica.device_names = decode_device_names(&payload).ok_or(Error::Tampered)?;
         }
         database.outbox(|number, sealed| {
             let operation = keys.open(Place::Outbox(number), sealed)?;
@@ -128,6 +135,7 @@ impl Replica {
                 red: fields.required(RED, read_flag)?,
             },
             foreign: Vec::new(),
+            device_names: BTreeMap::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         };
@@ -151,6 +159,34 @@ pub(crate) fn seal_foreign(
 ) -> Option<Vec<u8>> {
     let payload = epochs::encode_sealed(foreign.iter().map(|key| (key.epoch, key.secret())));
     keys.seal(seal::fresh(rng), Place::ForeignKeys, payload)
+}
+
+/// What the devices call themselves, sealed.
+pub(crate) fn seal_device_names(
+    names: &BTreeMap<DeviceId, String>,
+    keys: &LocalKeys,
+    rng: &mut dyn CryptoRng,
+) -> Option<Vec<u8>> {
+    let mut payload = Zeroizing::new(Vec::new());
+    let mut out = Writer(&mut payload);
+    out.array(u64::try_from(names.len()).expect("a length fits in 64 bits"));
+    for (device, name) in names {
+        out.array(2).bytes(&device.0).text(name);
+    }
+    keys.seal(seal::fresh(rng), Place::DeviceNames, payload)
+}
+
+fn decode_device_names(payload: &[u8]) -> Option<BTreeMap<DeviceId, String>> {
+    let mut input = Reader(payload);
+    let mut names = BTreeMap::new();
+    for _ in 0..input.array()? {
+        if input.array()? != 2 {
+            return None;
+        }
+        let device = DeviceId(input.bytes()?.try_into().ok()?);
+        names.insert(device, input.text()?.to_owned());
+    }
+    input.end().map(|()| names)
 }
 
 impl Standing {

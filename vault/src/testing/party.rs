@@ -183,7 +183,7 @@ impl Party {
             }
             Wish::Sign => {
                 let auth = self.vault.key_auth().unwrap();
-                let signature = self.keys.sign(auth, self.machine.to_sign().unwrap());
+                let signature = self.keys.sign(&auth, self.machine.to_sign().unwrap());
                 self.machine.signed(&mut self.vault, signature, self.now).unwrap();
             }
             Wish::Rest(until) => return until <= self.now,

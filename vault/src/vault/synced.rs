@@ -19,10 +19,10 @@ pub use self::telling::ToSign;
 pub(crate) use self::trusting::Extended;
 use super::Vault;
 use crate::database::{Change, Meta};
-use crate::keys::{KeyAuth, WrappingKey};
+use crate::keys::{DeviceId, KeyAuth, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place, RowId};
-use crate::sync::{Merged, Names, Operation, Replica, Standing};
+use crate::sync::{DEVICE_NAME_LEN_MAX, Merged, Names, Operation, Replica, Standing};
 use crate::{CredentialId, Error, Passkey, Profile, Record, RpIdHash, wrap};
 
 /// How many operations are made durable at a time when a device begins to sync.
@@ -191,8 +191,28 @@ impl Vault {
     }
 
     /// What the device's key store asks for before it signs for an open vault; `None` where it is not a member of one.
-    pub fn key_auth(&self) -> Option<&KeyAuth> {
-        self.session.as_ref().map(|session| &session.auth)
+    pub fn key_auth(&self) -> Option<KeyAuth> {
+        self.session.as_ref().map(|session| session.auth.copy())
+    }
+
+    /// Calls this device so; the others are told. A name that is too long is cut.
+    pub fn name_device(&mut self, rng: &mut dyn CryptoRng, name: &str) -> Result<(), Error> {
+        let end = name.floor_char_boundary(DEVICE_NAME_LEN_MAX);
+        let name = name.get(..end).unwrap_or_default();
+        let mut change = Change::default();
+        let said = self.say(rng, &mut change, &[Operation::NameDevice(name.to_owned())])?;
+        self.database.apply(&change)?;
+        self.said(said);
+        Ok(())
+    }
+
+    /// What a device calls itself; `None` where it has not said.
+    pub fn device_name(&self, device: DeviceId) -> Option<&str> {
+        self.replica
+            .as_ref()?
+            .device_names
+            .get(&device)
+            .map(String::as_str)
     }
 
     /// Adds to `change` what the other devices are to be told.

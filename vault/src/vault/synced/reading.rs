@@ -15,7 +15,8 @@ use crate::locked::Member;
 use crate::object::{self, Authentic, LogHead, NotNext};
 use crate::seal::{self, Place};
 use crate::sync::{
-    Contradiction, Entry, Merged, Operation, Replica, Seen, Stamp, Standing, Versions, seal_foreign,
+    Contradiction, Entry, Merged, Operation, Replica, Seen, Stamp, Standing, Versions, seal_device_names,
+    seal_foreign,
 };
 use crate::vault::seal_store_state;
 use crate::{CredentialId, Error, ObjectHash, Passkey, StoreState, epochs, payload};
@@ -86,7 +87,7 @@ impl Vault {
         let Some(object) = self.database.device_log(device, seq)? else {
             return Ok(None);
         };
-        Ok(object::place_of(&object))
+        Ok(object::place_of(&object).map(|(head, _)| head))
     }
 
     /// How far the logs of the devices were read.
@@ -102,6 +103,15 @@ impl Vault {
     pub fn log_head(&self, device: DeviceId) -> LogHead {
         let head = |replica: &Replica| replica.standing.versions.head(device);
         self.replica.as_ref().map_or(LogHead::START, head)
+    }
+
+    /// When a device wrote last, by its clock: milliseconds since the Unix epoch. `None` where nothing of it was read.
+    pub fn last_written_unix_ms(&self, device: DeviceId) -> Result<Option<u64>, Error> {
+        let object = self.database.device_log(device, self.log_head(device).seq())?;
+        Ok(object
+            .as_deref()
+            .and_then(object::place_of)
+            .map(|(_, unix_ms)| unix_ms))
     }
 
     /// Whether what this device says is listened to.
@@ -244,12 +254,20 @@ impl Vault {
             let sealed = seal_foreign(foreign, &self.keys, rng).ok_or(Error::TooLarge)?;
             change.put_meta.push((Meta::ForeignKeys, sealed));
         }
+        let names = new_names(replica, &object);
+        if let Some(names) = &names {
+            let sealed = seal_device_names(names, &self.keys, rng).ok_or(Error::TooLarge)?;
+            change.put_meta.push((Meta::DeviceNames, sealed));
+        }
         let changed = shown.len();
         self.show(rng, change, shown)?;
         if let Some(replica) = &mut self.replica {
             replica.standing = standing;
             if let Some(foreign) = foreign {
                 replica.foreign = foreign;
+            }
+            if let Some(names) = names {
+                replica.device_names = names;
             }
             if own {
                 replica.forget_before(told_before);
@@ -412,6 +430,25 @@ fn standing_after(before: &Standing, object: &Readable, own: bool, source: Sourc
     after
 }
 
+/// What the devices call themselves, where that is new.
+fn new_names(replica: &Replica, object: &Readable) -> Option<BTreeMap<DeviceId, String>> {
+    let named = object
+        .operations
+        .iter()
+        .rev()
+        .find_map(|operation| match operation {
+            Operation::NameDevice(name) => Some(name),
+            Operation::Store(_)
+            | Operation::Rename(..)
+            | Operation::WriteLargeBlob(..)
+            | Operation::Delete(_)
+            | Operation::ShareWrappingKey(_) => None,
+        })?;
+    let mut names = replica.device_names.clone();
+    names.insert(object.author, named.clone());
+    Some(names)
+}
+
 /// The wrapping keys of other devices with those in `operations`; `None` where there is no new one. Of two keys with one
 /// number, which no honest devices share, the lesser stays: that does not depend on the order.
 fn new_keys(replica: &Replica, operations: &[Operation], own: bool) -> Option<Vec<WrappingKey>> {
@@ -421,7 +458,8 @@ fn new_keys(replica: &Replica, operations: &[Operation], own: bool) -> Option<Ve
         | Operation::Rename(..)
         | Operation::WriteLargeBlob(..)
         | Operation::Delete(_)
-        | Operation::ShareWrappingKey(_) => None,
+        | Operation::ShareWrappingKey(_)
+        | Operation::NameDevice(_) => None,
     });
     let mut keys: BTreeMap<u32, WrappingKey> = BTreeMap::new();
     let mut any = false;
