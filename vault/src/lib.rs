@@ -85,5 +85,5 @@ pub use slot::{NotOpened, OpenedSlot, open_device_slot};
 pub use sync::{
     Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Proposed, Request, State, Status, Wish,
 };
-pub use trust::{NotTrusted, Remembered, Transcript, Trust};
+pub use trust::{Chosen, NotSettled, NotTrusted, Remembered, Transcript, Trust};
 pub use vault::{Entry, History, NotTaken, Taken, ToSign, Trashed, Vault};

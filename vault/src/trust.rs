@@ -4,6 +4,7 @@
 //! Entries go in one by one; [`Trust`] is what they amount to. Nothing is believed that the log does not say.
 
 mod entry;
+mod race;
 mod rules;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::entry::Transcript;
 pub(crate) use self::entry::{Body, Head, NewKeys, Target};
+pub use self::race::{Chosen, NotSettled};
 use crate::device_key::PublicKeys;
 use crate::frame::{ObjectHash, Refused};
 use crate::kdf::KdfParameters;

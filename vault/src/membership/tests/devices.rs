@@ -264,40 +264,39 @@ fn recipient_in(slot: &[u8]) -> [u8; 32] {
 }
 
 /// K-01 slot substitution, where there are several devices. The store gives a device a slot with another root key: one that
-/// it made and signed with keys of its own, the slot of another device, and one that a member made but no entry lists.
+/// it made and signed with keys of its own, one that a member made but no entry lists, and the slot of another device.
 /// Mutation: the hash not compared with the list in `InForce::read`.
 #[test]
 fn slot_substitution_among_devices() {
     let house = House::of_three();
     let slot_of = |house: &House, device| house.trust().device_slot(device).unwrap();
     let listed = slot_of(&house, SECOND);
-    let unlisted = house.change(DEVICE, rotate).before;
-    let mut stranger = Newcomer::new(DeviceId([0xe5; 16]));
-    let of_stranger = {
+    let false_slot = |store: &mut dyn KeyStore, auth: &KeyAuth| {
         let mut here = Here {
             device: DEVICE,
-            store: &mut stranger.keys,
+            store,
             time: 5,
         };
         let root = Secret::random(&mut TestRng(5));
-        let pin = new_pin(PIN);
+        let kdf = house.trust().kdf().unwrap();
         let keys = Keys {
             epoch: 1,
             root: &root,
             pin_generation: 1,
-            kdf: house.trust().kdf().unwrap(),
-            pin: &pin.secret,
+            kdf,
+            pin: &kdf.stretch(&VaultPin::typed(PIN).unwrap()).unwrap(),
         };
-        let mut writing = Writing::new(&house.trust(), &mut here, &stranger.auth);
+        let mut writing = Writing::new(&house.trust(), &mut here, auth);
         let public = house.trust().member(SECOND).unwrap().clone();
-        writing
-            .slot(Target::Device(SECOND), &public, &keys, &mut TestRng(6))
-            .unwrap();
-        writing.before.remove(0)
+        let target = Target::Device(SECOND);
+        writing.slot(target, &public, &keys, &mut TestRng(6)).unwrap();
+        writing.before.remove(0).1
     };
+    let mut stranger = Newcomer::new(DeviceId([0xe5; 16]));
+    let of_stranger = false_slot(&mut stranger.keys, &stranger.auth);
+    let of_member = false_slot(&mut house.keys(DEVICE), &house.open(DEVICE, PIN).unwrap().auth);
     let of_third = house.store.object(slot_of(&house, THIRD)).unwrap();
-    let slots = unlisted.into_iter().chain([of_stranger]).map(|(_, slot)| slot);
-    for slot in slots.chain([of_third]) {
+    for slot in [of_stranger, of_member, of_third] {
         let mut house = house.clone();
         house.store.0.insert(Name::Object(listed), slot);
         let refused = house.open(SECOND, PIN).err();
