@@ -15,8 +15,8 @@ use rand_core::CryptoRng;
 use super::exchange::{Compare, NoAnswer, Outstanding, Request};
 use super::layout::{Layout, Listing, StoreName};
 use super::status::{State, Status};
-use crate::frame::{ObjectHash, Refused};
-use crate::keys::VaultId;
+use crate::frame::ObjectHash;
+use crate::keys::{DeviceId, VaultId};
 use crate::membership::{Change, Name};
 use crate::object::NotNext;
 use crate::signature::{Signature, SignedHash};
@@ -53,6 +53,13 @@ pub enum Wish {
     Rest(Duration),
 }
 
+/// An object that waits, and for which one.
+struct SetAside {
+    name: StoreName,
+    bytes: Vec<u8>,
+    missing: (DeviceId, u32),
+}
+
 /// One round.
 #[derive(Default)]
 struct Round {
@@ -60,7 +67,7 @@ struct Round {
     /// Read, and not looked at.
     arrived: VecDeque<(StoreName, Vec<u8>)>,
     /// Looked at, and not to be taken before something else is.
-    set_aside: Vec<(StoreName, Vec<u8>)>,
+    set_aside: Vec<SetAside>,
     /// Of these nothing more is read in this round.
     finished: BTreeSet<StoreName>,
     trust_is_read: bool,
@@ -336,7 +343,8 @@ impl Machine {
         let reason = match vault.take_object(rng, &bytes) {
             Ok(_) => {
                 self.status.read += 1;
-                round.arrived.extend(round.set_aside.drain(..));
+                let again = round.set_aside.drain(..);
+                round.arrived.extend(again.map(|aside| (aside.name, aside.bytes)));
                 return Ok(true);
             }
             Err(NotTaken::Vault(error)) => return Err(error),
@@ -344,18 +352,23 @@ impl Machine {
         };
         match reason {
             NotTaken::NotNext(NotNext::Known | NotNext::Older) => {}
-            NotTaken::Waits(..) | NotTaken::WaitsForTrust => round.set_aside.push((name, bytes)),
+            NotTaken::Waits(device, seq) => round.set_aside.push(SetAside {
+                name,
+                bytes,
+                missing: (device, seq),
+            }),
+            NotTaken::WaitsForTrust | NotTaken::NotNext(NotNext::Gap) => {
+                if let StoreName::Log { device, seq, .. } = name {
+                    let missing = (device, seq);
+                    round.set_aside.push(SetAside { name, bytes, missing });
+                }
+            }
             NotTaken::NotNext(NotNext::Fork) => {
                 round.found = Some(fork_at(name));
                 round.finished.insert(name);
             }
             NotTaken::Forked(device, seq) => {
                 round.found = Some(State::Forked(device, seq));
-                round.finished.insert(name);
-            }
-            NotTaken::NotNext(NotNext::Gap) => round.set_aside.push((name, bytes)),
-            // Whoever may not write may fill the store, and nothing else.
-            NotTaken::Refused(Refused::NotAMember) => {
                 round.finished.insert(name);
             }
             NotTaken::Refused(_) | NotTaken::NoSync | NotTaken::Vault(_) => {
@@ -371,11 +384,16 @@ impl Machine {
     fn read_logs(&mut self, vault: &Vault) -> Option<Wish> {
         let round = self.round.as_mut()?;
         let listing = round.listing.as_ref()?;
-        let aside: BTreeSet<StoreName> = round.set_aside.iter().map(|(name, _)| *name).collect();
+        let aside: BTreeSet<StoreName> = round.set_aside.iter().map(|aside| aside.name).collect();
         let mut names = Vec::new();
         let mut to_read = 0;
-        for device in listing.logs.keys().filter(|device| vault.reads_log_of(**device)) {
-            let new = listing.after(*device, vault.log_head(*device).seq());
+        for device in listing.logs.keys() {
+            // Whoever may not write may fill the store, and nothing else.
+            let Some(end) = vault.listens_to(*device) else {
+                continue;
+            };
+            let mut new = listing.after(*device, vault.log_head(*device).seq());
+            new.retain(|name| matches!(name, StoreName::Log { seq, .. } if *seq <= end));
             to_read += new.len();
             let end = new.iter().position(|name| round.finished.contains(name));
             let new = new.iter().take(end.unwrap_or(new.len()));
@@ -554,10 +572,10 @@ impl Machine {
             self.trash_emptied_unix_ms = unix_ms;
         }
         self.failures = 0;
-        let gap = round.set_aside.first().map(|(name, _)| match name {
-            StoreName::Log { device, seq, .. } => State::Gap(*device, *seq),
-            StoreName::Trust(_) | StoreName::Membership(_) | StoreName::Hint => State::Unknown,
-        });
+        let gap = round
+            .set_aside
+            .first()
+            .map(|aside| State::Gap(aside.missing.0, aside.missing.1));
         let hole = round.listing.as_ref().and_then(|listing| hole_in(listing, vault));
         let less = (!self.status.missing.is_empty()).then_some(State::RolledBack);
         self.status.state = less.or(round.found).or(gap).or(hole).unwrap_or(State::Fresh);
@@ -594,10 +612,10 @@ impl Machine {
 
 /// A log that goes on in the store after something that is not there.
 fn hole_in(listing: &Listing, vault: &Vault) -> Option<State> {
-    let mut devices = listing.logs.keys().filter(|device| vault.reads_log_of(**device));
-    devices.find_map(|device| {
+    listing.logs.keys().find_map(|device| {
+        let last = listing.last(*device).min(vault.listens_to(*device)?);
         let next = vault.log_head(*device).seq() + 1;
-        let goes_on = listing.last(*device) > next && listing.after(*device, next - 1).is_empty();
+        let goes_on = last > next && listing.after(*device, next - 1).is_empty();
         goes_on.then_some(State::Gap(*device, next))
     })
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::home::{DEVICE, PIN, kit, new_pin};
+use super::home::{DEVICE, Home, PIN, Step, kit, new_pin};
+use super::house::Newcomer;
 use super::{Disk, TestRng, passkey, root_key};
 use crate::{
     Answer, Change, CredentialId, DeviceId, Here, History, KeyAuth, KeyStore, KnownKey, Locked, Machine,
-    NoAnswer, NotChanged, Request, RightGuess, RightPin, SoftwareKeys, State, Unlocked, Vault, VaultPin,
-    Wish, create,
+    Name, NoAnswer, NotChanged, ObjectHash, Proposed, RecoveryKit, Request, RightGuess, RightPin,
+    SoftwareKeys, State, Unlocked, Vault, VaultPin, Wish, create,
 };
 
 const NOW: Duration = Duration::from_secs(100);
@@ -86,8 +87,24 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    /// The first device of a new vault.
+    /// The first device of a new vault, which has a kit.
     pub(crate) fn first() -> Self {
+        let mut party = Self::first_with(Some(&kit(1)));
+        party.vault.begin_sync(&mut party.rng).unwrap();
+        party
+    }
+
+    pub(crate) fn first_without_sync() -> Self {
+        Self::first_with(Some(&kit(1)))
+    }
+
+    pub(crate) fn first_without_kit() -> Self {
+        let mut party = Self::first_with(None);
+        party.vault.begin_sync(&mut party.rng).unwrap();
+        party
+    }
+
+    fn first_with(kit: Option<&RecoveryKit>) -> Self {
         let (disk, mut rng) = (Disk::default(), TestRng(0));
         let vault = Vault::open(disk.clone(), &root_key(1), &mut rng).unwrap();
         let auth = KeyAuth::random(&mut rng);
@@ -97,12 +114,39 @@ impl Party {
             store: &mut keys,
             time: 1,
         };
-        let created = create(&mut here, &auth, &new_pin(PIN), Some(&kit(1)), &mut rng).unwrap();
+        let created = create(&mut here, &auth, &new_pin(PIN), kit, &mut rng).unwrap();
         let locked = vault.protect(&created, (DEVICE, known()), History::New, NOW, &mut rng);
         drop(locked);
         let (_, keys) = created.change.device_keys().unwrap();
-        let mut party = Self::open(disk, SoftwareKeys::from_bytes(keys).unwrap(), 1);
+        Self::open(disk, SoftwareKeys::from_bytes(keys).unwrap(), 1)
+    }
+
+    /// Another device of the vault of `first`, which adds it through `store`.
+    pub(crate) fn added_by(first: &mut Self, device: DeviceId, store: &mut MemoryStore) -> Self {
+        let mut newcomer = Newcomer::new(device);
+        first.sync(store);
+        first.propose(|unlocked, here, right_pin, rng| {
+            unlocked.add_device(here, right_pin, &newcomer.new, rng)
+        });
+        first.sync(store);
+        assert_eq!(first.machine.proposed(), Some(Proposed::Accepted));
+
+        let mut home = Home::default();
+        for (number, name) in (1..).zip(store.named("/t/")) {
+            home.apply(Step::Put(Name::Entry(number), store.files[&name].clone()));
+        }
+        for name in store.named("/k/") {
+            let object = store.files[&name].clone();
+            home.apply(Step::Put(Name::Object(ObjectHash::of(&object)), object));
+        }
+        let invitation = newcomer.invitation(first.vault.trust().unwrap());
+        let joined = newcomer.join(&invitation, &home, PIN).unwrap();
+        let keys = SoftwareKeys::from_bytes(&joined.device_keys.1).unwrap();
+        let (disk, mut rng) = (Disk::default(), TestRng(u64::from(device.0[0]) << 40));
+        drop(Vault::join(disk.clone(), &joined, (known(), NOW), &mut rng));
+        let mut party = Self::open(disk, keys, u64::from(device.0[0]) << 8);
         party.vault.begin_sync(&mut party.rng).unwrap();
+        party.now = first.now;
         party
     }
 
@@ -138,6 +182,12 @@ impl Party {
         &mut self,
         make: impl FnOnce(&Unlocked, &mut Here<'_>, RightPin, &mut TestRng) -> Result<Change, NotChanged>,
     ) {
+        if self.guess.is_none() {
+            // The Vault PIN is asked for again.
+            let now = self.now;
+            *self = self.restarted(Disk::with(self.disk.content()), 77);
+            self.now = now;
+        }
         let RightGuess { unlocked, right_pin } = self.guess.take().unwrap();
         let mut here = Here {
             device: self.vault.device_id(),

@@ -1,4 +1,6 @@
 use super::*;
+use crate::DeviceId;
+use crate::testing::house::{SECOND, THIRD};
 use crate::testing::party::{MemoryStore, Party};
 
 fn synced() -> (Party, MemoryStore) {
@@ -303,4 +305,338 @@ fn backed_up_is_what_the_store_has() {
     store.files.insert(name, object);
     party.sync(&mut store);
     assert!(party.vault.is_backed_up(&id).unwrap());
+}
+
+// --- several devices --------------------------------------------------------------------------------------------------
+
+fn two() -> (Party, Party, MemoryStore) {
+    let (mut one, mut store) = synced();
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    (one, two, store)
+}
+
+/// Until nobody has anything to say.
+fn settle(parties: &mut [&mut Party], store: &mut MemoryStore) {
+    for _ in 0..4 {
+        for party in &mut *parties {
+            party.sync(store);
+        }
+    }
+}
+
+#[test]
+fn a_passkey_made_on_one_device_is_on_the_other() {
+    let (mut one, mut two, mut store) = two();
+    assert_eq!(two.users(), ["ann"]);
+    let id = two.register("example.org", "bob");
+    two.sync(&mut store);
+    one.sync(&mut store);
+    assert_eq!(one.users(), ["ann", "bob"]);
+    let (here, there) = (one.vault.load(&id).unwrap(), two.vault.load(&id).unwrap());
+    let encoded = |passkey: Option<crate::Passkey>| crate::payload::encode(&passkey.unwrap()).unwrap();
+    assert_eq!(encoded(here), encoded(there));
+}
+
+#[test]
+fn everybody_answers_once() {
+    let (mut one, mut two, mut store) = two();
+    settle(&mut [&mut one, &mut two], &mut store);
+    let writes = store.writes;
+    one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert_eq!(
+        store.writes - writes,
+        4,
+        "the object, its answer, and the hint after each"
+    );
+}
+
+#[test]
+fn a_change_on_one_device_is_seen_at_once_by_the_clients_of_the_other() {
+    let (mut one, mut two, mut store) = two();
+    let (state, id) = (two.vault.store_state(), one.register("example.org", "bob"));
+    one.sync(&mut store);
+    two.sync(&mut store);
+    assert_ne!(two.vault.store_state(), state);
+    let state = two.vault.store_state();
+    one.vault.delete(&mut one.rng, &id, None).unwrap();
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert_ne!(two.vault.store_state(), state);
+    assert_eq!(two.users(), ["ann"]);
+}
+
+/// F-05: both are kept, the one made last is offered, and the other comes back when that is deleted.
+#[test]
+fn one_account_made_on_two_devices_that_were_offline() {
+    let (mut one, mut two, mut store) = two();
+    let (first, second) = (
+        one.register("example.com", "bob"),
+        two.register("example.com", "bob"),
+    );
+    settle(&mut [&mut one, &mut two], &mut store);
+    let rp = crate::RpIdHash::of("example.com");
+    let offered = |party: &Party| party.vault.find_by_rp(&rp, crate::CredProtect::Required);
+    assert_eq!(offered(&one), offered(&two));
+    assert_eq!(offered(&one).len(), 1);
+    for id in [&first, &second] {
+        assert!(
+            one.vault.load(id).unwrap().is_some(),
+            "a site may know only this one"
+        );
+        assert!(two.vault.load(id).unwrap().is_some());
+    }
+    let newest = offered(&one).remove(0);
+    one.vault.delete(&mut one.rng, &newest, None).unwrap();
+    settle(&mut [&mut one, &mut two], &mut store);
+    let other = if newest == first { second } else { first };
+    assert_eq!(offered(&two), [other]);
+}
+
+/// Mutation: what waits in the outbox is not laid over what is merged.
+#[test]
+fn what_is_not_told_yet_stays_in_force_when_something_else_is_read() {
+    let (mut one, mut two, mut store) = two();
+    let id = one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    let rename = |party: &mut Party, name: &str| {
+        let mut passkey = party.vault.load(&id).unwrap().unwrap();
+        passkey.user_name = Some(name.to_owned());
+        party.vault.update(&mut party.rng, &passkey, None).unwrap();
+    };
+    rename(&mut two, "from two");
+    two.sync(&mut store);
+    // One reads that while it has something to say itself, and cannot write.
+    one.machine.now();
+    for _ in 0..100 {
+        let mut serve = |request: Request| {
+            let is_write = matches!(request, Request::Create { .. } | Request::Put { .. });
+            if is_write {
+                Err(NoAnswer::Full)
+            } else {
+                store.serve(request)
+            }
+        };
+        rename(&mut one, "from one");
+        if !one.step(&mut serve) {
+            break;
+        }
+    }
+    assert_eq!(
+        one.vault.load(&id).unwrap().unwrap().user_name.as_deref(),
+        Some("from one")
+    );
+    settle(&mut [&mut one, &mut two], &mut store);
+    for party in [&one, &two] {
+        let name = party.vault.load(&id).unwrap().unwrap().user_name;
+        assert_eq!(
+            name.as_deref(),
+            Some("from one"),
+            "it was said last, and all was known"
+        );
+    }
+}
+
+/// Credentials that are not stored work on every device, whether they were made before or after syncing began; those
+/// bound to a device do not.
+#[test]
+fn wrapped_credentials_follow_their_profile() {
+    let mut one = Party::first_without_sync();
+    let (mut store, rp) = (MemoryStore::default(), crate::RpIdHash::of("example.org"));
+    let wrap = |party: &mut Party, profile| party.vault.wrap(&mut party.rng, &rp, profile, &[7; 32]).unwrap();
+    let before = wrap(&mut one, crate::Profile::Synced);
+    let bound = wrap(&mut one, crate::Profile::DeviceBound);
+    one.vault.begin_sync(&mut one.rng).unwrap();
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    settle(&mut [&mut one, &mut two], &mut store);
+    let after = wrap(&mut one, crate::Profile::Synced);
+    let still_bound = wrap(&mut one, crate::Profile::DeviceBound);
+    for id in [&before, &after] {
+        assert!(one.vault.unwrap(&rp, id).is_some());
+        assert!(two.vault.unwrap(&rp, id).is_some());
+    }
+    for id in [&bound, &still_bound] {
+        assert!(one.vault.unwrap(&rp, id).is_some());
+        assert!(two.vault.unwrap(&rp, id).is_none());
+    }
+}
+
+/// Without a kit, what this device made is backed up when another one says that it has it.
+#[test]
+fn without_a_kit_another_device_has_to_have_it() {
+    let mut one = Party::first_without_kit();
+    let mut store = MemoryStore::default();
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    settle(&mut [&mut one, &mut two], &mut store);
+    let id = one.register("example.org", "ann");
+    one.sync(&mut store);
+    assert!(!one.vault.is_backed_up(&id).unwrap());
+    two.sync(&mut store);
+    assert!(
+        two.vault.is_backed_up(&id).unwrap(),
+        "it has been on two devices since it was read"
+    );
+    one.sync(&mut store);
+    assert!(one.vault.is_backed_up(&id).unwrap());
+}
+
+/// one device's objects are withheld. What builds on them waits, and is taken later.
+#[test]
+fn what_builds_on_something_that_is_withheld_waits() {
+    let (mut one, mut two, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    one.register("example.org", "from one");
+    one.sync(&mut store);
+    let withheld = store.named("/d/a1").pop().unwrap();
+    two.sync(&mut store);
+    two.register("example.org", "from two");
+    two.sync(&mut store);
+    let object = store.files.remove(&withheld).unwrap();
+    let seq = one.vault.log_head(one.id()).seq();
+    assert_eq!(three.sync(&mut store), &State::Gap(one.id(), seq));
+    assert_eq!(three.users(), ["ann"]);
+    store.files.insert(withheld, object);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann", "from one", "from two"]);
+}
+
+/// two devices are shown different logs of a third one, which was copied. Mutation: hashes are not compared.
+#[test]
+fn a_split_view_is_noticed_in_one_exchange() {
+    let (mut one, mut two, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    let mut copy = one.restarted(crate::testing::Disk::with(one.disk.content()), 9);
+    let mut other_store = store.clone();
+    one.register("example.org", "to two");
+    one.sync(&mut store);
+    copy.register("example.org", "to three");
+    copy.sync(&mut other_store);
+    two.sync(&mut store);
+    three.sync(&mut other_store);
+    // The views meet: what two wrote reaches three.
+    for name in store.named("/d/b2") {
+        let object = store.files[&name].clone();
+        other_store.files.insert(name, object);
+    }
+    let seq = one.vault.log_head(one.id()).seq();
+    assert_eq!(three.sync(&mut other_store), &State::Forked(one.id(), seq));
+    let writes = other_store.writes;
+    three.register("example.org", "not written");
+    three.sync(&mut other_store);
+    assert_eq!(other_store.writes, writes);
+    assert!(
+        three.users().contains(&"not written".to_owned()),
+        "signing in goes on"
+    );
+}
+
+/// the whole store is put back to each earlier state.
+#[test]
+fn a_store_that_was_put_back_is_noticed_by_everybody_who_saw_more() {
+    let (mut one, mut two, mut store) = two();
+    let mut states = vec![store.clone()];
+    for user in ["bob", "carol", "dave"] {
+        one.register("example.org", user);
+        settle(&mut [&mut one, &mut two], &mut store);
+        states.push(store.clone());
+    }
+    states.pop();
+    for mut state in states {
+        for party in [&mut one, &mut two] {
+            assert_eq!(party.sync(&mut state), &State::RolledBack);
+        }
+    }
+    for party in [&mut one, &mut two] {
+        assert_eq!(party.sync(&mut store), &State::Fresh);
+    }
+}
+
+/// K-07: it may read nothing newer, and nothing that it writes is read.
+#[test]
+fn a_revoked_device_is_out() {
+    let (mut one, mut two, mut store) = two();
+    settle(&mut [&mut one, &mut two], &mut store);
+    let last = one.vault.log_head(SECOND);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    let mut one = one.restarted(crate::testing::Disk::with(one.disk.content()), 10);
+    one.register("example.org", "secret");
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+
+    // It wrote meanwhile, without having looked.
+    let mut offline = store.clone();
+    offline.files.retain(|name, _| !name.ends_with("/t/00000004.obj"));
+    two.register("example.org", "too late");
+    two.sync(&mut offline);
+    for name in offline.named("/d/b2") {
+        let object = offline.files[&name].clone();
+        store.files.insert(name, object);
+    }
+    assert_eq!(two.sync(&mut store), &State::Removed);
+    assert!(!two.users().contains(&"secret".to_owned()));
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(one.users(), ["ann", "secret"]);
+}
+
+/// copies and temporary files of other programs are not looked at.
+#[test]
+fn files_that_nobody_of_the_vault_wrote_do_no_harm() {
+    let (mut one, mut two, mut store) = two();
+    let object = store.named("/d/a1").remove(0);
+    let bytes = store.files[&object].clone();
+    let folder = object.rsplit_once('/').unwrap().0.to_owned();
+    for name in [
+        "00000000-00000001 (1).obj",
+        "00000000-00000001.sync-conflict-1.obj",
+        ".tmp",
+        "x",
+    ] {
+        store.files.insert(format!("{folder}/{name}"), bytes.clone());
+    }
+    let stranger = folder.replace("a1a1a1a1", "eeeeeeee");
+    store
+        .files
+        .insert(format!("{stranger}/00000000-00000001.obj"), bytes);
+    two.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert_eq!(one.machine.status().state, State::Fresh);
+    assert_eq!(one.users(), ["ann", "bob"]);
+}
+
+/// I-06: an object that was damaged on its way is not taken, and is taken once it is whole. Mutation: no signature is
+/// checked.
+#[test]
+fn a_damaged_object_is_not_taken() {
+    let (mut one, mut two, mut store) = two();
+    one.register("example.org", "bob");
+    one.sync(&mut store);
+    let name = store.named("/d/a1").pop().unwrap();
+    let whole = store.files[&name].clone();
+    for at in (0..whole.len()).step_by(7) {
+        store.files.get_mut(&name).unwrap()[at] ^= 1;
+        let state = two.sync(&mut store).clone();
+        assert_ne!(state, State::Fresh, "byte {at}");
+        assert_eq!(two.users(), ["ann"], "byte {at}");
+        store.files.insert(name.clone(), whole.clone());
+    }
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    assert_eq!(two.users(), ["ann", "bob"]);
+}
+
+#[test]
+fn devices_have_names() {
+    let (mut one, mut two, mut store) = two();
+    one.vault.name_device(&mut one.rng, "the desk").unwrap();
+    let long = "ü".repeat(100);
+    two.vault.name_device(&mut two.rng, &long).unwrap();
+    settle(&mut [&mut one, &mut two], &mut store);
+    for party in [&one, &two] {
+        assert_eq!(party.vault.device_name(one.id()), Some("the desk"));
+        assert_eq!(party.vault.device_name(two.id()), Some("ü".repeat(32).as_str()));
+        assert_eq!(party.vault.device_name(DeviceId([9; 16])), None);
+    }
 }

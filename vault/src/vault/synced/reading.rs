@@ -114,9 +114,13 @@ impl Vault {
             .map(|(_, unix_ms)| unix_ms))
     }
 
-    /// Whether what this device says is listened to.
-    pub(crate) fn reads_log_of(&self, device: DeviceId) -> bool {
-        self.trust().is_some_and(|trust| trust.member(device).is_some())
+    /// Up to which of its objects a device is listened to; `None` where it is not at all.
+    pub(crate) fn listens_to(&self, device: DeviceId) -> Option<u32> {
+        let trust = self.trust()?;
+        match trust.former(device) {
+            Some((_, last)) => Some(last.seq()),
+            None => trust.member(device).map(|_| u32::MAX),
+        }
     }
 
     /// The store has the object that was to be put into it.
@@ -149,7 +153,7 @@ impl Vault {
         else {
             return Err(NotTaken::NoSync);
         };
-        let object = Authentic::read(bytes, SealedKind::Log, member.trust.vault(), &member.trust)?;
+        let object = Authentic::read_log(bytes, SealedKind::Log, &member.trust)?;
         let header = *object.header();
         let position = header.position;
         let head = replica.standing.versions.head(position.author).after(&object)?;
