@@ -95,10 +95,15 @@ impl Authenticator<Locked> {
     pub fn unlock(self, guess: &RightGuess) -> Result<Authenticator, UnlockFailed> {
         let (vault, mut key) = self.replace_vault(());
         match vault.unlock(guess, &mut *key.rng) {
-            Ok(vault) => Ok(Authenticator {
-                state: State::read(&vault, &mut *key.rng).map_err(UnlockFailed::OpenAgain)?,
-                ..key.replace_vault(vault).1
-            }),
+            Ok(vault) => {
+                let state = State::read(&vault, &mut *key.rng).map_err(UnlockFailed::OpenAgain)?;
+                let mut key = Authenticator {
+                    state,
+                    ..key.replace_vault(vault).1
+                };
+                key.mend_public_state().map_err(UnlockFailed::OpenAgain)?;
+                Ok(key)
+            }
             Err(NotUnlocked::OpenAgain(error)) => Err(UnlockFailed::OpenAgain(error)),
             Err(NotUnlocked::StaysLocked(vault, error)) => {
                 let locked = Box::new(key.replace_vault(*vault).1);

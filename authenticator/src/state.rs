@@ -154,7 +154,7 @@ impl State {
     }
 
     /// As much of the state as there is without the Vault PIN: no PIN compares equal to the one in it, nobody holds its
-    /// tokens. Nothing of it is authentic; the true state takes its place when the vault is opened.
+    /// tokens. What somebody else wrote is as if there were none; the true state takes its place when the vault is opened.
     pub(crate) fn known_while_locked(vault: &Locked) -> Self {
         let kept = vault.public_state().and_then(Self::decode_public);
         kept.unwrap_or_else(|| Self::with_device_identifier([0; 16]))
@@ -262,6 +262,17 @@ fn texts(value: &Value<'_>) -> Option<Vec<String>> {
 }
 
 impl Authenticator {
+    /// Writes the part of the state that can be read while the vault is locked, where something else is there.
+    pub(crate) fn mend_public_state(&mut self) -> Result<(), Error> {
+        let is_kept = self.vault.document(Document::AuthenticatorState)?.is_some();
+        let public = self.state.encode_public();
+        if !is_kept || self.vault.public_state()?.as_ref() == Some(&public) {
+            return Ok(());
+        }
+        let document = self.state.encode();
+        self.vault.put_state(&mut *self.rng, document, public, None)
+    }
+
     /// Changes the state durably. What cannot be kept is not changed.
     pub(crate) fn update_state(&mut self, change: impl FnOnce(&mut State)) -> Result<(), StatusCode> {
         self.update_state_with(None, change)

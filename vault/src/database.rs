@@ -47,7 +47,7 @@ pub(crate) enum Meta {
     Device,
     Attempts,
     PublicState,
-    KnownKey,
+    KnownCheck,
     Replica,
     Formed,
     ForeignKeys,
@@ -56,7 +56,7 @@ pub(crate) enum Meta {
 }
 
 impl Meta {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Format => "format",
             Self::Vault => "vault",
@@ -71,7 +71,7 @@ impl Meta {
             Self::Device => "device",
             Self::Attempts => "attempts",
             Self::PublicState => "public-state",
-            Self::KnownKey => "known-key",
+            Self::KnownCheck => "known-check",
             Self::Replica => "replica",
             Self::Formed => "formed",
             Self::ForeignKeys => "foreign-keys",
@@ -106,6 +106,11 @@ pub(crate) struct Change {
 }
 
 impl Change {
+    /// Whether it changes what is known while the vault is locked.
+    pub(crate) fn touches_known(&self) -> bool {
+        self.forget_all_known || !(self.put_known.is_empty() && self.remove_known.is_empty())
+    }
+
     /// What is not sealed. Tables that it does not touch are not made.
     fn apply_in_clear(&self, transaction: &WriteTransaction) -> Result<(), Error> {
         if !(self.put_objects.is_empty() && self.remove_objects.is_empty()) {
@@ -252,6 +257,20 @@ impl Database {
                 return Ok(false);
             };
             Ok(table.get(&hash.0).map_err(failed)?.is_some())
+        })
+    }
+
+    /// Shows all that is known while the vault is locked to `visit`.
+    pub(crate) fn all_known(&self, mut visit: impl FnMut(&KnownHash)) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, KNOWN)? else {
+                return Ok(());
+            };
+            for row in table.iter().map_err(failed)? {
+                visit(&KnownHash(*row.map_err(failed)?.0.value()));
+            }
+            Ok(())
         })
     }
 

@@ -52,7 +52,10 @@ pub(crate) const KNOWN_SITE: &[u8] = b"pkv1/known-site\0";
 pub(crate) const KNOWN_CREDENTIAL: &[u8] = b"pkv1/known-credential\0";
 pub(crate) const KNOWN_WRAPPED: &[u8] = b"pkv1/known-wrapped\0";
 pub(crate) const KNOWN_ANY_WRAPPED: &[u8] = b"pkv1/known-any-wrapped\0";
-pub(crate) const KNOWN_KEY: &[u8] = b"pkv1/known-key\0";
+pub(crate) const KNOWN_SHARE: &[u8] = b"pkv1/known-share\0";
+pub(crate) const KNOWN_ALL: &[u8] = b"pkv1/known-all\0";
+/// HKDF label of what authenticates the state of the authenticator that can be read while the vault is locked.
+pub(crate) const PUBLIC_STATE: &[u8] = b"pkv1/public-state\0";
 
 /// HKDF label of the name of a row.
 const MERGED: &[u8] = b"pkv1/merged\0";
@@ -173,8 +176,9 @@ impl KeyAuth {
     }
 }
 
-/// Makes of a relying party or a credential what is recognized while the vault is locked. It belongs to the device, and
-/// is not kept with the database: with both at hand, guesses at relying parties can be confirmed.
+/// Makes of a relying party or a credential what is recognized while the vault is locked, and authenticates what is in
+/// clear then. It belongs to the device, and is not kept with the database: with both at hand, guesses at relying parties
+/// can be confirmed.
 pub struct KnownKey(Secret<32>);
 
 impl KnownKey {

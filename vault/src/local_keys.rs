@@ -1,5 +1,5 @@
 //! The keys of the database on this device, by epoch. They are random and belong to the device; the root key of the
-//! vault seals them, as one object. `FORMAT.md` §14.
+//! vault seals them, as one object. `FORMAT.md` §15.
 //!
 //! Rows name the epoch under which they are sealed, so a new epoch takes effect with the next write, and nothing has to
 //! be written again.

@@ -11,6 +11,7 @@ use crate::database::{Change, Database, Meta};
 use crate::device_key::KeyStore;
 use crate::frame::ObjectHash;
 use crate::keys::{DeviceId, KnownKey, VaultKey};
+use crate::known::KnownSum;
 use crate::local_keys::LocalKeys;
 use crate::membership::{self, CaughtUp, EarlierPin, Here, Name, Unlocked};
 use crate::pin::VaultPin;
@@ -31,6 +32,10 @@ pub(crate) struct Member {
     pub(crate) device: DeviceId,
     pub(crate) trust: Trust,
     pub(crate) known: KnownKey,
+    /// Whether all that is recognized while the vault is locked is there.
+    pub(crate) is_known_whole: bool,
+    /// Of what is there then.
+    pub(crate) sum: KnownSum,
     pub(crate) attempts: Attempts,
 }
 
@@ -129,23 +134,25 @@ impl Locked {
         let device = DeviceId(device.as_slice().try_into().map_err(|_| Error::Tampered)?);
         let attempts = Attempts::from_bytes(database.meta(Meta::Attempts)?.as_deref(), now);
         let trust = read_trust(&database)?;
+        let sum = KnownSum::read(&database, &known, read_vault_id(&database)?)?;
         let member = Member {
             device,
             trust,
             known,
+            is_known_whole: sum.is_some(),
+            sum: sum.unwrap_or_default(),
             attempts,
         };
-        let public_state = database.meta(Meta::PublicState)?;
         Ok(Self {
+            public_state: read_public_state(&database, &member)?,
             database,
             member,
-            public_state,
         })
     }
 
     pub(crate) fn of(database: Database, member: Member) -> Self {
         // What cannot be read is as if it was never written.
-        let public_state = database.meta(Meta::PublicState).ok().flatten();
+        let public_state = read_public_state(&database, &member).ok().flatten();
         Self {
             database,
             member,
@@ -153,7 +160,7 @@ impl Locked {
         }
     }
 
-    /// What [`Vault::put_state`] was last given as the part that is no secret.
+    /// What [`Vault::put_state`] was last given as the part that is no secret; `None` where that is not what is there.
     pub fn public_state(&self) -> Option<&[u8]> {
         self.public_state.as_deref()
     }
@@ -173,14 +180,24 @@ impl Locked {
         self.member.attempts.failed()
     }
 
-    /// Whether a discoverable credential for this relying party is stored.
+    /// Whether a discoverable credential for this relying party may be stored. Where the answer is `false` none is.
     pub fn has_site(&self, rp: &RpIdHash) -> Result<bool, Error> {
-        self.database.knows(&self.member.known.site(rp))
+        let Member {
+            known,
+            is_known_whole,
+            ..
+        } = &self.member;
+        Ok(!is_known_whole || self.database.knows(&known.site(rp))?)
     }
 
     /// Whether a credential with this id may be usable for this relying party. Where the answer is `false` it is not.
     pub fn may_have(&self, rp: &RpIdHash, id: &CredentialId) -> Result<bool, Error> {
-        known::may_have(&self.database, &self.member.known, rp, id)
+        let Member {
+            known,
+            is_known_whole,
+            ..
+        } = &self.member;
+        Ok(!is_known_whole || known::may_have(&self.database, known, rp, id)?)
     }
 
     /// Counts a Vault PIN that is going to be tried, durably.
@@ -309,6 +326,13 @@ impl Change {
         let removed = change.after.iter().map(|name| name.to_bytes());
         self.remove_objects.extend(removed);
     }
+}
+
+fn read_public_state(database: &Database, member: &Member) -> Result<Option<Vec<u8>>, Error> {
+    let Some(kept) = database.meta(Meta::PublicState)? else {
+        return Ok(None);
+    };
+    Ok(member.known.authentic(read_vault_id(database)?, &kept))
 }
 
 fn read_trust(database: &Database) -> Result<Trust, Error> {

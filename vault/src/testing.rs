@@ -178,6 +178,11 @@ impl Disk {
         self.0.lock().unwrap().record = Some(Vec::new());
     }
 
+    /// How much was done since [`Self::record`].
+    pub(crate) fn recorded_len(&self) -> usize {
+        self.0.lock().unwrap().record.as_ref().map_or(0, Vec::len)
+    }
+
     /// The disk as it was after each write and each sync since [`Self::record`], of which `start` is what was there then.
     pub(crate) fn recorded(&self, start: &Self) -> Vec<Self> {
         let record = self.0.lock().unwrap().record.take().unwrap_or_default();

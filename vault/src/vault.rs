@@ -16,7 +16,7 @@ use crate::database::{Change, Database, Meta};
 use crate::index::Index;
 use crate::keyring::Keyring;
 use crate::keys::{DeviceId, KnownKey, VaultId, VaultKey};
-use crate::known::KnownHash;
+use crate::known::{KnownHash, KnownSum};
 use crate::local_keys::LocalKeys;
 use crate::locked::{Locked, Member};
 use crate::log::{Appended, LogHead};
@@ -325,9 +325,28 @@ impl Vault {
         record: Option<&Record>,
     ) -> Result<(), Error> {
         let log = self.log_in(rng, &mut change, record)?;
-        self.database.apply(&change)?;
+        self.make(change, Database::apply)?;
         self.log = log;
         Ok(())
+    }
+
+    /// Makes `change`, and with it what says that all that is recognized is there.
+    fn make(
+        &mut self,
+        mut change: Change,
+        apply: fn(&Database, &Change) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if let Some(member) = &mut self.member {
+            let sum = member.sum.after(&self.database, &member.known, &change)?;
+            if change.touches_known() {
+                let check = member.known.check(self.keys.vault(), sum);
+                change.put_meta.push((Meta::KnownCheck, check.to_vec()));
+            }
+            apply(&self.database, &change)?;
+            member.sum = sum;
+            return Ok(());
+        }
+        apply(&self.database, &change)
     }
 
     /// Adds an entry of the log to `change`: where the log stands after it.
@@ -480,10 +499,11 @@ impl Vault {
         if let Some(Member { known, .. }) = &self.member {
             let hash = known.wrapped(rp);
             if !self.database.knows(&hash)? {
-                self.database.apply(&Change {
+                let change = Change {
                     put_known: vec![hash],
                     ..Change::default()
-                })?;
+                };
+                self.make(change, Database::apply)?;
             }
         }
         let shared = self.shared_wrapping_key().filter(|_| profile == Profile::Synced);
@@ -552,11 +572,25 @@ impl Vault {
     ) -> Result<(), Error> {
         let state = Document::AuthenticatorState;
         let sealed = seal_document(&self.keys, state, content, rng)?;
+        let public = match &self.member {
+            Some(member) => member.known.authenticated(self.keys.vault(), public),
+            None => public,
+        };
         let change = Change {
             put_meta: vec![(state.meta(), sealed), (Meta::PublicState, public)],
             ..Change::default()
         };
         self.apply(rng, change, record)
+    }
+
+    /// The part of the state of the authenticator that can be read while the vault is locked; `None` where it was never
+    /// written, and where it is not what was.
+    pub fn public_state(&self) -> Result<Option<Vec<u8>>, Error> {
+        let kept = self.database.meta(Meta::PublicState)?;
+        Ok(match &self.member {
+            Some(member) => kept.and_then(|kept| member.known.authentic(self.keys.vault(), &kept)),
+            None => kept,
+        })
     }
 
     /// Removes every credential and every document but the attestation authority, and makes every wrapped credential
@@ -591,7 +625,15 @@ impl Vault {
             ..Change::default()
         };
         let log = append(LogHead::begin(LogOrigin::Reset), &keys, &mut change, record, rng)?;
-        self.database.apply(&change)?;
+        let sum = KnownSum::default();
+        if let Some(member) = &mut self.member {
+            let check = member.known.check(keys.vault(), sum);
+            change.put_meta.push((Meta::KnownCheck, check.to_vec()));
+            self.database.apply(&change)?;
+            member.sum = sum;
+        } else {
+            self.database.apply(&change)?;
+        }
         self.log = log;
         self.keys = keys;
         self.keyring = keyring;
@@ -638,11 +680,16 @@ impl Vault {
         if history == History::Used {
             change.put_known.push(known.any_wrapped());
         }
+        let sum = KnownSum::of(&known, &change.put_known);
         change.put_meta.extend([
             (Meta::Device, device.0.to_vec()),
-            (Meta::KnownKey, known.check().to_vec()),
+            (Meta::KnownCheck, known.check(keys.vault(), sum).to_vec()),
             (Meta::LocalKeys, keys.sealed(&created.key, rng)),
         ]);
+        if let Some(public) = self.public_state()? {
+            let public = known.authenticated(keys.vault(), public);
+            change.put_meta.push((Meta::PublicState, public));
+        }
         change.add_membership(&created.change);
         self.database.apply(&change)?;
         Locked::read(self.database, known, now)
@@ -661,7 +708,7 @@ impl Vault {
     /// where it cannot be read.
     pub(crate) fn joined(
         mut self,
-        member: Member,
+        mut member: Member,
         next: Option<&VaultKey>,
         session: Session,
         rng: &mut dyn CryptoRng,
@@ -677,16 +724,18 @@ impl Vault {
                 (Meta::LocalKeys, self.keys.sealed(root, rng)),
             ]);
         }
-        let check = member.known.check();
-        if self.database.meta(Meta::KnownKey)?.as_deref() != Some(&check) {
+        if !member.is_known_whole {
             change.forget_all_known = true;
             change.put_known = self.known_hashes(&member.known);
             change.put_known.push(member.known.any_wrapped());
-            change.put_meta.push((Meta::KnownKey, check.to_vec()));
+            member.sum = KnownSum::of(&member.known, &change.put_known);
+            let check = member.known.check(self.keys.vault(), member.sum);
+            change.put_meta.push((Meta::KnownCheck, check.to_vec()));
         }
         if !change.put_meta.is_empty() {
             self.database.apply(&change)?;
         }
+        member.is_known_whole = true;
         self.member = Some(member);
         self.session = Some(session);
         Ok(self)

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cbor::Value;
-use crate::testing::vault_pin::{locked, locked_key, unlocked};
+use crate::testing::vault_pin::{kept_disk, locked, locked_key, locked_key_on, locked_key_with, unlocked};
 use crate::testing::{Key, Members, RP_ID, descriptors, resident};
 use crate::{KeyKind, StatusWord};
 
@@ -51,6 +51,22 @@ fn get_info_says_the_same_but_for_what_counts_credentials() {
     let shut = answer.members_owned();
     open.remove(&0x14);
     assert_eq!(shut, open);
+}
+
+/// Mutation: no `mend_public_state` in `unlock`.
+#[test]
+fn a_public_state_that_is_not_what_was_written_is_mended_by_the_next_opening() {
+    let disk = kept_disk();
+    let mut key = unlocked(locked_key_on(disk.clone()));
+    key.set_pin("1234");
+    drop(key);
+    let get_info = |key: &mut Authenticator<Locked>| done(key.handle_cbor(&GET_INFO));
+    let shut = get_info(&mut locked_key_on(disk.clone()));
+    // Another key for what is recognized: nothing in clear is believed.
+    let mut key = locked_key_with(disk.clone(), [1; 32]);
+    assert_ne!(get_info(&mut key), shut);
+    assert_eq!(get_info(&mut locked(unlocked(key))), shut);
+    assert_eq!(get_info(&mut locked_key_with(disk, [1; 32])), shut);
 }
 
 #[test]

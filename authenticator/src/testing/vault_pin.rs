@@ -48,14 +48,31 @@ fn kept() -> &'static Kept {
     })
 }
 
+const KNOWN_KEY: [u8; 32] = [0x6b; 32];
+
 fn known() -> KnownKey {
-    KnownKey::from_slice(&[0x6b; 32]).unwrap()
+    KnownKey::from_slice(&KNOWN_KEY).unwrap()
 }
 
 /// A key in memory whose vault is locked.
 pub(crate) fn locked_key() -> Authenticator<Locked> {
-    let disk = Disk::with(kept().disk.clone());
-    let vault = Locked::open(disk, known(), Duration::ZERO).unwrap();
+    locked_key_on(kept_disk())
+}
+
+/// A disk with the empty vault.
+pub(crate) fn kept_disk() -> Disk {
+    Disk::with(kept().disk.clone())
+}
+
+/// A key whose vault, which is on `disk`, is locked.
+pub(crate) fn locked_key_on(disk: Disk) -> Authenticator<Locked> {
+    locked_key_with(disk, KNOWN_KEY)
+}
+
+/// The same, where the device has this key for what is recognized.
+pub(crate) fn locked_key_with(disk: Disk, known: [u8; 32]) -> Authenticator<Locked> {
+    let known = KnownKey::from_slice(&known).unwrap();
+    let vault = Locked::open(disk, known, Duration::ZERO).unwrap();
     let config = Key::config(KeyKind::Synced);
     Authenticator::locked(vault, config, Box::new(SeededRng::new(42)), Instant::ZERO)
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use rand_core::TryRng;
 
 use super::*;
+use crate::known::KnownHash;
 use crate::testing::home::{DEVICE, NEXT_PIN, PIN, kit, new_pin};
 use crate::testing::house::{House, Newcomer, SECOND};
 use crate::testing::{Disk, TestRng, passkey, root_key};
@@ -75,6 +76,20 @@ impl Device {
         let mut locked = self.locked();
         let guess = self.guess(&mut locked, pin).unwrap();
         unlock(locked, &guess, &mut self.rng).unwrap()
+    }
+
+    /// Locked, on a copy of the disk that `damage` was done to.
+    fn copy(&self, damage: impl FnOnce(&mut [u8])) -> Result<Locked, Error> {
+        let mut content = self.disk.content();
+        damage(&mut content);
+        Locked::open(Disk::with(content), known(), NOW)
+    }
+
+    /// Locked, with rows of the database that somebody changed.
+    fn edited(&self, edit: &Change) -> Locked {
+        let disk = Disk::with(self.disk.content());
+        Database::open(disk.clone()).unwrap().apply(edit).unwrap();
+        Locked::open(disk, known(), NOW).unwrap()
     }
 
     /// A change of the membership, the way a program makes it.
@@ -301,22 +316,127 @@ fn where_nobody_noted_them_every_wrapped_credential_may_be_ours() {
 }
 
 #[test]
-fn with_another_key_nothing_is_recognized_and_the_next_opening_mends_that() {
+fn with_another_key_everything_may_be_here_and_the_next_opening_mends_that() {
     let mut device = Device::new();
     let stored = passkey(&mut device.rng, "example.org", "ann");
     let id = stored.id.clone();
     device.open(PIN).store(&mut TestRng(2), stored, None).unwrap();
     let other = || KnownKey::from_slice(&[1; 32]).unwrap();
     let mut locked = Locked::open(device.disk.clone(), other(), NOW).unwrap();
-    assert!(!locked.has_site(&rp("example.org")).unwrap());
+    for site in ["example.org", "example.net"] {
+        assert!(locked.has_site(&rp(site)).unwrap());
+        assert!(locked.may_have(&rp(site), &id).unwrap());
+    }
     let guess = device.guess(&mut locked, PIN).unwrap();
-    let locked = unlock(locked, &guess, &mut device.rng)
-        .unwrap()
-        .lock()
-        .ok()
-        .unwrap();
+    drop(unlock(locked, &guess, &mut device.rng).unwrap());
+    let locked = Locked::open(device.disk.clone(), other(), NOW).unwrap();
     assert!(locked.has_site(&rp("example.org")).unwrap());
     assert!(locked.may_have(&rp("example.org"), &id).unwrap());
+    assert!(!locked.has_site(&rp("example.net")).unwrap());
+    assert!(!locked.may_have(&rp("example.net"), &id).unwrap());
+}
+
+/// Each kind of row, added, removed, or another in its place. Mutation: `KnownSum::read` does not compare the check.
+#[test]
+fn who_removes_what_is_recognized_is_not_told_that_it_is_not_here() {
+    let mut device = Device::new();
+    let mut vault = device.open(PIN);
+    let rng = &mut TestRng(9);
+    let ann = passkey(rng, "example.org", "ann");
+    let id = ann.id.clone();
+    vault.store(rng, ann, None).unwrap();
+    let wrapped = vault
+        .wrap(rng, &rp("example.net"), Profile::Synced, &[1; 38])
+        .unwrap();
+    drop(vault);
+    let mut rows = Vec::new();
+    let database = Database::open(device.disk.clone()).unwrap();
+    database.all_known(|row| rows.push(*row)).unwrap();
+    drop(database);
+    assert_eq!(rows.len(), 3);
+    let mut edits: Vec<Change> = Vec::new();
+    for row in &rows {
+        for at in 0..16 {
+            let mut other = *row;
+            other.0[at] ^= 1 << (at % 8);
+            edits.push(Change {
+                remove_known: vec![*row],
+                put_known: vec![other],
+                ..Change::default()
+            });
+        }
+        edits.push(Change {
+            remove_known: vec![*row],
+            ..Change::default()
+        });
+    }
+    edits.push(Change {
+        forget_all_known: true,
+        ..Change::default()
+    });
+    edits.push(Change {
+        put_known: vec![KnownHash([7; 16])],
+        ..Change::default()
+    });
+    for edit in edits {
+        let locked = device.edited(&edit);
+        assert!(locked.has_site(&rp("example.org")).unwrap());
+        assert!(locked.may_have(&rp("example.org"), &id).unwrap());
+        assert!(locked.may_have(&rp("example.net"), &wrapped).unwrap());
+        let mut locked = locked;
+        let guess = device.guess(&mut locked, PIN).unwrap();
+        let vault = unlock(locked, &guess, &mut TestRng(5)).unwrap();
+        let locked = vault.lock().ok().unwrap();
+        assert!(locked.may_have(&rp("example.org"), &id).unwrap());
+        assert!(locked.may_have(&rp("example.net"), &wrapped).unwrap());
+        assert!(!locked.has_site(&rp("example.com")).unwrap());
+    }
+}
+
+/// Mutation: `KnownKey::authentic` believes every check.
+#[test]
+fn a_public_state_that_somebody_wrote_is_as_if_there_were_none() {
+    let device = Device::new();
+    let content = || zeroize::Zeroizing::new(vec![1, 2, 3]);
+    let mut locked = device.locked();
+    let guess = device.guess(&mut locked, PIN).unwrap();
+    let mut vault = unlock(locked, &guess, &mut TestRng(1)).unwrap();
+    vault
+        .put_state(&mut TestRng(1), content(), vec![8; 20], None)
+        .unwrap();
+    drop(vault);
+    let kept = Database::open(device.disk.clone())
+        .unwrap()
+        .meta(Meta::PublicState)
+        .unwrap()
+        .unwrap();
+    let with = |public: Vec<u8>| Change {
+        put_meta: vec![(Meta::PublicState, public)],
+        ..Change::default()
+    };
+    assert_eq!(
+        device.edited(&with(kept.clone())).public_state(),
+        Some([8; 20].as_slice())
+    );
+    for at in 0..kept.len() {
+        let mut changed = kept.clone();
+        changed[at] ^= 1 << (at % 8);
+        assert_eq!(device.edited(&with(changed)).public_state(), None, "byte {at}");
+        assert_eq!(
+            device.edited(&with(kept[..at].to_vec())).public_state(),
+            None,
+            "{at} bytes"
+        );
+    }
+    // The open vault says so, too, and writes it again.
+    let mut locked = device.edited(&with(vec![8; 36]));
+    let guess = device.guess(&mut locked, PIN).unwrap();
+    let mut vault = unlock(locked, &guess, &mut TestRng(1)).unwrap();
+    assert_eq!(vault.public_state().unwrap(), None);
+    vault
+        .put_state(&mut TestRng(1), content(), vec![8; 20], None)
+        .unwrap();
+    assert_eq!(vault.public_state().unwrap(), Some(vec![8; 20]));
 }
 
 #[test]
@@ -518,35 +638,89 @@ fn crash_while_a_device_joins() {
 
 // --- damage and power cuts --------------------------------------------------------------------------------------------
 
+/// Of a row in clear, what each changed bit leads to: the vault does not open, or it opens with everything in it. Mutation:
+/// the device or the vault of the row not used, but those of the trust log.
 #[test]
-fn every_changed_bit_of_what_is_in_clear_is_refused_or_mended() {
+fn every_changed_byte_of_what_is_in_clear_is_refused_or_mended() {
     let mut device = Device::new();
     let ann = passkey(&mut device.rng, "example.org", "ann");
     device.open(PIN).store(&mut TestRng(1), ann, None).unwrap();
     let database = Database::open(device.disk.clone()).unwrap();
-    let locked = device_parts(&database);
+    let rows = [Meta::Format, Meta::Vault, Meta::Device, Meta::LocalKeys];
+    let rows = rows.map(|meta| (meta, require(&database, meta).unwrap()));
+    let objects = device_parts(&database);
     drop(database);
-    for (name, value) in locked {
+    let is_refused = |edit: Change| {
+        let disk = Disk::with(device.disk.content());
+        Database::open(disk.clone()).unwrap().apply(&edit).unwrap();
+        let opened = Locked::open(disk, known(), NOW).ok().and_then(|mut locked| {
+            let guess = device.guess(&mut locked, PIN).ok()?;
+            unlock(locked, &guess, &mut TestRng(5)).ok()
+        });
+        opened.is_none()
+    };
+    for (meta, value) in rows {
+        for at in (0..value.len()).step_by(value.len().div_ceil(40)) {
+            let mut changed = value.clone();
+            changed[at] ^= 0x10;
+            let edit = Change {
+                put_meta: vec![(meta, changed)],
+                ..Change::default()
+            };
+            assert!(is_refused(edit), "{}, byte {at}", meta.name());
+        }
+    }
+    for (name, value) in objects {
         // Enough places of each object; its own tests change every byte.
         for at in (0..value.len()).step_by(37) {
             let mut changed = value.clone();
             changed[at] ^= 1;
-            let disk = Disk::with(device.disk.content());
-            let database = Database::open(disk.clone()).unwrap();
-            database
-                .apply(&Change {
-                    put_objects: vec![(name.clone(), changed)],
-                    ..Change::default()
-                })
-                .unwrap();
-            drop(database);
-            let opened = Locked::open(disk, known(), NOW).ok().and_then(|mut locked| {
-                let guess = device.guess(&mut locked, PIN).ok()?;
-                unlock(locked, &guess, &mut TestRng(5)).ok()
-            });
-            assert!(opened.is_none(), "{name:?} {at}");
+            let edit = Change {
+                put_objects: vec![(name.clone(), changed)],
+                ..Change::default()
+            };
+            assert!(is_refused(edit), "{name:?} {at}");
         }
     }
+}
+
+/// A bit of the file flips while it is not in use. Mutation: the integrity not checked when the database is opened.
+#[test]
+fn flipped_bits_anywhere_are_refused_or_nothing_is_said_that_is_not_so() {
+    let mut device = Device::new();
+    let mut vault = device.open(PIN);
+    let rng = &mut TestRng(9);
+    let ann = passkey(rng, "example.org", "ann");
+    let id = ann.id.clone();
+    vault.store(rng, ann, None).unwrap();
+    let content = zeroize::Zeroizing::new(vec![1, 2, 3]);
+    vault.put_state(rng, content, vec![9; 20], None).unwrap();
+    drop(vault);
+    let mut locked = device.locked();
+    drop(locked.guess(NOW).unwrap());
+    drop(locked);
+    let right = device.guess(&mut device.copy(|_| {}).unwrap(), PIN).unwrap();
+
+    let content = device.disk.content();
+    // Where there is anything, every 23rd byte; of the free space, a little.
+    let used = (0..content.len()).filter(|at| content[*at] != 0).step_by(23);
+    let free = (0..content.len()).step_by(content.len() / 50);
+    let mut refused = 0;
+    for at in used.chain(free) {
+        let Ok(locked) = device.copy(|bytes| bytes[at] ^= 1 << (at % 8)) else {
+            refused += 1;
+            continue;
+        };
+        assert!(locked.has_site(&rp("example.org")).unwrap(), "byte {at}");
+        assert!(locked.may_have(&rp("example.org"), &id).unwrap(), "byte {at}");
+        assert_eq!(locked.wrong_pins(), 1, "byte {at}");
+        assert_eq!(locked.public_state(), Some([9; 20].as_slice()), "byte {at}");
+        match unlock(locked, &right, &mut TestRng(5)) {
+            Ok(vault) => assert_eq!(users(&vault), [b"ann"], "byte {at}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 100, "only {refused} flips were refused");
 }
 
 /// The trust log and the slot of the device.

@@ -9,6 +9,7 @@ use super::{Vault, describe, random_id};
 use crate::database::{Change, Database, Meta};
 use crate::keyring::Keyring;
 use crate::keys::KnownKey;
+use crate::known::KnownSum;
 use crate::local_keys::LocalKeys;
 use crate::locked::Locked;
 use crate::log::LogHead;
@@ -43,7 +44,10 @@ impl Vault {
             (Meta::LogHead, LogHead::begin(LogOrigin::New).seal(&keys, rng)),
             (Meta::LocalKeys, keys.sealed(&root, rng)),
             (Meta::Device, device.0.to_vec()),
-            (Meta::KnownKey, known.check().to_vec()),
+            (
+                Meta::KnownCheck,
+                known.check(keys.vault(), KnownSum::default()).to_vec(),
+            ),
         ]);
         let entries = (1..).map(Name::Entry).zip(entries);
         let objects = objects.iter().map(|(hash, object)| (Name::Object(*hash), object));

@@ -18,7 +18,7 @@ pub use self::reading::{NotTaken, Taken};
 pub use self::telling::ToSign;
 pub(crate) use self::trusting::Extended;
 use super::Vault;
-use crate::database::{Change, Meta};
+use crate::database::{Change, Database, Meta};
 use crate::keys::{DeviceId, KeyAuth, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place, RowId};
@@ -84,7 +84,7 @@ impl Vault {
             self.database.apply_later(&change)?;
         }
         let sealed = replica.standing.seal(&replica.names, &self.keys, rng);
-        self.database.apply(&Change {
+        let change = Change {
             put_meta: vec![(Meta::Replica, sealed)],
             // What other devices wrap is recognized by nothing here while the vault is locked.
             put_known: self
@@ -93,7 +93,8 @@ impl Vault {
                 .map(|member| member.known.any_wrapped())
                 .collect(),
             ..Change::default()
-        })?;
+        };
+        self.make(change, Database::apply)?;
         self.replica = Some(replica);
         Ok(())
     }

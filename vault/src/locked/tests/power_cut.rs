@@ -2,9 +2,8 @@
 //! state before or the state after, whole; after what was acknowledged, the state after. No wrong Vault PIN is forgotten
 //! without a right one. Of the sectors that were not synced the disk keeps none, all, or some by chance.
 //!
-//! Mutation, each seen to fail: `unlock` forgets the wrong PINs before the slot has opened; `apply_as` in two
-//! transactions; `put_passkeys` in a transaction of its own; no durable count in `guess`; `protect` without the row
-//! `local-keys`.
+//! Mutation: the count in `Locked::guess`, or the state in `Vault::put_state`, becomes durable later; `apply_as` removes
+//! what is old in a transaction before; the check of what is recognized, or `local-keys` in `protect`, in one after.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -52,8 +51,27 @@ struct Case {
     name: &'static str,
     /// What is there before, from [`used`].
     prepare: fn(&Disk, &mut Kept),
-    /// Acknowledged when it is `Some`. The device's keys are kept before the database changes, as a program does it.
-    act: fn(&Disk, &mut Kept) -> Option<()>,
+    /// Acknowledged when it returns. The device's keys are kept before the database changes, as a program does it.
+    act: fn(&Disk, &mut Kept) -> Alive,
+}
+
+/// What goes on after something was done.
+#[expect(dead_code, reason = "it is only closed")]
+enum Alive {
+    Open(Box<Vault>),
+    Locked(Box<Locked>),
+}
+
+impl From<Vault> for Alive {
+    fn from(vault: Vault) -> Self {
+        Self::Open(Box::new(vault))
+    }
+}
+
+impl From<Locked> for Alive {
+    fn from(locked: Locked) -> Self {
+        Self::Locked(Box::new(locked))
+    }
 }
 
 fn rng() -> TestRng {
@@ -80,7 +98,7 @@ fn unprotected() -> Disk {
 /// The same with [`PIN`] and the kit 1, locked.
 fn used() -> (Disk, Kept) {
     let (disk, mut kept) = (unprotected(), Kept::new());
-    protect(&disk, &mut kept, History::Used).unwrap();
+    protect(&disk, &mut kept, History::Used);
     (disk, kept)
 }
 
@@ -97,9 +115,9 @@ fn put_state(vault: &mut Vault, retries: u8) -> Result<(), Error> {
     )
 }
 
-fn protect(disk: &Disk, kept: &mut Kept, history: History) -> Option<()> {
+fn protect(disk: &Disk, kept: &mut Kept, history: History) -> Alive {
     let rng = &mut TestRng(6);
-    let vault = Vault::open(disk.clone(), &root(), rng).ok()?;
+    let vault = Vault::open(disk.clone(), &root(), rng).unwrap();
     let auth = KeyAuth::random(rng);
     let mut store = SoftwareKeys::generate(&auth, rng);
     let mut here = Here {
@@ -109,10 +127,8 @@ fn protect(disk: &Disk, kept: &mut Kept, history: History) -> Option<()> {
     };
     let created = create(&mut here, &auth, &new_pin(PIN), Some(&kit(1)), rng).unwrap();
     keep(kept, DEVICE, &created.change);
-    vault
-        .protect(&created, (DEVICE, known()), history, NOW, rng)
-        .ok()
-        .map(drop)
+    let locked = vault.protect(&created, (DEVICE, known()), history, NOW, rng);
+    locked.unwrap().into()
 }
 
 fn keep(kept: &mut Kept, device: DeviceId, change: &membership::Change) {
@@ -121,8 +137,8 @@ fn keep(kept: &mut Kept, device: DeviceId, change: &membership::Change) {
     }
 }
 
-fn locked(disk: &Disk) -> Option<Locked> {
-    Locked::open(disk.clone(), known(), NOW).ok()
+fn locked(disk: &Disk) -> Locked {
+    Locked::open(disk.clone(), known(), NOW).unwrap()
 }
 
 fn store_of(locked: &Locked, kept: &Kept) -> SoftwareKeys {
@@ -130,20 +146,23 @@ fn store_of(locked: &Locked, kept: &Kept) -> SoftwareKeys {
     SoftwareKeys::from_bytes(keys).unwrap()
 }
 
-fn guess(locked: &mut Locked, kept: &Kept, pin: &str) -> Option<Result<RightGuess, NotOpened>> {
+fn guess(locked: &mut Locked, kept: &Kept, pin: &str) -> Result<RightGuess, NotOpened> {
     // After any number of wrong ones.
-    let guess = locked.guess(NOW + Duration::from_secs(3600)).ok()?;
-    Some(guess.check_typed(&mut store_of(locked, kept), pin))
+    let guess = locked.guess(NOW + Duration::from_secs(3600)).unwrap();
+    guess.check_typed(&mut store_of(locked, kept), pin)
 }
 
-fn opened(disk: &Disk, kept: &Kept, pin: &str) -> Option<Vault> {
-    let mut locked = locked(disk)?;
-    let right = guess(&mut locked, kept, pin)?.unwrap();
-    locked.unlock(&right, &mut rng()).ok()
+fn opened(disk: &Disk, kept: &Kept, pin: &str) -> Vault {
+    let mut locked = locked(disk);
+    let right = guess(&mut locked, kept, pin).unwrap();
+    unlock(locked, &right, &mut rng()).unwrap()
 }
 
-fn open(disk: &Disk, kept: &Kept) -> Option<Vault> {
-    opened(disk, kept, PIN)
+/// Something that is done to the open vault.
+fn with_open<T>(disk: &Disk, kept: &Kept, work: impl FnOnce(&mut Vault) -> Result<T, Error>) -> Alive {
+    let mut vault = opened(disk, kept, PIN);
+    work(&mut vault).unwrap();
+    vault.into()
 }
 
 /// A change of the membership as a program makes it: the Vault PIN, the device's keys, the change.
@@ -151,10 +170,10 @@ fn change(
     disk: &Disk,
     kept: &mut Kept,
     make: fn(&Unlocked, &mut Here<'_>, RightPin) -> Result<membership::Change, NotChanged>,
-) -> Option<()> {
-    let mut locked = locked(disk)?;
-    let RightGuess { unlocked, right_pin } = guess(&mut locked, kept, PIN)?.unwrap();
-    locked.forget_wrong_pins(&right_pin).ok()?;
+) -> Alive {
+    let mut locked = locked(disk);
+    let RightGuess { unlocked, right_pin } = guess(&mut locked, kept, PIN).unwrap();
+    locked.forget_wrong_pins(&right_pin).unwrap();
     let mut store = store_of(&locked, kept);
     let mut here = Here {
         device: DEVICE,
@@ -163,29 +182,30 @@ fn change(
     };
     let change = make(&unlocked, &mut here, right_pin).unwrap();
     keep(kept, DEVICE, &change);
-    locked.apply(&change).ok()
+    locked.apply(&change).unwrap();
+    locked.into()
 }
 
-fn change_pin(disk: &Disk, kept: &mut Kept) -> Option<()> {
+fn change_pin(disk: &Disk, kept: &mut Kept) -> Alive {
     change(disk, kept, |unlocked, here, right| {
         unlocked.change_pin(here, right, &next_pin(), &mut rng())
     })
 }
 
-fn rotate(disk: &Disk, kept: &mut Kept) -> Option<()> {
+fn rotate(disk: &Disk, kept: &mut Kept) -> Alive {
     change(disk, kept, |unlocked, here, right| {
         unlocked.rotate(here, right, Some(&next_pin()), &mut rng())
     })
 }
 
-fn renew_kit(disk: &Disk, kept: &mut Kept) -> Option<()> {
+fn renew_kit(disk: &Disk, kept: &mut Kept) -> Alive {
     change(disk, kept, |unlocked, here, right| {
         unlocked.renew_kit(here, right, &kit(2), &mut rng())
     })
 }
 
-fn take_over(disk: &Disk, kept: &mut Kept) -> Option<()> {
-    let mut locked = locked(disk)?;
+fn take_over(disk: &Disk, kept: &mut Kept) -> Alive {
+    let mut locked = locked(disk);
     let rng = &mut rng();
     let auth = KeyAuth::random(rng);
     let mut here = Here {
@@ -195,33 +215,46 @@ fn take_over(disk: &Disk, kept: &mut Kept) -> Option<()> {
     };
     let object = |hash| locked.object(hash).unwrap();
     let here = (&mut here, &auth);
+    let pins = (&next_pin(), &kit(2));
     let change = recover(
         locked.trust(),
         (&kit(1), &BTreeMap::new()),
         &object,
         here,
-        (&next_pin(), &kit(2)),
+        pins,
         rng,
-    )
-    .unwrap();
+    );
+    let change = change.unwrap();
     keep(kept, OTHER_DEVICE, &change);
-    locked.apply_as(OTHER_DEVICE, &change).ok()
+    locked.apply_as(OTHER_DEVICE, &change).unwrap();
+    locked.into()
 }
 
-fn wrong_pin(disk: &Disk, kept: &mut Kept) -> Option<()> {
-    let wrong = guess(&mut locked(disk)?, kept, "tin ra of oln")?;
+fn wrong_pin(disk: &Disk, kept: &mut Kept) -> Alive {
+    let mut locked = locked(disk);
+    let wrong = guess(&mut locked, kept, "tin ra of oln");
     assert_eq!(wrong.err(), Some(NotOpened::WrongPin));
-    Some(())
+    locked.into()
 }
 
 fn nothing(_: &Disk, _: &mut Kept) {}
 
 fn after_wrong_pins(disk: &Disk, kept: &mut Kept) {
-    wrong_pin(disk, kept).unwrap();
-    wrong_pin(disk, kept).unwrap();
+    wrong_pin(disk, kept);
+    wrong_pin(disk, kept);
 }
 
-const OPENINGS: [Case; 4] = [
+/// What is recognized does not have the check that it should have.
+fn damage_what_is_known(disk: &Disk, _: &mut Kept) {
+    let database = Database::open(disk.clone()).unwrap();
+    let damage = Change {
+        put_meta: vec![(Meta::KnownCheck, vec![0; 16])],
+        ..Change::default()
+    };
+    database.apply(&damage).unwrap();
+}
+
+const OPENINGS: [Case; 5] = [
     Case {
         name: "a wrong Vault PIN",
         prepare: after_wrong_pins,
@@ -230,25 +263,29 @@ const OPENINGS: [Case; 4] = [
     Case {
         name: "the right Vault PIN",
         prepare: after_wrong_pins,
-        act: |disk, kept| open(disk, kept).map(drop),
+        act: |disk, kept| opened(disk, kept, PIN).into(),
     },
     Case {
         name: "the first opening after another root key",
-        prepare: |disk, kept| rotate(disk, kept).unwrap(),
-        act: |disk, kept| opened(disk, kept, NEXT_PIN).map(drop),
+        prepare: |disk, kept| {
+            rotate(disk, kept);
+        },
+        act: |disk, kept| opened(disk, kept, NEXT_PIN).into(),
     },
     Case {
-        name: "an opening with another key for what is recognized",
-        prepare: |disk, _| {
-            let database = Database::open(disk.clone()).unwrap();
-            database
-                .apply(&Change {
-                    put_meta: vec![(Meta::KnownKey, vec![0; 16])],
-                    ..Change::default()
-                })
-                .unwrap();
+        name: "an opening that makes anew what is recognized",
+        prepare: damage_what_is_known,
+        act: |disk, kept| opened(disk, kept, PIN).into(),
+    },
+    Case {
+        name: "locking, with an entry of the log that nobody waited for",
+        prepare: nothing,
+        act: |disk, kept| {
+            let mut vault = opened(disk, kept, PIN);
+            vault.record_later(&mut rng(), &reset()).unwrap();
+            vault.flush().unwrap();
+            vault.lock().ok().unwrap().into()
         },
-        act: |disk, kept| open(disk, kept).map(drop),
     },
 ];
 
@@ -275,14 +312,14 @@ const MEMBERSHIP: [Case; 4] = [
     },
 ];
 
-const USES: [Case; 9] = [
+const USES: [Case; 8] = [
     Case {
         name: "a registration",
         prepare: nothing,
         act: |disk, kept| {
-            open(disk, kept)?
-                .store(&mut rng(), of("bob"), Some(&reset()))
-                .ok()
+            with_open(disk, kept, |vault| {
+                vault.store(&mut rng(), of("bob"), Some(&reset()))
+            })
         },
     },
     Case {
@@ -290,30 +327,28 @@ const USES: [Case; 9] = [
         prepare: nothing,
         act: |disk, kept| {
             let again = passkey(&mut TestRng(3), SITE, "ann");
-            open(disk, kept)?.store(&mut rng(), again, Some(&reset())).ok()
+            with_open(disk, kept, |vault| vault.store(&mut rng(), again, Some(&reset())))
         },
     },
     Case {
         name: "a registration that is not stored",
         prepare: |disk, kept| {
             // From here on the sites of such credentials are noted.
-            let mut vault = open(disk, kept).unwrap();
-            vault.reset(&mut rng(), &reset()).unwrap();
+            with_open(disk, kept, |vault| vault.reset(&mut rng(), &reset()));
         },
         act: |disk, kept| {
-            let vault = &mut open(disk, kept)?;
-            vault
-                .wrap(&mut rng(), &rp(WRAPPED_SITE), Profile::Synced, &[1; 38])
-                .ok()
-                .map(drop)
+            let site = rp(WRAPPED_SITE);
+            with_open(disk, kept, |vault| {
+                vault.wrap(&mut rng(), &site, Profile::Synced, &[1; 38])
+            })
         },
     },
     Case {
         name: "a deletion",
         prepare: nothing,
         act: |disk, kept| {
-            let deleted = open(disk, kept)?.delete(&mut rng(), &of("ann").id, Some(&reset()));
-            deleted.ok().map(|was_there| assert!(was_there))
+            let ann = of("ann").id;
+            with_open(disk, kept, |vault| vault.delete(&mut rng(), &ann, Some(&reset())))
         },
     },
     Case {
@@ -321,55 +356,63 @@ const USES: [Case; 9] = [
         prepare: nothing,
         act: |disk, kept| {
             let passkeys = ["bob", "cat", "dan"].map(of);
-            let added = open(disk, kept)?.add(&mut rng(), &passkeys, |_| Some(reset()));
-            added.ok().map(|added| assert_eq!(added, 3))
+            with_open(disk, kept, |vault| {
+                vault.add(&mut rng(), &passkeys, |_| Some(reset()))
+            })
         },
     },
     Case {
         name: "a login with a counter",
         prepare: nothing,
         act: |disk, kept| {
-            let count = open(disk, kept)?.next_signature_count(&mut rng(), Some(&reset()));
-            count.ok().map(drop)
+            with_open(disk, kept, |vault| {
+                vault.next_signature_count(&mut rng(), Some(&reset()))
+            })
         },
     },
     Case {
         name: "a wrong PIN of the key, or another one",
         prepare: nothing,
-        act: |disk, kept| put_state(&mut open(disk, kept)?, 7).ok(),
+        act: |disk, kept| with_open(disk, kept, |vault| put_state(vault, 7)),
     },
     Case {
         name: "a reset",
         prepare: nothing,
-        act: |disk, kept| open(disk, kept)?.reset(&mut rng(), &reset()).ok(),
-    },
-    Case {
-        name: "locking, with an entry of the log that is not durable yet",
-        prepare: nothing,
-        act: |disk, kept| {
-            let mut vault = open(disk, kept)?;
-            vault.record_later(&mut rng(), &reset()).ok()?;
-            vault.flush().ok()?;
-            vault.lock().ok().map(drop)
-        },
+        act: |disk, kept| with_open(disk, kept, |vault| vault.reset(&mut rng(), &reset())),
     },
 ];
 
-/// What is there before, and after with nothing cut.
-fn run_whole(case: &Case) -> (Disk, Kept, Disk) {
-    let (disk, mut kept) = used();
-    (case.prepare)(&disk, &mut kept);
-    let before = Disk::with(disk.content());
+/// What there was before, the device's keys, and what was done, to which writes of the disk.
+struct Ran {
+    start: Disk,
+    kept: Kept,
+    end: Disk,
+    /// So many writes and syncs there were when it was acknowledged.
+    acknowledged: usize,
+}
+
+fn ran(disk: &Disk, mut kept: Kept, act: impl FnOnce(&Disk, &mut Kept) -> Alive) -> Ran {
+    let start = copy(disk);
     disk.record();
-    (case.act)(&disk, &mut kept).unwrap();
-    (before, kept, disk)
+    let alive = act(disk, &mut kept);
+    let acknowledged = disk.recorded_len();
+    // It writes, too, when it is closed.
+    drop(alive);
+    Ran {
+        start,
+        kept,
+        end: disk.clone(),
+        acknowledged,
+    }
 }
 
 fn assert_before_or_after(case: &Case) {
-    let (start, kept, end) = run_whole(case);
-    let mut shown = Judge::new(&kept);
-    let (before, after) = (shown.on(&start), shown.on(&end));
-    let cuts = cut_everywhere(&start, &end, |left, acknowledged, name| {
+    let (disk, mut kept) = used();
+    (case.prepare)(&disk, &mut kept);
+    let ran = ran(&disk, kept, case.act);
+    let mut shown = Judge::new(&ran.kept);
+    let (before, after) = (shown.on(&ran.start), shown.on(&ran.end));
+    let cuts = cut_everywhere(&ran, |left, acknowledged, name| {
         let found = shown.on(left);
         let name = format!("{}, {name}", case.name);
         assert!(is_between(&before, &after, &found), "{name}: {found:#?}");
@@ -412,28 +455,18 @@ fn is_between(before: &Shown, after: &Shown, found: &Shown) -> bool {
 /// Making a vault is not one step: it is made in a file beside. Giving one that is there its Vault PIN is.
 #[test]
 fn a_power_cut_while_a_vault_gets_its_pin_leaves_it_without_or_with() {
-    for (start, history) in [
-        (unprotected(), History::Used),
-        (
-            {
-                let disk = Disk::default();
-                drop(Vault::open(disk.clone(), &root(), &mut rng()).unwrap());
-                disk
-            },
-            History::New,
-        ),
-    ] {
-        let (end, mut kept) = (Disk::with(start.content()), Kept::new());
-        end.record();
-        protect(&end, &mut kept, history).unwrap();
-        let mut shown = Judge::new(&kept);
-        let (before, after) = (shown.on(&start), shown.on(&end));
+    let empty = Disk::default();
+    drop(Vault::open(empty.clone(), &root(), &mut rng()).unwrap());
+    for (disk, history) in [(unprotected(), History::Used), (empty, History::New)] {
+        let ran = ran(&disk, Kept::new(), |disk, kept| protect(disk, kept, history));
+        let mut shown = Judge::new(&ran.kept);
+        let (before, after) = (shown.on(&ran.start), shown.on(&ran.end));
         assert_eq!(
             (before.opened_by, after.opened_by),
             (Opener::KeyFile, Opener::Pin(PIN))
         );
         assert_eq!(before.users, after.users);
-        let cuts = cut_everywhere(&start, &end, |left, acknowledged, name| {
+        let cuts = cut_everywhere(&ran, |left, acknowledged, name| {
             let found = shown.on(left);
             assert!(
                 found == after || !acknowledged && found == before,
@@ -444,11 +477,11 @@ fn a_power_cut_while_a_vault_gets_its_pin_leaves_it_without_or_with() {
     }
 }
 
-/// Calls `judge` with each disk that may be left while `end` became what it is, and whether that was acknowledged by then;
-/// says how many writes there were.
-fn cut_everywhere(start: &Disk, end: &Disk, mut judge: impl FnMut(&Disk, bool, &str)) -> usize {
+/// Calls `judge` with each disk that may be left, and whether what was done was acknowledged by then; says how many writes
+/// there were.
+fn cut_everywhere(ran: &Ran, mut judge: impl FnMut(&Disk, bool, &str)) -> usize {
     let mut seeds = TestRng(0);
-    let cuts = end.recorded(start);
+    let cuts = ran.end.recorded(&ran.start);
     for (writes, cut) in cuts.iter().enumerate() {
         for attempt in 0..4 {
             let left = cut.after_power_cut(|| match attempt {
@@ -456,12 +489,8 @@ fn cut_everywhere(start: &Disk, end: &Disk, mut judge: impl FnMut(&Disk, bool, &
                 1 => true,
                 _ => rand_core::Rng::next_u32(&mut seeds).is_multiple_of(2),
             });
-            let acknowledged = writes + 1 == cuts.len();
-            judge(
-                &left,
-                acknowledged,
-                &format!("cut after {writes} writes, {attempt}"),
-            );
+            let name = format!("cut after {writes} writes, {attempt}");
+            judge(&left, writes >= ran.acknowledged, &name);
         }
     }
     cuts.len() - 1
@@ -511,8 +540,7 @@ impl<'a> Judge<'a> {
 
     fn look_locked(&mut self, disk: &Disk, locked: &Locked) -> Shown {
         let lock = self.lock_of(disk, locked);
-        let unlocked = self::locked(&copy(disk)).unwrap().unlock(&lock.right, &mut rng());
-        let mut vault = unlocked.map_err(NotUnlocked::into_reason).unwrap();
+        let mut vault = unlock(self::locked(&copy(disk)), &lock.right, &mut rng()).unwrap();
         // Of the form of those that the vault does not store.
         let foreign = CredentialId::new(&[1; 79]).unwrap();
         Shown {
@@ -554,15 +582,14 @@ fn copy(disk: &Disk) -> Disk {
 
 /// The one PIN that opens the vault.
 fn the_pin_of(disk: &Disk, kept: &Kept) -> (&'static str, RightGuess) {
-    let mut opened = [PIN, NEXT_PIN].into_iter().filter_map(|pin| {
-        match guess(&mut locked(&copy(disk)).unwrap(), kept, pin).unwrap() {
-            Ok(right) => Some((pin, right)),
-            Err(error) => {
-                assert_eq!(error, NotOpened::WrongPin);
-                None
-            }
+    let try_pin = |pin| match guess(&mut locked(&copy(disk)), kept, pin) {
+        Ok(right) => Some((pin, right)),
+        Err(error) => {
+            assert_eq!(error, NotOpened::WrongPin);
+            None
         }
-    });
+    };
+    let mut opened = [PIN, NEXT_PIN].into_iter().filter_map(try_pin);
     let right = opened.next().expect("a PIN opens it");
     assert!(opened.next().is_none(), "both PINs open it");
     right

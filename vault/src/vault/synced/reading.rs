@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::Vault;
-use crate::database::{Change, Meta};
+use crate::database::{Change, Database, Meta};
 use crate::frame::{Refused, SealedKind};
 use crate::keys::{DeviceId, WrappingKey};
 use crate::local_keys::LocalKeys;
@@ -403,7 +403,7 @@ impl Vault {
         };
         let sealed = seal_store_state(&self.keys, store_state, rng);
         change.put_meta.push((Meta::StoreState, sealed));
-        self.database.apply_later(&change)?;
+        self.make(change, Database::apply_later)?;
         self.store_state = store_state;
         for id in &removed {
             self.index.remove(id);
