@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use self::locking::Locking;
 use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
@@ -32,6 +32,22 @@ pub(crate) struct Cli {
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What the command line says, or what is wrong with it.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let cli = Self::try_parse()?;
+        // That an option of the program excludes one of its command cannot be declared.
+        if let Command::Up(Up { key, .. }) | Command::Serve(Serve { key, .. }) = &cli.command
+            && key.temporary
+            && cli.state.is_some()
+        {
+            let text = "the argument '--temporary' cannot be used with '--state <DIR>'";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(cli)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -231,6 +247,9 @@ pub(crate) struct Key {
         help_heading = "User verification"
     )]
     pub(crate) verify_command: Option<PathBuf>,
+    /// For tests only: a new key that is kept in memory, without a Vault PIN, and is gone when this program ends
+    #[arg(long, conflicts_with = "vault_pin_file", help_heading = "Test mode")]
+    pub(crate) temporary: bool,
     /// For tests only: answer for the user
     #[arg(long, value_enum, default_value_t = Presence::Ask, help_heading = "Test mode")]
     pub(crate) presence: Presence,

@@ -1,11 +1,12 @@
 //! Puts a key together: the vault, the authenticator and the link, with the real randomness and clock.
 
+use redb::backends::InMemoryBackend;
 use wardkey_authenticator::{
     Algorithms, Attestation, Authenticator, Config, Device, Enterprise, KeyKind, LargeBlobs,
 };
 use wardkey_transport::ctaphid::{self, Link};
 use wardkey_transport::usbip::Identity;
-use wardkey_vault::{Locked, Vault};
+use wardkey_vault::{Locked, RootKey, Vault};
 
 use crate::cli::{self, AttestationBy, Kind, Model};
 use crate::error::Failure;
@@ -55,6 +56,13 @@ pub(crate) fn config(model: &Model) -> Config {
         },
         hide_fido_2_3,
     }
+}
+
+/// An empty vault in memory, under a key that is kept nowhere.
+pub(crate) fn temporary_vault() -> Result<Vault, Failure> {
+    let rng = &mut host::rng();
+    Vault::open(InMemoryBackend::new(), &RootKey::random(rng), rng)
+        .map_err(|error| Failure::new(error, "make room in memory"))
 }
 
 /// The authenticator over `vault`, powered up now.

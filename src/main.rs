@@ -40,8 +40,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
-
 use crate::attach::Start;
 use crate::attach::as_root::KeyProcess;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
@@ -61,7 +59,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "tpm")]
     device_keys::tpm::silence();
     hardening::protect_memory();
-    match Cli::try_parse() {
+    match Cli::read() {
         Ok(cli) => perform(cli).unwrap_or_else(|failure| failure.report()),
         Err(error) => cli::report_usage(&error),
     }

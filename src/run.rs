@@ -39,14 +39,15 @@ const READ_LEN_MAX: usize = 16 * 1024;
 /// Everything the loop drives.
 pub(crate) struct Daemon {
     pub(crate) device: Device,
-    /// Tells when the disk under the vault fails.
-    pub(crate) disk: Watch,
+    /// Tells when the disk under the vault fails; a temporary key has none.
+    pub(crate) disk: Option<Watch>,
     pub(crate) identity: Identity,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) kernel: Option<Kernel>,
     pub(crate) questions: Questions,
     pub(crate) mailbox: Mailbox,
-    pub(crate) unlocker: Unlocker,
+    /// A temporary key never locks.
+    pub(crate) unlocker: Option<Unlocker>,
     /// The question for the Vault PIN that the key has asked last.
     pub(crate) vault_pin_prompt: Option<VaultPinPrompt>,
     pub(crate) idle: IdleLock,
@@ -207,7 +208,7 @@ impl Daemon {
                 let from = unlock::From::Command(connection.number);
                 let mut desk = Desk {
                     device: &mut self.device,
-                    unlocker: &mut self.unlocker,
+                    unlocker: self.unlocker.as_mut(),
                     from,
                     is_lock_wanted: false,
                 };
@@ -362,7 +363,7 @@ impl Daemon {
                 Event::Imported(taken) => self.log.imported(taken),
             }
         }
-        if let Some(failure) = self.disk.take_failure() {
+        if let Some(failure) = self.disk.as_ref().and_then(Watch::take_failure) {
             self.log.problem(&format!("{failure}. hint: {}", failure.hint()));
         }
     }
@@ -392,10 +393,10 @@ impl Daemon {
         let asked = self.vault_pin_prompt.as_ref().filter(|asked| asked.id == id);
         match answer {
             Answer::Pin(pin) if asked.is_some() => {
-                let Some(locked) = self.device.locked_mut() else {
+                let (Some(locked), Some(unlocker)) = (self.device.locked_mut(), &mut self.unlocker) else {
                     return;
                 };
-                if let Err(reason) = self.unlocker.try_pin(locked, pin, unlock::From::Prompt(id)) {
+                if let Err(reason) = unlocker.try_pin(locked, pin, unlock::From::Prompt(id)) {
                     self.log
                         .problem(&format!("the Vault PIN was not tried: {reason}"));
                     self.ask_again(now, id, not_tried_note(&reason));
@@ -419,7 +420,9 @@ impl Daemon {
 
     /// A Vault PIN was tried.
     fn tried(&mut self, now: Instant, from: unlock::From, result: Result<Box<RightGuess>, NotRight>) {
-        self.unlocker.ended();
+        if let Some(unlocker) = &mut self.unlocker {
+            unlocker.ended();
+        }
         let result = result.and_then(|guess| self.unlock(now, &guess));
         match (from, result) {
             (unlock::From::Prompt(_), Ok(())) => {}

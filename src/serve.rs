@@ -87,7 +87,6 @@ fn run(
     // No file of the key is for others.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let stop = signals::stop().map_err(|error| unexpected("signals", &error))?;
-    let state = State::open(state)?;
     if attach::is_root() {
         log.problem(
             "WARNING: this process holds keys and runs as root, which it has no need of: start it as a user",
@@ -95,11 +94,12 @@ fn run(
     }
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
     let user = User::of(options, &waker, &log)?;
-    let (control_socket, disk) = (state.control_socket(), state.disk());
-    let (contents, held) = state.into_parts();
     // Before anybody can connect: a wrong Vault PIN ends it here.
-    let mut device = device(contents, &held, options)?;
-    let mut listeners = vec![listen(Purpose::Commands, Address::Unix(control_socket))?];
+    let (mut device, held) = power_up(state, options, &log)?;
+    let mut listeners = Vec::new();
+    if let Some(held) = &held {
+        listeners.push(listen(Purpose::Commands, Address::Unix(held.control_socket()))?);
+    }
     for (purpose, address) in addresses {
         let listener = listen(purpose, address)?;
         log.listening(purpose, &listener.address);
@@ -119,13 +119,13 @@ fn run(
     }
     let daemon = Daemon {
         device,
-        disk,
+        disk: held.as_ref().map(Held::disk),
         identity: key::identity(options.usb_id.pair),
         listeners,
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(user, waker.clone()),
         mailbox,
-        unlocker: Unlocker::new(held, waker),
+        unlocker: held.map(|held| Unlocker::new(held, waker)),
         vault_pin_prompt: None,
         idle: IdleLock::new(options.locking.lock_after.0),
         stop,
@@ -137,22 +137,30 @@ fn run(
     daemon.run()
 }
 
-/// The key, with its vault open where the command line has the Vault PIN.
-fn device(contents: Contents, held: &Held, options: &Key) -> Result<Device, Failure> {
+/// The key, and the folder that it keeps itself in. Its vault is open where the command line has the Vault PIN.
+fn power_up(state: Option<&Path>, options: &Key, log: &Log) -> Result<(Device, Option<Held>), Failure> {
     let config = key::config(&options.model);
+    if options.temporary {
+        log.problem(
+            "WARNING: this key is temporary: no Vault PIN protects it, and all that is on it is gone when it ends. \
+             Use it for tests only",
+        );
+        return Ok((key::device(key::temporary_vault()?, config)?, None));
+    }
+    let (contents, held) = State::open(state)?.into_parts();
     let locked = match contents {
-        Contents::Open(vault) => return key::device(vault, config),
+        Contents::Open(vault) => return Ok((key::device(vault, config)?, Some(held))),
         Contents::Locked(locked) => locked,
     };
     // Better now than when a site waits.
     held.device_keys(locked.trust().pin_generation())?.check()?;
     let Some(pin) = options.vault_pin.read()? else {
-        return Ok(key::locked_device(locked, config));
+        return Ok((key::locked_device(locked, config), Some(held)));
     };
-    let vault = open_with_pin(locked, held, &pin)?;
+    let vault = open_with_pin(locked, &held, &pin)?;
     let mut device = key::device(vault, config)?;
     device.vault_opened(host::now());
-    Ok(device)
+    Ok((device, Some(held)))
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {

@@ -85,16 +85,6 @@ impl State {
         Ok(contents.map(|contents| Self { contents, held }))
     }
 
-    /// Where the running key listens for other `wardkey` commands.
-    pub(crate) fn control_socket(&self) -> PathBuf {
-        control_socket(&self.held.folder)
-    }
-
-    /// Tells when the disk under the vault fails.
-    pub(crate) fn disk(&self) -> Watch {
-        self.held.disk.clone()
-    }
-
     /// The vault, for a test to fill; it has no Vault PIN.
     #[cfg(test)]
     pub(crate) fn vault_mut(&mut self) -> &mut Vault {
@@ -252,6 +242,16 @@ impl Held {
     /// Where the folder is, for people.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the running key listens for other `wardkey` commands.
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        control_socket(&self.folder)
+    }
+
+    /// Tells when the disk under the vault fails.
+    pub(crate) fn disk(&self) -> Watch {
+        self.disk.clone()
     }
 
     fn take(folder: Folder) -> Result<Self, Error> {

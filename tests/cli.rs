@@ -6,6 +6,7 @@ mod common;
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 
 use common::{new_folder, wardkey};
 
@@ -50,6 +51,23 @@ fn a_command_line_that_is_not_understood_ends_with_code_2() {
         let (_, hint) = refused(state.path(), arguments, USAGE);
         assert!(hint.contains("--help"), "{arguments:?}: {hint}");
     }
+}
+
+#[test]
+fn a_temporary_key_has_neither_a_folder_nor_a_vault_pin() {
+    let state = new_folder();
+    let (what, _) = refused(state.path(), &["serve", "--temporary"], USAGE);
+    assert!(what.contains("--state"), "{what}");
+    let output = Command::new(env!("CARGO_BIN_EXE_wardkey"))
+        .args(["up", "--temporary", "--vault-pin-file", "-"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(USAGE));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("--vault-pin-file")
+    );
 }
 
 #[test]

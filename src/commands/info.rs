@@ -3,16 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
-use redb::backends::InMemoryBackend;
 use serde_json::json;
-use wardkey_vault::{RootKey, Vault};
 
 use super::access::{Access, misunderstood};
 use super::show;
 use crate::cli::Model;
 use crate::control::{Answer, Info, LargeBlobs, Pin, ProfileName, Request, Verification};
 use crate::error::Failure;
-use crate::{host, key};
+use crate::key;
 
 /// Prints the facts.
 pub(crate) fn info(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
@@ -34,11 +32,8 @@ pub(crate) fn info(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Res
 
 /// What a key says that was never used.
 fn of_a_new_key() -> Result<Info, Failure> {
-    let mut rng = host::rng();
-    let failed = |error| Failure::new(error, "make room in memory");
-    let vault = Vault::open(InMemoryBackend::new(), &RootKey::random(&mut rng), &mut rng).map_err(failed)?;
-    let authenticator = key::authenticator(vault, key::config(&Model::default()))?;
-    Ok(Info::from(authenticator.facts().map_err(failed)?))
+    let authenticator = key::authenticator(key::temporary_vault()?, key::config(&Model::default()))?;
+    Ok(Info::from(authenticator.facts().map_err(key::broken_state)?))
 }
 
 fn as_json(info: &Info, state: &str, running: bool) -> String {

@@ -5,17 +5,15 @@ use std::io::Write;
 use std::path::Path;
 
 use base64ct::{Base64, Encoding};
-use redb::backends::InMemoryBackend;
 use serde_json::{Value as Json, json};
 use wardkey_authenticator::cbor::{Key, Map, Value};
 use wardkey_authenticator::{Modality, Verifier};
-use wardkey_vault::{RootKey, Vault};
 
 use super::access::{Access, misunderstood};
 use super::attestation::no_key;
 use crate::cli::{AttestationBy, Metadata, Model, VerifyBy};
 use crate::error::Failure;
-use crate::{host, key};
+use crate::key;
 
 const ICON: &[u8] = include_bytes!("metadata/icon.png");
 
@@ -41,10 +39,7 @@ fn attestation_root(given: Option<&Path>, model: &Model) -> Result<Vec<u8>, Fail
 
 /// The statement of a key that was never used.
 fn statement(options: &Metadata, root: &[u8]) -> Result<serde_json::Map<String, Json>, Failure> {
-    let mut rng = host::rng();
-    let vault = Vault::open(InMemoryBackend::new(), &RootKey::random(&mut rng), &mut rng)
-        .map_err(|error| Failure::new(error, "make room in memory"))?;
-    let mut authenticator = key::authenticator(vault, key::config(&options.model))?;
+    let mut authenticator = key::authenticator(key::temporary_vault()?, key::config(&options.model))?;
     authenticator.set_verifier(options.verify.map(|means| Verifier {
         modality: match means {
             VerifyBy::Fingerprint => Modality::Fingerprint,

@@ -319,10 +319,10 @@ fn a_long_log_is_whole_and_delete_is_in_it() {
 
 /// A key that runs on `path` until it has answered one client.
 fn run_key(path: &Path) -> thread::JoinHandle<()> {
-    let state = State::open(Some(path)).unwrap();
-    let listener = UnixListener::bind(state.control_socket()).unwrap();
+    let (vault, held) = State::open(Some(path)).unwrap().into_vault().unwrap();
+    let listener = UnixListener::bind(held.control_socket()).unwrap();
     thread::spawn(move || {
-        let (vault, _held) = state.into_vault().unwrap();
+        let _held = held;
         let model = Model {
             kind: Kind::DeviceBound,
             ..Model::default()
