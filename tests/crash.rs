@@ -6,11 +6,11 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Key, RP_ID, listed, new_folder, passkey_of, send};
+use common::{Key, RP_ID, listed, new_vault, passkey_of, send};
 use wardkey_sim::clock::pause;
 use wardkey_sim::fido_client::{GetAssertion, U2fAuthentication, U2fControl};
 
-const ROUNDS: u32 = 12;
+const ROUNDS: u32 = 8;
 /// U2F asks until the user has answered, CTAP 2.3 §11.2.
 const POLLS: u32 = 50;
 const APPLICATION: [u8; 32] = [7; 32];
@@ -25,20 +25,18 @@ fn authentication(key_handle: &[u8]) -> U2fAuthentication<'_> {
 
 #[test]
 fn nothing_that_was_answered_is_lost() {
-    let state = new_folder();
+    let state = new_vault();
     let mut answered: BTreeSet<String> = BTreeSet::new();
     let mut ids: Vec<Vec<u8>> = Vec::new();
     let mut count = 0;
-    let key = Key::start(state.path());
+    let mut key = Key::start(state.path());
     let key_handle = key
         .connect()
         .u2f_register(&[1; 32], &APPLICATION, POLLS)
         .unwrap()
         .key_handle;
-    key.kill();
 
     for round in 0..ROUNDS {
-        let key = Key::start(state.path());
         let mut client = key.connect();
         for id in &ids {
             let request = GetAssertion {
@@ -67,9 +65,10 @@ fn nothing_that_was_answered_is_lost() {
         let unanswered = format!("unanswered {round}");
         if round % 2 == 1 {
             send(&mut client, &passkey_of(&unanswered));
-            pause(Duration::from_micros(u64::from(round) * 150));
+            pause(Duration::from_micros(u64::from(round) * 200));
         }
         key.kill();
+        key = Key::start(state.path());
 
         let found: BTreeSet<String> = listed(state.path(), "user_name").into_iter().collect();
         let surprises: Vec<&String> = found.difference(&answered).collect();
@@ -87,16 +86,17 @@ fn nothing_that_was_answered_is_lost() {
 
 #[test]
 fn an_account_registered_again_and_again_has_one_passkey_after_each_kill() {
-    let state = new_folder();
-    for round in 1..=6 {
-        let key = Key::start(state.path());
+    let state = new_vault();
+    let mut key = Key::start(state.path());
+    for round in 1..=4 {
         let mut client = key.connect();
         for _ in 0..round {
             client.make_credential(&passkey_of("ann")).unwrap();
         }
         send(&mut client, &passkey_of("ann"));
-        pause(Duration::from_micros(round * 150));
+        pause(Duration::from_micros(round * 200));
         key.kill();
+        key = Key::start(state.path());
         assert_eq!(listed(state.path(), "user_name"), ["ann"]);
     }
 }

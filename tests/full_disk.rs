@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Key, listed, new_folder, passkey_of};
+use common::{Key, listed, new_vault, passkey_of};
 use wardkey_sim::fido_client::{Error, Status};
 
 /// More than fit into a new database that cannot grow.
@@ -12,8 +12,7 @@ const OTHER: Status = Status(0x7F);
 
 #[test]
 fn a_full_disk_is_told_with_what_to_do_about_it() {
-    let state = new_folder();
-    Key::start(state.path()).kill();
+    let state = new_vault();
     let len = std::fs::metadata(state.path().join("vault.redb")).unwrap().len();
 
     let key = Key::start_with_file_limit(state.path(), len);
@@ -44,6 +43,5 @@ fn a_full_disk_is_told_with_what_to_do_about_it() {
 
     let key = Key::start(state.path());
     key.connect().make_credential(&passkey_of("another")).unwrap();
-    key.kill();
     assert_eq!(listed(state.path(), "user_name").len(), stored + 1);
 }

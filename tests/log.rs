@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Key, RP_ID, new_folder, passkey_of, printed};
+use common::{Key, RP_ID, new_vault, passkey_of, printed};
 use rustix::process::Signal;
 use wardkey_sim::clock::pause;
 use wardkey_sim::fido_client::GetAssertion;
@@ -23,14 +23,15 @@ fn log(state: &std::path::Path) -> Vec<String> {
 
 #[test]
 fn uses_are_in_the_log_and_stay_there_when_the_key_is_killed() {
-    let state = new_folder();
+    let state = new_vault();
     let request = GetAssertion {
         rp_id: RP_ID.to_owned(),
         client_data_hash: [2; 32],
         ..GetAssertion::default()
     };
-    let mut expected = vec!["Registered at example.org as ann."];
+    let unlocked = "Unlocked with the Vault PIN.";
     let signed = "Signed in at example.org as ann.";
+    let mut expected = vec![unlocked, "Registered at example.org as ann."];
 
     let key = Key::start(state.path());
     let mut client = key.connect();
@@ -40,20 +41,27 @@ fn uses_are_in_the_log_and_stay_there_when_the_key_is_killed() {
     assert_eq!(log(state.path()), expected, "the running key is asked");
     pause(DURABLE);
     key.kill();
-    assert_eq!(log(state.path()), expected, "a second after the sign-in");
 
     let key = Key::start(state.path());
+    expected.push(unlocked);
+    assert_eq!(log(state.path()), expected, "a second after the sign-in");
     key.connect().get_assertion(&request).unwrap();
     expected.push(signed);
     assert!(key.end_by(Signal::TERM).success());
-    assert_eq!(log(state.path()), expected, "a key that is stopped loses nothing");
 
     let key = Key::start(state.path());
+    expected.extend(["Locked: wardkey was stopped.", unlocked]);
+    assert_eq!(log(state.path()), expected, "a key that is stopped loses nothing");
     key.connect().get_assertion(&request).unwrap();
     key.kill();
-    let found = log(state.path());
+    let _key = Key::start(state.path());
+    let mut found = log(state.path());
+    let last = found.split_off(expected.len());
+    assert_eq!(found, expected);
     assert!(
-        found == expected || found == [&expected[..], &[signed]].concat(),
-        "{found:?}"
+        [vec![unlocked], vec![signed, unlocked]]
+            .iter()
+            .any(|lines| *lines == last),
+        "{last:?}"
     );
 }

@@ -4,29 +4,20 @@
 
 mod common;
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use common::terminal::Session;
-use common::{Key, new_folder, passkey_of, printed, wardkey};
+use common::{make_vault, new_folder, new_vault_of_before, printed, wardkey, write_secret};
 use tempfile::TempDir;
 
 const PIN: &str = "tin ra of ol";
 
 /// A file beside the state with a secret in its first line.
 fn secret_file(state: &TempDir, name: &str, secret: &str) -> String {
-    let path = state.path().join(name);
-    std::fs::write(&path, format!("{secret}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    path.to_str().unwrap().to_owned()
+    write_secret(&state.path().join(name), secret)
 }
 
 /// `wardkey init` as a script does it.
 fn protect(state: &TempDir) -> String {
-    let file = secret_file(state, "pin.txt", PIN);
-    printed(
-        state.path(),
-        &["init", "--vault-pin-file", &file, "--no-recovery-kit"],
-    )
+    make_vault(state.path(), &secret_file(state, "pin.txt", PIN))
 }
 
 /// The group of the recovery kit with this number, from the page that shows it.
@@ -86,14 +77,7 @@ fn stopping_it_while_the_pin_is_typed_shows_again_what_is_typed_and_leaves_nothi
 #[test]
 fn a_person_changes_the_pin_and_the_log_tells_it() {
     let state = new_folder();
-    let file = state.path().join("pin.txt");
-    std::fs::write(&file, format!("{PIN}\n")).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let file = file.to_str().unwrap();
-    let made = printed(
-        state.path(),
-        &["init", "--vault-pin-file", file, "--no-recovery-kit"],
-    );
+    let made = protect(&state);
     assert!(made.starts_with("The vault is made, in "), "{made}");
 
     let long = "ol fo ar nit ".repeat(40);
@@ -121,12 +105,7 @@ fn a_person_changes_the_pin_and_the_log_tells_it() {
 
 #[test]
 fn passkeys_of_before_stay_and_go_into_another_vault_with_a_backup() {
-    let (state, other) = (new_folder(), new_folder());
-    let key = Key::start(state.path());
-    key.connect().make_credential(&passkey_of("ann")).unwrap();
-    let refused = wardkey(state.path(), &["init"]).output().unwrap();
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("another wardkey"));
-    key.kill();
+    let (state, other) = (new_vault_of_before("ann"), new_folder());
     let said = protect(&state);
     assert!(
         said.contains("has a Vault PIN, and 1 passkey as before."),

@@ -12,7 +12,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Key, new_folder, passkey_of, wardkey};
+use common::{Key, VAULT_PIN, make_vault, new_folder, passkey_of, wardkey, write_secret};
 use rustix::process::{Signal, geteuid};
 
 /// Whose keys they are when the tests are root's.
@@ -120,6 +120,8 @@ fn a_state_folder_with_a_long_path_works_all_the_same() {
     let state = folder.path().join("long".repeat(30));
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o700)).unwrap();
+    let vault_pin_file = write_secret(&state.join("vault-pin"), VAULT_PIN);
+    make_vault(&state, &vault_pin_file);
     give(folder.path());
     let key = Key::start_at(&state, folder.path(), &APPROVING, by_user);
     key.connect().make_credential(&passkey_of("ann")).unwrap();

@@ -1,5 +1,7 @@
 //! A temporary key: nothing of it is on the disk, and nothing of it is left.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
 mod common;
 
 use std::fs;
@@ -23,7 +25,9 @@ fn it_registers_and_logs_in_and_is_gone_when_it_ends() {
     let (folder, home) = (new_folder(), new_folder());
     let start = || {
         Key::start_with(folder.path(), &["--presence", "always"], |command| {
-            command.env("HOME", home.path()).env("XDG_STATE_HOME", home.path())
+            command
+                .env("HOME", home.path())
+                .env("XDG_STATE_HOME", home.path())
         })
     };
     let login = GetAssertion {

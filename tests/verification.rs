@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use common::{Client, Key, RP_ID, holds, new_folder, passkey_of, status, write_script};
+use common::{Client, Key, RP_ID, holds, new_folder, new_vault, passkey_of, status, write_script};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use rustix::process::Signal;
@@ -92,7 +92,7 @@ fn ask_for_token(client: &mut Client) -> Status {
 
 #[test]
 fn the_pin_is_typed_into_a_dialog_of_the_key_and_stays_there() {
-    let state = new_folder();
+    let state = new_vault();
     let typist = Typist::new(&[WRONG_PIN, PIN]);
     let key = typist.start_key(state.path());
     let mut client = key.connect();
@@ -124,7 +124,7 @@ fn the_pin_is_typed_into_a_dialog_of_the_key_and_stays_there() {
 
 #[test]
 fn three_wrong_pins_end_the_request_and_wait_for_a_replug() {
-    let state = new_folder();
+    let state = new_vault();
     let typist = Typist::new(&[WRONG_PIN; 3]);
     let key = typist.start_key(state.path());
     let mut client = key.connect();

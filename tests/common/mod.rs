@@ -5,6 +5,7 @@
 
 pub(crate) mod terminal;
 
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +13,20 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use redb::backends::FileBackend;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use wardkey_sim::fido_client::{Error, FidoClient, MakeCredential, RelyingParty, Status, User};
 use wardkey_sim::hid_client::{self, HidClient, reports_of};
 use wardkey_sim::raw_stream::RawStream;
 use wardkey_sim::report::ReportPipe;
+use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, Secret, SecretBytes, Vault};
 
 pub(crate) const RP_ID: &str = "example.org";
+/// Found nowhere by chance.
+pub(crate) const VAULT_PIN: &str = "Qm4-amber-kestrel-dune";
 /// COSE: ES256.
 const ES256: i32 = -7;
 /// authenticatorMakeCredential, CTAP 2.3 §6.
@@ -33,6 +40,77 @@ pub(crate) fn new_folder() -> TempDir {
         .permissions(Permissions::from_mode(0o700))
         .tempdir()
         .unwrap()
+}
+
+/// A state folder with a vault, and beside the vault a file with its Vault PIN.
+pub(crate) fn new_vault() -> TempDir {
+    let state = new_folder();
+    make_vault(
+        state.path(),
+        &write_secret(&vault_pin_file(state.path()), VAULT_PIN),
+    );
+    state
+}
+
+/// A state folder as it was before there were Vault PINs, with a passkey of `user`.
+pub(crate) fn new_vault_of_before(user: &str) -> TempDir {
+    let state = new_folder();
+    let key = [7; 32];
+    fs::write(state.path().join("root.key"), key).unwrap();
+    let file = File::options()
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .open(state.path().join("vault.redb"))
+        .unwrap();
+    let rng = &mut UnwrapErr(SysRng);
+    let key = Secret::from_slice(&key).unwrap();
+    let mut vault = Vault::open(FileBackend::new(file).unwrap(), &key, rng).unwrap();
+    vault.store(rng, stored_passkey(user), None).unwrap();
+    for name in ["root.key", "vault.redb"] {
+        fs::set_permissions(state.path().join(name), Permissions::from_mode(0o600)).unwrap();
+    }
+    state
+}
+
+fn stored_passkey(user: &str) -> Passkey {
+    Passkey {
+        id: CredentialId::new(&[7; 32]).unwrap(),
+        rp_id: RP_ID.to_owned(),
+        rp_name: None,
+        user_id: user.as_bytes().to_vec(),
+        user_name: Some(user.to_owned()),
+        user_display_name: None,
+        algorithm: ES256,
+        private_key: SecretBytes::from_slice(&[7; 32]),
+        profile: Profile::Synced,
+        created_unix_ms: 1_700_000_000_000,
+        cred_protect: CredProtect::Optional,
+        cred_random: None,
+        cred_blob: None,
+        large_blob_key: None,
+        large_blob: None,
+        third_party_payment: false,
+    }
+}
+
+fn vault_pin_file(state: &Path) -> PathBuf {
+    state.join("vault-pin")
+}
+
+/// `wardkey init` as a script does it; gives what it printed.
+pub(crate) fn make_vault(state: &Path, vault_pin_file: &str) -> String {
+    printed(
+        state,
+        &["init", "--vault-pin-file", vault_pin_file, "--no-recovery-kit"],
+    )
+}
+
+/// Writes a file with a secret in its first line, for its owner alone.
+pub(crate) fn write_secret(path: &Path, secret: &str) -> String {
+    fs::write(path, format!("{secret}\n")).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 /// `wardkey --state STATE …`
@@ -73,6 +151,23 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("raw.sock")
 }
 
+/// The arguments of a key that keeps itself in `state` where there is a vault, open where its Vault PIN is beside it.
+/// The socket is in `folder`.
+fn serve(state: &Path, folder: &Path) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["serve".into(), "--raw".into()];
+    arguments.push(format!("unix:{}", socket(folder).display()).into());
+    if !state.join("vault.redb").exists() {
+        arguments.push("--temporary".into());
+        return arguments;
+    }
+    arguments.extend(["--state".into(), state.into()]);
+    let vault_pin_file = vault_pin_file(state);
+    if vault_pin_file.exists() {
+        arguments.extend(["--vault-pin-file".into(), vault_pin_file.into()]);
+    }
+    arguments
+}
+
 /// A running key.
 pub(crate) struct Key {
     process: Child,
@@ -83,18 +178,19 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// Starts a key on `state` that approves everything, and returns when clients can connect.
-    pub(crate) fn start(state: &Path) -> Self {
-        Self::start_with(state, &["--presence", "always"], |command| command)
+    /// Starts a key that approves everything, and returns when clients can connect. It keeps itself in `folder` where
+    /// there is a vault; otherwise it is a temporary key.
+    pub(crate) fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--presence", "always"], |command| command)
     }
 
     /// Starts a key with these options, in the environment that `prepare` makes.
     pub(crate) fn start_with(
-        state: &Path,
+        folder: &Path,
         options: &[&str],
         prepare: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        Self::start_at(state, state, options, prepare)
+        Self::start_at(folder, folder, options, prepare)
     }
 
     /// The same, with its socket and what it says in another folder.
@@ -104,9 +200,9 @@ impl Key {
         options: &[&str],
         prepare: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
-        let raw = format!("unix:{}", socket(folder).display());
-        let mut command = wardkey(state, &["serve", "--raw", &raw]);
-        Self::spawn(folder, prepare(command.args(options)))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wardkey"));
+        command.args(serve(state, folder)).args(options);
+        Self::spawn(folder, prepare(&mut command))
     }
 
     /// Starts a key on `state` that approves everything, and whose files cannot grow beyond `len_max` bytes.
@@ -117,10 +213,8 @@ impl Key {
             .args(["-c", r#"trap "" XFSZ; exec prlimit --fsize="$0" -- "$@""#])
             .arg(len_max.to_string())
             .arg(env!("CARGO_BIN_EXE_wardkey"))
-            .arg("--state")
-            .arg(state)
-            .args(["serve", "--presence", "always", "--raw"])
-            .arg(format!("unix:{}", socket(state).display()));
+            .args(serve(state, state))
+            .args(["--presence", "always"]);
         Self::spawn(state, &mut command)
     }
 
