@@ -4,6 +4,7 @@
 //!
 //! Prints a Markdown table, or JSON with `--json`.
 
+mod commands;
 mod daemon;
 mod echo;
 mod failure;
@@ -16,6 +17,7 @@ mod samples;
 mod schedule;
 mod subjects;
 mod table;
+mod unlocking;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -88,6 +90,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Plan {
         wardkey: &wardkey,
         folder: folder.path(),
+        some: arguments.credentials.div_ceil(10),
         many: arguments.credentials,
         quick: arguments.quick,
     };

@@ -226,6 +226,11 @@ fn list<M: MessagePipe>(client: &mut FidoClient<M>, count: usize) -> Result<Samp
     })
 }
 
+/// Logs in to the account that [`seed`] has made.
+pub(crate) fn log_in<M: MessagePipe>(client: &mut FidoClient<M>) -> Result<(), Failure> {
+    Ok(client.get_assertion(&assertion(RP_ID, Vec::new())).map(drop)?)
+}
+
 /// Stores `count` credentials: one for the account that is logged in to; where they are many, [`LISTED`] of one relying
 /// party; and the others of as many relying parties.
 pub(crate) fn seed<M: MessagePipe>(client: &mut FidoClient<M>, count: u32) -> Result<(), Failure> {

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::operations::Operation;
 use crate::schedule::IDLE;
 use crate::table::{Cell, Ended, Idle, Start, Subject, Table};
+use crate::unlocking::{Measured, Memory, Unlocking};
 
 const NOTES: &str = "
 The client is the same everywhere: one report at a time, as Linux sends them. wardkey answers a registration when the
@@ -49,10 +51,14 @@ pub(crate) fn markdown(machine: &Machine, table: &Table) -> String {
             usage.runs
         );
     }
-    text += "\nStarted on a state folder, until the host had enumerated the key, and memory in use then:\n\n";
+    text += "\nStarted with the vault locked, until the host had enumerated the key:\n\n";
     for start in &table.starts {
         text += &format!("- {}\n", show_start(start));
     }
+    text += &match &table.unlocking {
+        Ok(unlocking) => show_unlocking(unlocking),
+        Err(failure) => format!("\nUnlocking: {}\n", failure.what()),
+    };
     text += "\nWith many credentials stored, beside one, at the median on the socket pair:\n\n";
     for operation in Operation::ON_MANY {
         if let Some((stored, factor)) = table.growth(operation) {
@@ -79,18 +85,47 @@ fn show_start(start: &Start) -> String {
         stored,
         ended,
         duration,
-        resident_bytes,
     } = start;
     let ended = match ended {
         Ended::Asked => "after it had ended",
         Ended::Killed => "after it was killed",
     };
     format!(
-        "{} stored, {ended}: {:.0} ms, {:.1} MB",
+        "{} stored, {ended}: {:.0} ms",
         thousands(*stored),
-        duration.as_secs_f64() * 1e3,
-        mega(*resident_bytes)
+        duration.as_secs_f64() * 1e3
     )
+}
+
+fn show_unlocking(unlocking: &Unlocking) -> String {
+    let Unlocking { argon2id, vaults } = unlocking;
+    let alone = argon2id.percentile_ms(50);
+    let mut text = format!(
+        "\nFrom the Vault PIN to the answer to the first assertion. Argon2id alone takes {alone:.0} ms (least {:.0}):\n\n",
+        argon2id.percentile_ms(0)
+    );
+    for Measured {
+        stored,
+        times,
+        memory,
+    } in vaults
+    {
+        let Memory {
+            before,
+            open,
+            locked_again,
+        } = memory;
+        text += &format!(
+            "- {} stored: {:.1} ms more (least {:.1}); memory {:.1} MB before, {:.1} MB open, {:.1} MB locked again\n",
+            thousands(*stored),
+            times.percentile_ms(50) - alone,
+            times.percentile_ms(0) - argon2id.percentile_ms(0),
+            mega(*before),
+            mega(*open),
+            mega(*locked_again)
+        );
+    }
+    text
 }
 
 fn mega(bytes: u64) -> f64 {
@@ -166,7 +201,6 @@ pub(crate) fn json(machine: &Machine, table: &Table) -> Value {
             "stored": start.stored,
             "after": format!("{:?}", start.ended),
             "ms": start.duration.as_secs_f64() * 1e3,
-            "resident_bytes": start.resident_bytes,
         })
     });
     json!({
@@ -175,6 +209,31 @@ pub(crate) fn json(machine: &Machine, table: &Table) -> Value {
         "measurements": cells.collect::<Vec<_>>(),
         "idle": idle.collect::<Vec<_>>(),
         "starts": starts.collect::<Vec<_>>(),
+        "unlocking": unlocking_json(&table.unlocking),
+    })
+}
+
+fn unlocking_json(unlocking: &Result<Unlocking, Failure>) -> Value {
+    let Unlocking { argon2id, vaults } = match unlocking {
+        Ok(unlocking) => unlocking,
+        Err(failure) => return json!({ "failure": failure.what() }),
+    };
+    let vaults = vaults.iter().map(|vault| {
+        json!({
+            "stored": vault.stored,
+            "samples": vault.times.count(),
+            "p0_ms": vault.times.percentile_ms(0),
+            "p50_ms": vault.times.percentile_ms(50),
+            "resident_bytes": {
+                "before": vault.memory.before,
+                "open": vault.memory.open,
+                "locked_again": vault.memory.locked_again,
+            },
+        })
+    });
+    json!({
+        "argon2id": { "p0_ms": argon2id.percentile_ms(0), "p50_ms": argon2id.percentile_ms(50) },
+        "vaults": vaults.collect::<Vec<_>>(),
     })
 }
 

@@ -38,6 +38,14 @@ impl Samples {
         Ok(Self(times))
     }
 
+    /// Does `operation` once more.
+    pub(crate) fn time(&mut self, operation: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        let start = clock::now();
+        operation()?;
+        self.add(Self(vec![start.elapsed()]));
+        Ok(())
+    }
+
     /// Adds the times of another round.
     pub(crate) fn add(&mut self, other: Self) {
         self.0.extend(other.0);

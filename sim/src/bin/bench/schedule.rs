@@ -2,20 +2,22 @@
 //! whatever happens happens to all.
 
 use std::ops::RangeFrom;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use wardkey_sim::clock;
 use wardkey_sim::fido_client::FidoClient;
 use wardkey_sim::reference::with_reference;
 
-use crate::daemon;
+use crate::commands::Commands;
+use crate::daemon::{self, VAULT_PIN, Vault};
 use crate::failure::Failure;
-use crate::machine::{Usage, resident_bytes};
+use crate::machine::Usage;
 use crate::operations::{self, Operation};
 use crate::samples::Samples;
 use crate::subjects::{self, Client, Opened};
 use crate::table::{Cell, Ended, Idle, Start, Subject, Table};
+use crate::unlocking;
 
 const ROUNDS: usize = 5;
 /// How long an idle process is watched.
@@ -25,13 +27,20 @@ pub(crate) const IDLE: Duration = Duration::from_secs(5);
 pub(crate) struct Plan<'a> {
     pub(crate) wardkey: &'a Path,
     pub(crate) folder: &'a Path,
+    pub(crate) some: u32,
     pub(crate) many: u32,
     pub(crate) quick: bool,
 }
 
 /// Measures everything. What fails is told in its cells.
 pub(crate) fn measure(plan: &Plan<'_>) -> Table {
-    let mut table = Table::default();
+    let vaults = [1, plan.some, plan.many].map(|stored| (stored, fill(plan, stored)));
+    let mut table = Table {
+        unlocking: unlocking::measure(plan, &vaults),
+        cells: Vec::new(),
+        idle: Vec::new(),
+        starts: Vec::new(),
+    };
     let mut turns = open(plan, &mut table);
     for operation in Operation::ALL {
         eprintln!("{}", operation.name());
@@ -123,13 +132,11 @@ fn open(plan: &Plan<'_>, table: &mut Table) -> Vec<Turn> {
 fn wardkey(plan: &Plan<'_>, stored: u32, table: &mut Table) -> [Turn; 2] {
     let [pair, tcp] = [Subject::WardkeyPair, Subject::WardkeyTcp];
     let folder = |subject: Subject| plan.folder.join(format!("{subject:?}-{stored}"));
-    let opened_pair = fill(plan, &folder(pair), stored)
-        .and_then(|()| daemon::copy_state(&folder(pair), &folder(tcp)))
-        .and_then(|()| start_twice(plan, &folder(pair), stored, table));
-    let opened_tcp = match &opened_pair {
-        Ok(_) => daemon::serve(plan.wardkey, &folder(tcp)).and_then(subjects::authenticator),
-        Err(failure) => Err(failure.clone()),
-    };
+    let copy = |subject| daemon::copy_state(&filled(plan, stored), &folder(subject));
+    let opened_pair = copy(pair).and_then(|()| start_twice(plan, &folder(pair), stored, table));
+    let opened_tcp = copy(tcp)
+        .and_then(|()| daemon::serve(plan.wardkey, &folder(tcp)))
+        .and_then(subjects::authenticator);
     let operations = if stored == 1 {
         &Operation::ON_ONE[..]
     } else {
@@ -141,28 +148,35 @@ fn wardkey(plan: &Plan<'_>, stored: u32, table: &mut Table) -> [Turn; 2] {
     ]
 }
 
+/// Where there are so many credentials.
+fn filled(plan: &Plan<'_>, stored: u32) -> PathBuf {
+    plan.folder.join(format!("vault-{stored}"))
+}
+
 /// Makes a state folder with so many credentials.
-fn fill(plan: &Plan<'_>, folder: &Path, stored: u32) -> Result<(), Failure> {
-    let running = daemon::up(plan.wardkey, folder)?;
+fn fill(plan: &Plan<'_>, stored: u32) -> Result<PathBuf, Failure> {
+    eprintln!("storing {stored}");
+    let folder = filled(plan, stored);
+    daemon::init(plan.wardkey, &folder)?;
+    let running = daemon::up(plan.wardkey, &folder, Vault::Open)?;
     let Opened { client, process } = subjects::seeded(running, stored)?;
     drop(client);
-    process.end()
+    process.end()?;
+    Ok(folder)
 }
 
 /// Starts a key on a state folder, kills it, and starts it again.
 fn start_twice(plan: &Plan<'_>, folder: &Path, stored: u32, table: &mut Table) -> Result<Opened, Failure> {
     let mut start = |ended| {
         let began = clock::now();
-        let running = daemon::up(plan.wardkey, folder)?;
-        let duration = began.elapsed();
-        let opened = subjects::authenticator(running)?;
+        let running = daemon::up(plan.wardkey, folder, Vault::Locked)?;
         table.starts.push(Start {
             stored,
             ended,
-            duration,
-            resident_bytes: resident_bytes(opened.process.id()),
+            duration: began.elapsed(),
         });
-        Ok::<_, Failure>(opened)
+        Commands::connect(folder)?.unlock(VAULT_PIN)?;
+        subjects::authenticator(running)
     };
     // The owner of a process that goes kills it.
     drop(start(Ended::Asked)?);

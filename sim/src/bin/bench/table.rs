@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::machine::Usage;
 use crate::operations::Operation;
 use crate::samples::Samples;
+use crate::unlocking::Unlocking;
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +65,11 @@ pub(crate) struct Idle {
     pub(crate) usage: Usage,
 }
 
-/// What it took to start a key, until the host had enumerated it.
+/// What it took to start a key with its vault locked, until the host had enumerated it.
 pub(crate) struct Start {
     pub(crate) stored: u32,
     pub(crate) ended: Ended,
     pub(crate) duration: Duration,
-    pub(crate) resident_bytes: u64,
 }
 
 /// How the key had ended before.
@@ -80,8 +80,8 @@ pub(crate) enum Ended {
 }
 
 /// All that was measured.
-#[derive(Default)]
 pub(crate) struct Table {
+    pub(crate) unlocking: Result<Unlocking, Failure>,
     pub(crate) cells: Vec<Cell>,
     pub(crate) idle: Vec<Idle>,
     pub(crate) starts: Vec<Start>,
@@ -90,8 +90,9 @@ pub(crate) struct Table {
 impl Table {
     /// The first failure of somebody who has to work.
     pub(crate) fn failure(&self) -> Option<&Failure> {
-        let mut must_work = self.cells.iter().filter(|cell| cell.subject.must_work());
-        must_work.find_map(|cell| cell.result.as_ref().err())
+        let must_work = self.cells.iter().filter(|cell| cell.subject.must_work());
+        let mut failures = must_work.filter_map(|cell| cell.result.as_ref().err());
+        self.unlocking.as_ref().err().or_else(|| failures.next())
     }
 
     /// The rows: the operations in their order, each with few and with many credentials stored.
