@@ -33,6 +33,7 @@ use self::dialogue::Dialogue;
 pub(crate) use self::init::init;
 pub(crate) use self::recover::recover;
 pub(crate) use self::renew_kit::renew_kit;
+pub(crate) use self::secret_file::lines as secret_lines;
 use crate::commands;
 use crate::error::Failure;
 use crate::host;

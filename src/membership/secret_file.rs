@@ -1,4 +1,4 @@
-//! A secret in the first line of a file, for use where nobody can be asked.
+//! Secrets in the first lines of a file, for use where nobody can be asked.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,20 +18,28 @@ const STANDARD_INPUT: &str = "-";
 
 /// The first line of the file, or of what is left of standard input.
 pub(crate) fn first_line(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    Ok(lines(path, 1)?.pop().unwrap_or_default())
+}
+
+/// The first lines; empty ones where there are fewer.
+pub(crate) fn lines(path: &Path, count: usize) -> Result<Vec<Zeroizing<String>>, Failure> {
     let failed = |error: &io::Error| {
         Failure::new(
             format!("{} cannot be read: {error}", path.display()),
             "give a file that you may read, or - for standard input",
         )
     };
-    let line = if path.as_os_str() == STANDARD_INPUT {
-        line_of(&mut Unbuffered)
+    let mut input: Box<dyn Read> = if path.as_os_str() == STANDARD_INPUT {
+        Box::new(Unbuffered)
     } else {
-        let mut file = File::open(path).map_err(|error| failed(&error))?;
+        let file = File::open(path).map_err(|error| failed(&error))?;
         check_privacy(&file, path).map_err(|error| failed(&error))??;
-        line_of(&mut file)
+        Box::new(file)
     };
-    line.map_err(|error| failed(&error))
+    let lines = (0..count)
+        .map(|_| line_of(&mut *input))
+        .collect::<io::Result<_>>();
+    lines.map_err(|error| failed(&error))
 }
 
 /// A pipe from the shell is as private as a file of mode 600.
@@ -103,5 +111,16 @@ mod tests {
             assert_eq!(first_line(&path).is_ok(), taken, "{mode:o}");
         }
         assert!(first_line(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn several_secrets_are_each_on_a_line_of_their_own() {
+        let folder = new_folder();
+        let path = folder.path().join("credentials");
+        fs::write(&path, "id\nsecret").unwrap();
+        set_mode(&path, 0o600);
+        let read: Vec<_> = lines(&path, 3).unwrap();
+        let read: Vec<_> = read.iter().map(|line| line.as_str()).collect();
+        assert_eq!(read, ["id", "secret", ""]);
     }
 }
