@@ -2,6 +2,7 @@
 
 pub(crate) mod locking;
 pub(crate) mod membership;
+pub(crate) mod sync;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use self::locking::Locking;
 use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
+use self::sync::SyncCommand;
 use crate::prompt::chain::Way;
 
 /// The exit code of a command line that is not understood.
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     /// The authority that vouches for the passkeys of this installation
     #[command(subcommand)]
     Attestation(Attestation),
+    /// Where synced passkeys are kept
+    #[command(subcommand)]
+    Sync(SyncCommand),
     /// Check what this computer needs for `wardkey up`, and say how to mend what is missing
     Doctor(Doctor),
     /// The part of `up` that runs as root: writes to vhci_hcd, holds no keys

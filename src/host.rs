@@ -1,5 +1,7 @@
 //! The real clock and the real randomness. The only place that reads either for the key.
 
+use std::time::Duration;
+
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use rustix::time::{ClockId, clock_gettime};
@@ -17,6 +19,13 @@ pub(crate) fn now() -> Instant {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let ms = u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000;
     Instant::from_millis(seconds.saturating_mul(1000).saturating_add(ms))
+}
+
+/// For how long something takes. Begins anywhere.
+pub(crate) fn stopwatch() -> Duration {
+    let time = clock_gettime(ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Milliseconds since the Unix epoch.

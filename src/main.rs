@@ -24,6 +24,7 @@ mod programs;
 mod prompt;
 mod questions;
 mod readiness;
+mod remote;
 mod run;
 mod serve;
 mod signals;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 use crate::attach::Start;
 use crate::attach::as_root::KeyProcess;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
+use crate::cli::sync::SyncCommand;
 use crate::cli::{Cli, Command, Doctor, Up};
 use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
@@ -103,6 +105,9 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         }
         Command::Import(options) => {
             membership::call(state, cli.json, |call| membership::import(call, &options))?
+        }
+        Command::Sync(SyncCommand::Check(options)) => {
+            commands::check_store(&options, cli.json, &mut stdout())?;
         }
         Command::Doctor(options) => return doctor(state, &options, cli.json),
     }

@@ -10,6 +10,7 @@ mod list;
 mod log;
 mod metadata;
 pub(crate) mod show;
+mod sync;
 mod vault;
 
 pub(crate) use self::attestation::export;
@@ -18,6 +19,7 @@ pub(crate) use self::info::info;
 pub(crate) use self::list::list;
 pub(crate) use self::log::log;
 pub(crate) use self::metadata::metadata;
+pub(crate) use self::sync::check_store;
 pub(crate) use self::vault::{lock, status, unlock};
 
 use std::io::{self, Write};

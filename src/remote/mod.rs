@@ -1,0 +1,27 @@
+//! Where synced objects are kept: a folder, an S3 bucket, a folder on a WebDAV server.
+//!
+//! In comes a [`Request`], out goes an [`Answer`] or the [`Trouble`] there was. The store is believed nothing: what it
+//! sends is bounded here, and what it says is judged by whoever asked, by signatures and hashes. Nothing is tried twice
+//! here, and nothing waits but the store's own thread.
+
+mod account;
+mod address;
+mod files;
+mod limits;
+mod name;
+mod probe;
+mod request;
+mod service;
+mod store;
+mod tag;
+mod transport;
+mod trouble;
+mod waiting;
+
+pub(crate) use self::account::{Account, Secrets};
+pub(crate) use self::address::Address;
+pub(crate) use self::limits::Patience;
+pub(crate) use self::probe::{Finding, Step, probe};
+
+#[cfg(test)]
+mod tests;
