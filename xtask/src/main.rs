@@ -1,4 +1,4 @@
-//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|conformance|interop|tpm|vm|bench|fuzz`.
+//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|conformance|interop|store|tpm|vm|bench|fuzz`.
 //!
 //! Each chore is a list of named [`Steps`]; what ran, how long it took and what failed is printed at
 //! the end. Nothing here ships.
@@ -12,6 +12,7 @@ mod interop;
 mod paths;
 mod run;
 mod steps;
+mod store;
 mod test;
 mod tools;
 mod tpm;
@@ -36,7 +37,7 @@ struct Arguments {
 enum Chore {
     /// Formatting, lints, documentation, licences and advisories
     Check,
-    /// Everything: check, tests, conformance, python-fido2, TPM, the virtual machine, a short fuzz; installs what is missing
+    /// Everything: check, tests, conformance, python-fido2, stores, TPM, the virtual machine, a short fuzz; installs what is missing
     Test {
         /// Install what is missing without asking (CI=true does the same)
         #[arg(long, short)]
@@ -50,6 +51,8 @@ enum Chore {
     },
     /// The newest python-fido2 as a client over the raw socket
     Interop,
+    /// The store for sync, with Apache and Garage
+    Store,
     /// The device's keys in a TPM 2.0, with swtpm
     Tpm,
     /// A real kernel with libfido2, ssh, Chromium and Firefox, in QEMU
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Chore::Interop => interop::interop(&mut steps),
+        Chore::Store => tools::require_packages(&store::PACKAGES).and_then(|()| store::store(&mut steps)),
         Chore::Tpm => tools::require_packages(&tpm::PACKAGES).map(|()| tpm::tpm(&mut steps)),
         Chore::Vm(options) => vm::vm(&mut steps, &options),
         Chore::Bench { arguments } => bench(&mut steps, &arguments),

@@ -6,13 +6,13 @@ use std::io::{self, BufRead, Write};
 use crate::failure::Failure;
 use crate::run::cargo;
 use crate::steps::Steps;
-use crate::{check, conformance, fuzz, interop, paths, tools, tpm, vm};
+use crate::{check, conformance, fuzz, interop, paths, store, tools, tpm, vm};
 
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
 
 /// A C and a C++ compiler, what the reference authenticator is built with, python-fido2's environment, and the virtual
-/// machine; `tpm::PACKAGES` come to it.
+/// machine; `store::PACKAGES` and `tpm::PACKAGES` come to it.
 const PACKAGES: [&str; 10] = [
     "gcc",
     "g++",
@@ -27,7 +27,7 @@ const PACKAGES: [&str; 10] = [
 ];
 
 pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
-    let missing = tools::missing_packages(&[&PACKAGES[..], &tpm::PACKAGES].concat());
+    let missing = tools::missing_packages(&[&PACKAGES[..], &store::PACKAGES, &tpm::PACKAGES].concat());
     announce(&missing)?;
     if !yes && env::var("CI").as_deref() != Ok("true") && !agreed()? {
         return Err(Failure::new("nothing was installed and nothing was tested")
@@ -40,12 +40,14 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
         tools::python_fido2_tests(&python)?;
         tools::older_python_fido2(&python)?;
         fuzz::install()?;
+        store::install()?;
         Ok(())
     });
     check::check(steps);
     steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
     conformance::conformance(steps, &[]);
     reference(steps);
+    store::store(steps)?;
     tpm::tpm(steps);
     interop::interop(steps)?;
     vm::vm(steps, &vm::Options::default())?;
@@ -82,7 +84,7 @@ fn announce(missing: &[&str]) -> Result<(), Failure> {
         paths::cache("python")?.display(),
         paths::cache("python-fido2")?.display()
     );
-    println!("  cargo-fuzz         in {}", paths::cache("cargo")?.display());
+    println!("  cargo-fuzz, Garage in {}", paths::cache("cargo")?.display());
     println!(
         "  a Debian 12 image  for the virtual machine, about 2 GB, in {}",
         paths::cache("vm")?.display()
