@@ -30,6 +30,8 @@ const ANSWER_LEN_MAX: u64 = 32 << 20;
 const REQUEST_LEN_MAX: usize = 8 * 1024;
 /// How long a client waits for the running key.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// And while that tries a Vault PIN, which is work on purpose, and longer where a TPM or the computer is slow.
+const PATIENCE_WITH_PIN: Duration = Duration::from_secs(120);
 
 /// What a command wants of the key.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -359,7 +361,6 @@ impl Client {
     pub(crate) fn connect(folder: &Folder) -> io::Result<Option<Self>> {
         match UnixStream::connect(control_socket(folder)) {
             Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE))?;
                 stream.set_write_timeout(Some(PATIENCE))?;
                 Ok(Some(Self(BufReader::new(stream))))
             }
@@ -378,6 +379,17 @@ impl Client {
         let mut line = Zeroizing::new(Vec::with_capacity(REQUEST_LEN_MAX));
         serde_json::to_writer(&mut *line, request)?;
         line.push(b'\n');
+        let patience = match request {
+            Request::Unlock { .. } => PATIENCE_WITH_PIN,
+            Request::List { .. }
+            | Request::Delete { .. }
+            | Request::Info
+            | Request::AttestationRoot
+            | Request::Log { .. }
+            | Request::Status
+            | Request::Lock => PATIENCE,
+        };
+        self.0.get_ref().set_read_timeout(Some(patience))?;
         self.0.get_mut().write_all(&line)?;
         let mut answer = Vec::new();
         (&mut self.0)
