@@ -24,6 +24,9 @@ use wardkey_sim::raw_stream::RawStream;
 use wardkey_sim::report::ReportPipe;
 use wardkey_vault::{CredProtect, CredentialId, Passkey, Profile, Secret, SecretBytes, Vault};
 
+/// The variable that names the TPM. Where the program can use one, it shall not be that of this computer.
+pub(crate) const TPM: &str = "WARDKEY_TPM";
+pub(crate) const NO_TPM: &str = "device:/nonexistent/tpm";
 pub(crate) const RP_ID: &str = "example.org";
 /// Found nowhere by chance.
 pub(crate) const VAULT_PIN: &str = "Qm4-amber-kestrel-dune";
@@ -116,8 +119,7 @@ pub(crate) fn write_secret(path: &Path, secret: &str) -> String {
 /// `wardkey --state STATE …`
 pub(crate) fn wardkey(state: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wardkey"));
-    // Where wardkey can use a TPM, it shall not be that of the computer on which the tests run.
-    command.env("WARDKEY_TPM", "device:/nonexistent/tpm");
+    command.env(TPM, NO_TPM);
     command.arg("--state").arg(state).args(arguments);
     command
 }

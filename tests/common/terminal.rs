@@ -11,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
+use super::{NO_TPM, TPM};
+
 /// How long something may take that should come at once, on a computer that is busy.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -28,6 +30,11 @@ pub(crate) struct Session {
 impl Session {
     /// Starts `wardkey --state STATE …` in a session whose controlling terminal is a new one.
     pub(crate) fn start(state: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(state, arguments, NO_TPM)
+    }
+
+    /// The same, on a computer with this TPM.
+    pub(crate) fn start_with(state: &Path, arguments: &[&str], tpm: &str) -> Self {
         let user: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
@@ -38,6 +45,7 @@ impl Session {
             .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_wardkey"), "--state"])
             .arg(state)
             .args(arguments)
+            .env(TPM, tpm)
             .stdin(end())
             .stdout(end())
             .stderr(end())

@@ -15,7 +15,7 @@ pub(crate) fn tpm(steps: &mut Steps) {
     steps.run("tests, with a TPM", || {
         cargo(["test"])
             .args(feature)
-            .args(["--bin", "wardkey"])
+            .args(["--bin", "wardkey", "--test", "tpm"])
             // The library says each wrong guess on standard error.
             .env("TSS2_LOG", "all+none")
             .finish()

@@ -37,7 +37,7 @@ fn keys(chip: Chip, auth: &KeyAuth) -> TpmKeys {
 }
 
 fn counted(tpm: &Swtpm) -> u32 {
-    tpm.chip().counting().unwrap().counted()
+    tpm.counted()
 }
 
 fn choose(pin: &str, limit: GuessLimit) -> Result<NewPin, NotChosen> {
