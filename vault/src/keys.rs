@@ -60,6 +60,15 @@ pub(crate) const PUBLIC_STATE: &[u8] = b"pkv1/public-state\0";
 /// HKDF label of the name of a row.
 const MERGED: &[u8] = b"pkv1/merged\0";
 
+/// Before what two devices say to each other before one adds the other: all of it, …
+pub(crate) const PAIRING: &[u8] = b"pkv1/pair\0";
+/// … what one commits itself to, …
+pub(crate) const PAIRING_COMMITMENT: &[u8] = b"pkv1/pair-commit\0";
+/// … and what the other shows as a picture.
+pub(crate) const PAIRING_CODE: &[u8] = b"pkv1/pair-code\0";
+/// HKDF label of the digits that the user compares.
+const PAIRING_DIGITS: &[u8] = b"pkv1/sas\0";
+
 /// Before what a device signs.
 pub(crate) const SIGNATURE: &[u8] = b"pkv1/sig/obj\0";
 
@@ -324,6 +333,16 @@ fn extract(vault: VaultId, secret: &Secret<32>) -> Secret<32> {
     let pseudo_random = Secret::from_slice(&extracted).expect("SHA-256 gives 32 bytes");
     zeroize::Zeroize::zeroize(extracted.as_mut_slice());
     pseudo_random
+}
+
+/// A number below 10^8 for what two devices said to each other. 64 bits are reduced: no number is more likely than
+/// another by more than 10^8 / 2^64, which is nothing beside the chance of 10^-8 itself.
+pub(crate) fn pairing_digits(transcript: &[u8; 32]) -> u32 {
+    let mut bytes = [0; 8];
+    Hkdf::<Sha256>::new(None, transcript)
+        .expand(PAIRING_DIGITS, &mut bytes)
+        .expect("8 bytes are few");
+    u32::try_from(u64::from_be_bytes(bytes) % 100_000_000).expect("less than 10^8")
 }
 
 /// A key and the commitment to it.

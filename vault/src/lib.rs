@@ -8,6 +8,7 @@
 //! The key hierarchy of a vault that has a Vault PIN: `pin.rs` and `kdf.rs` (the Vault PIN), `attempts.rs` (wrong
 //! ones), `device_key.rs` (a device's keys), `frame.rs` and `object.rs` (what devices sign), `envelope.rs` and `slot.rs`
 //! (the root key for one recipient), `trust.rs` (who belongs to the vault), `recovery_kit.rs`, `membership.rs` (changes),
+//! `pairing.rs` (another device),
 //! `backup.rs` (all passkeys in a file).
 //!
 //! Passkeys on several devices: `sync/` (what devices tell each other, and the dialogue with the store between them), `vault/synced.rs` (what a
@@ -38,6 +39,7 @@ mod log;
 mod membership;
 mod object;
 mod padding;
+mod pairing;
 mod payload;
 mod pin;
 mod record;
@@ -74,6 +76,10 @@ pub use membership::{
 };
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,
+};
+pub use pairing::{
+    Admission, Admitting, AskToJoin, Digits, NotPaired, PAIRING_MESSAGE_LEN_MAX, PAIRING_TIME, PairingCode,
+    PairingId, Post, UsedPairings,
 };
 pub use pin::{GuessLimit, PinRefused, VaultPin};
 pub use record::{CredProtect, CredentialId, LargeBlob, Passkey, Profile, RpIdHash};

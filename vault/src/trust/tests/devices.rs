@@ -210,7 +210,7 @@ fn there_are_never_more_devices_than_an_entry_with_new_keys_can_list() {
         id[..8].copy_from_slice(&at.to_be_bytes());
         DeviceId(id)
     };
-    for at in 0.. {
+    for at in 0..300 {
         let body = Body::AddDevice {
             device: device(at),
             public: public.clone(),
