@@ -6,6 +6,7 @@ mod common;
 mod servers;
 
 use std::fs::{self, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -131,6 +132,18 @@ fn a_bucket_is_opened_by_a_file_by_the_environment_or_by_what_other_programs_use
         what.contains("no credentials") && hint.contains("credentials"),
         "{what}, {hint}"
     );
+}
+
+#[test]
+fn no_credentials_are_fetched_from_another_address() {
+    let server = S3::start();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/credentials", elsewhere.local_addr().unwrap());
+    let (what, _) =
+        refused(check(&[&s3::url(server.address)]).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri));
+    assert!(what.contains("another address"), "{what}");
+    elsewhere.set_nonblocking(true).unwrap();
+    assert!(elsewhere.accept().is_err(), "somebody came");
 }
 
 #[test]

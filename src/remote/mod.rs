@@ -1,8 +1,8 @@
 //! Where synced objects are kept: a folder, an S3 bucket, a folder on a WebDAV server.
 //!
-//! In comes a [`Request`], out goes an [`Answer`] or the [`Trouble`] there was. The store is believed nothing: what it
-//! sends is bounded here, and what it says is judged by whoever asked, by signatures and hashes. Nothing is tried twice
-//! here, and nothing waits but the store's own thread.
+//! In comes a [`request::Request`], out goes a [`request::Answer`] or a [`trouble::Trouble`]. The store is believed
+//! nothing: what it sends is bounded here, and what it says is judged by whoever asked, by signatures and hashes. Nothing
+//! is tried twice here, and nothing waits but the store's own thread.
 
 mod account;
 mod address;
