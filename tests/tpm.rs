@@ -456,7 +456,7 @@ fn a_vault_is_taken_over_on_a_computer_with_another_tpm() {
 }
 
 /// C-03 pin_guess_counts_before_check: whenever the key is killed, the vault's own count is not behind the TPM's, and
-/// neither ever goes back. Mutation: `Locked::guess` counts without writing.
+/// neither ever goes back. Mutation: `Attempts::count` keeps nothing.
 #[test]
 fn pin_guess_counts_before_check() {
     let home = Computer::with_vault_that_allows(30);
