@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::clock;
 use crate::failure::Failure;
 use crate::run::program;
+use crate::{clock, tpm};
 
 const QEMU: &str = "qemu-system-x86_64";
 
@@ -23,12 +23,14 @@ pub(crate) struct Machine {
     pub(crate) disk: PathBuf,
     /// The folder that the guest mounts as `/host`.
     pub(crate) share: PathBuf,
+    /// The folder that keeps the guest's TPM, if it has one.
+    pub(crate) tpm: Option<PathBuf>,
 }
 
 impl Machine {
     /// Boots; what the guest writes to its console can be read from the child's standard output.
     pub(crate) fn boot(&self, accelerator: Accelerator) -> Result<Child, Failure> {
-        self.command(accelerator)
+        self.command(accelerator)?
             .args(["-display", "none", "-monitor", "none", "-serial", "stdio"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -45,13 +47,13 @@ impl Machine {
         } else {
             Accelerator::Software
         };
-        let status = self.command(accelerator).arg("-nographic").status();
+        let status = self.command(accelerator)?.arg("-nographic").status();
         status
             .map(|_| ())
             .map_err(|error| Failure::new(format!("{QEMU}: {error}")))
     }
 
-    fn command(&self, accelerator: Accelerator) -> Command {
+    fn command(&self, accelerator: Accelerator) -> Result<Command, Failure> {
         let file = |name: &str| self.disk.join(name).display().to_string();
         let (accelerator, cpu) = match accelerator {
             Accelerator::Kvm => ("kvm", "host"),
@@ -85,7 +87,13 @@ impl Machine {
             "-virtfs",
             &format!("local,path={share},mount_tag=host,security_model=none,multidevs=remap"),
         ]);
-        command
+        if let Some(tpm) = &self.tpm {
+            let socket = tpm::start_swtpm(tpm)?;
+            command.args(["-chardev", &format!("socket,id=swtpm,path={}", socket.display())]);
+            command.args(["-tpmdev", "emulator,id=tpm,chardev=swtpm"]);
+            command.args(["-device", "tpm-tis,tpmdev=tpm"]);
+        }
+        Ok(command)
     }
 }
 

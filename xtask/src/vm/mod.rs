@@ -19,7 +19,7 @@ use self::plan::GuestStep;
 use crate::failure::{Failure, about};
 use crate::run::cargo;
 use crate::steps::Steps;
-use crate::{paths, tools};
+use crate::{paths, tools, tpm};
 
 /// The C library of Debian 12, which the guest runs.
 const GUEST_GLIBC_MINOR: u32 = 36;
@@ -41,15 +41,16 @@ pub(crate) struct Options {
 
 pub(crate) fn vm(steps: &mut Steps, options: &Options) -> Result<(), Failure> {
     let plan = plan::read(&paths::repository().join("tests/vm/steps"), &options.only)?;
+    let needs_tpm = plan.iter().any(|step| step.needs_tpm);
     tools::require_packages(&["qemu-system-x86", "mmdebstrap", "e2fsprogs"])?;
+    if needs_tpm {
+        tools::require_packages(&tpm::PACKAGES)?;
+    }
     let mut disk = None;
     let ready = steps.run("virtual machine: disk image", || {
         disk = Some(image::ready(options.rebuild)?);
         Ok(())
-    }) && steps.run("virtual machine: release binary", || {
-        cargo(["build", "--locked", "--release"]).finish()?;
-        runs_in_the_guest(&binary())
-    });
+    }) && steps.run("virtual machine: release binary", || build(needs_tpm));
     let (true, Some(disk)) = (ready, disk) else {
         return Ok(());
     };
@@ -58,6 +59,7 @@ pub(crate) fn vm(steps: &mut Steps, options: &Options) -> Result<(), Failure> {
     let machine = Machine {
         disk,
         share: share.clone(),
+        tpm: needs_tpm.then(|| paths::target().join("vm-tpm")),
     };
     if options.shell {
         return machine.shell();
@@ -115,6 +117,22 @@ fn binary() -> PathBuf {
     paths::target().join("release/wardkey")
 }
 
+/// The binary that can use a TPM.
+fn binary_with_tpm() -> PathBuf {
+    paths::target().join("release/wardkey-tpm")
+}
+
+fn build(with_tpm: bool) -> Result<(), Failure> {
+    if with_tpm {
+        cargo(["build", "--locked", "--release", "--features", "tpm"]).finish()?;
+        let copy = binary_with_tpm();
+        fs::copy(binary(), &copy).map_err(about(&copy))?;
+        runs_in_the_guest(&copy)?;
+    }
+    cargo(["build", "--locked", "--release"]).finish()?;
+    runs_in_the_guest(&binary())
+}
+
 /// A binary linked on a newer system asks for symbols that the guest's C library does not have.
 fn runs_in_the_guest(binary: &Path) -> Result<(), Failure> {
     let bytes = fs::read(binary).map_err(about(binary))?;
@@ -158,6 +176,9 @@ fn share(plan: &[GuestStep], shell: bool) -> Result<PathBuf, Failure> {
     fs::create_dir_all(share.join("results")).map_err(about(&share))?;
     copy_folder(&paths::repository().join("tests/vm"), &share)?;
     fs::copy(binary(), share.join("wardkey")).map_err(about(&share))?;
+    if plan.iter().any(|step| step.needs_tpm) {
+        fs::copy(binary_with_tpm(), share.join("wardkey-tpm")).map_err(about(&share))?;
+    }
     let wanted = share.join(if shell { "shell" } else { "plan" });
     let lines: String = plan
         .iter()

@@ -1,6 +1,7 @@
 //! The guest's steps: the files of `tests/vm/steps` in the order of their names.
 //!
-//! `30-ssh-login` is the step `ssh-login`; its line `# seconds: 90` says how long it may take.
+//! `30-ssh-login` is the step `ssh-login`; its line `# seconds: 90` says how long it may take, and `# needs: tpm` that the
+//! guest has to have a TPM.
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +12,7 @@ pub(crate) struct GuestStep {
     pub(crate) file: String,
     pub(crate) name: String,
     pub(crate) seconds: u64,
+    pub(crate) needs_tpm: bool,
 }
 
 /// All steps, or those whose name contains one of `only`.
@@ -58,6 +60,7 @@ fn parse(file: &str, text: &str) -> Option<GuestStep> {
         file: file.to_owned(),
         name: name.to_owned(),
         seconds,
+        needs_tpm: text.lines().any(|line| line == "# needs: tpm"),
     })
 }
 
@@ -69,6 +72,13 @@ mod tests {
     fn a_step_is_named_by_its_file_and_limited_by_its_header() {
         let step = parse("30-ssh-login", "#!/bin/bash\n# seconds: 90\ntrue\n").unwrap();
         assert_eq!((step.name.as_str(), step.seconds), ("ssh-login", 90));
+        assert!(!step.needs_tpm);
+    }
+
+    #[test]
+    fn a_step_may_need_a_tpm() {
+        let step = parse("54-tpm", "#!/bin/bash\n# seconds: 90\n# needs: tpm\n").unwrap();
+        assert!(step.needs_tpm);
     }
 
     #[test]
