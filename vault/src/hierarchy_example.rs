@@ -1,5 +1,7 @@
 //! `EXAMPLE.md` is what the code makes, and opens.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use crate::format_example::{assert_shown_in, block_in};
@@ -7,8 +9,10 @@ use crate::frame::SealedKind;
 use crate::object::{Authentic, Position, seal};
 use crate::testing::TestRng;
 use crate::testing::home::{DEVICE, Home, PIN, kit};
+use crate::testing::house::{House, Newcomer, SECOND};
 use crate::{
-    Counted, Here, KeyStore, Name, ObjectHash, RecoveryKit, SoftwareKeys, Trust, Unlocked, VaultPin,
+    Admission, Admitting, AskToJoin, Counted, Here, KeyStore, LogHead, Name, NewDevice, ObjectHash, Post,
+    RecoveryKit, SoftwareKeys, Trust, Unlocked, UsedPairings, VaultPin,
 };
 
 const EXAMPLE: &str = include_str!("../EXAMPLE.md");
@@ -66,6 +70,65 @@ fn the_vault_opens_with_what_is_shown() {
     let slot = home.object(trust.recovery_slot().unwrap()).unwrap();
     let root = crate::slot::open_kit_slot(&slot, &trust, &kit).unwrap();
     assert_shown("root-key", root.expose_secret());
+}
+
+/// What two devices say to each other, and what one of them makes of the other then.
+fn paired() -> (Vec<Post>, AskToJoin, NewDevice) {
+    let (now, rng) = (Duration::ZERO, &mut TestRng(3 << 20));
+    let trust = shown().trust();
+    let mut asks = AskToJoin::begin(SECOND, Newcomer::new(SECOND).keys.public(), now, rng);
+    let here = Admitting {
+        vault: trust.vault(),
+        device: DEVICE,
+        public: trust.member(DEVICE).unwrap(),
+    };
+    let hello = asks.poll_post().unwrap();
+    let begun = (asks.pairing(), &hello.bytes[..]);
+    let mut admits = Admission::begin(&mut UsedPairings::default(), begun, here, now, rng).unwrap();
+    let commitment = admits.poll_post().unwrap();
+    asks.handle_message(now, &commitment.name, &commitment.bytes)
+        .unwrap();
+    let keys = asks.poll_post().unwrap();
+    admits.handle_message(now, &keys.name, &keys.bytes).unwrap();
+    let reveal = admits.poll_post().unwrap();
+    asks.handle_message(now, &reveal.name, &reveal.bytes).unwrap();
+    let digits = asks.digits().unwrap().to_text();
+    admits.handle_digits(now, &digits).unwrap();
+    let new = admits.take_let_in(now).unwrap();
+    (vec![hello, commitment, keys, reveal], asks, new)
+}
+
+#[test]
+fn another_device_comes_and_goes_as_shown() {
+    let (said, asks, new) = paired();
+    for (name, post) in ["hello", "commitment", "pairing-keys", "reveal"]
+        .iter()
+        .zip(&said)
+    {
+        assert_shown(name, &post.bytes);
+    }
+    for text in [
+        said[0].name.clone(),
+        asks.code().to_text(),
+        asks.digits().unwrap().to_text(),
+    ] {
+        assert!(EXAMPLE.contains(&format!("`{text}`")), "{text}");
+    }
+    let house = House::new().changed(DEVICE, |unlocked, here, pin, rng| {
+        unlocked.add_device(here, pin, &new, rng).unwrap()
+    });
+    assert_shown("device", &house.store.0[&Name::Entry(3)]);
+    let last = LogHead::new(1, 7, ObjectHash([7; 32]));
+    let house = house.changed(DEVICE, |unlocked, here, pin, rng| {
+        unlocked.revoke(here, pin, (SECOND, last), None, rng).unwrap()
+    });
+    assert_shown("removal", &house.store.0[&Name::Entry(4)]);
+
+    let entries = ["genesis", "keys", "device", "removal"].map(block);
+    let trust = Trust::read(entries.iter().take(3).map(Vec::as_slice), None).unwrap();
+    assert_eq!(trust.transcript(SECOND), Some(new.transcript));
+    let trust = Trust::read(entries.iter().map(Vec::as_slice), None).unwrap();
+    assert_eq!(trust.former(SECOND).map(|(_, last)| last), Some(last));
 }
 
 #[test]
