@@ -109,6 +109,7 @@ fn other_digits(digits: Digits) -> String {
 
 // --- the conversation -------------------------------------------------------------------------------------------------
 
+/// Mutation: one of the four messages not added to the conversation, on either side.
 #[test]
 fn a_device_is_let_in_after_the_digits_that_it_shows_were_typed() {
     let mut pair = Pair::new(false);
@@ -370,8 +371,7 @@ fn somebody_in_the_middle_of_a_pairing_with_a_camera() {
     assert_eq!(pair.admits.poll_post().unwrap().name, pairing.name(Step::Void));
 }
 
-/// What was said is bound to its pairing and its step, and every byte of it is in the digits. Mutation: one of the four
-/// messages not added to the conversation, on either side.
+/// Mutation: one of the first three messages not added to the conversation by the new device, or a message's length by either.
 #[test]
 fn every_byte_that_was_said_is_in_the_digits() {
     let mut pair = Pair::new(false);
@@ -549,7 +549,8 @@ fn no_ciphertext_before_approval() {
 
 // --- bytes ------------------------------------------------------------------------------------------------------------
 
-/// A message that cannot be read, because all of it is not there yet, ends nothing. A newer one is told apart.
+/// A message that cannot be read, because all of it is not there yet, ends nothing. A newer one is told apart. Mutation: the step
+/// not compared in `read`.
 #[test]
 fn what_cannot_be_read_is_waited_for() {
     let mut pair = Pair::new(false);
@@ -578,6 +579,14 @@ fn what_cannot_be_read_is_waited_for() {
         pair.asks.handle_message(NOW, name, &newer),
         Err(NotPaired::Malformed)
     );
+    // Another message of the same pairing, under the name that ends it.
+    let void = pair.asks.pairing().name(Step::Void);
+    let hello = &pair.mailbox[0].bytes;
+    assert_eq!(
+        pair.asks.handle_message(NOW, &void, hello),
+        Err(NotPaired::Malformed)
+    );
+    assert!(!pair.asks.is_over());
     assert_eq!(pair.asks.handle_message(NOW, name, bytes), Ok(()));
     // The next step's name, with the message of this one.
     let reveal = pair.asks.pairing().name(Step::Reveal);

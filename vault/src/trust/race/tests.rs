@@ -5,9 +5,10 @@ use std::sync::OnceLock;
 
 use super::*;
 use crate::object::LogHead;
-use crate::testing::home::{DEVICE, kit};
+use crate::testing::TestRng;
+use crate::testing::home::{DEVICE, Home, NEXT_PIN, Step, kit, new_pin, steps};
 use crate::testing::house::{House, Newcomer, SECOND, THIRD};
-use crate::{Change, Here, RightPin, Unlocked};
+use crate::{Change, Here, KeyAuth, RightPin, SoftwareKeys, Unlocked, recover};
 use rand_core::CryptoRng;
 
 const FOURTH: DeviceId = DeviceId([0xd4; 16]);
@@ -163,6 +164,52 @@ fn revoked_device_and_hostile_store() {
     ));
 }
 
+/// The vault was taken over with its kit on a device that was never there, which has these keys.
+fn taken_over(house: &House, seed: u64) -> House {
+    let rng = &mut TestRng(seed << 41);
+    let auth = KeyAuth::random(rng);
+    let mut here = Here {
+        device: FOURTH,
+        store: &mut SoftwareKeys::generate(&auth, rng),
+        time: 9,
+    };
+    let object = |hash| house.store.object(hash);
+    let kits = (&kit(1), &BTreeMap::new());
+    let new = (&new_pin(NEXT_PIN), &kit(2));
+    let change = recover(&house.trust(), kits, &object, (&mut here, &auth), new, rng).unwrap();
+    let mut house = house.clone();
+    for step in steps(change) {
+        house.apply(FOURTH, step);
+    }
+    house
+}
+
+/// K-08 for a kit that somebody found: a recovery is not in force beside anything else, and of two neither. Mutation: `recovers`
+/// not looked at in `contends`.
+#[test]
+fn a_recovery_contends_with_everything() {
+    let house = House::of_three();
+    let taken = taken_over(&house, 1);
+    let removed = went(&house, DEVICE, &removes(THIRD));
+    let others = [
+        went(&house, DEVICE, &renews_kit),
+        removed.clone(),
+        taken_over(&house, 2),
+    ];
+    for other in &others {
+        let found = Found::of(&[&taken, other]);
+        assert!(matches!(found.choose(None), Err(NotSettled::Frozen(_))));
+        for chosen in [&taken, other] {
+            let pinned = chosen.trust().remembered();
+            assert_eq!(found.choose(Some(pinned)).unwrap().trust, chosen.trust());
+        }
+    }
+    // One that came later is one like any other entry.
+    let later = taken_over(&removed, 1);
+    let chosen = Found::of(&[&removed, &later]).choose(None).unwrap();
+    assert_eq!(chosen.trust, later.trust());
+}
+
 #[test]
 fn another_vault_and_what_is_no_entry_are_not_looked_at() {
     let house = House::of_three();
@@ -170,9 +217,9 @@ fn another_vault_and_what_is_no_entry_are_not_looked_at() {
     let expected = found.choose(None);
     found.entries.push(Vec::new());
     found.entries.push(b"conflicted copy".to_vec());
-    let other = crate::testing::home::steps(crate::testing::home::Home::creation(2));
+    let other = steps(Home::creation(2));
     for step in other {
-        if let crate::testing::home::Step::Put(_, bytes) = step {
+        if let Step::Put(_, bytes) = step {
             found.entries.push(bytes);
         }
     }
@@ -219,10 +266,8 @@ proptest! {
         let [raced_one, frozen] = found();
         let found = if raced { raced_one } else { frozen };
         let mut shuffled: Vec<&[u8]> = order.iter().map(|at| at.get(&found.entries).as_slice()).collect();
-        // Those that were not drawn, at the front and at the end.
-        for (at, entry) in found.entries.iter().enumerate() {
-            shuffled.insert(if at % 2 == 0 { 0 } else { shuffled.len() }, entry);
-        }
+        // And those that were not drawn.
+        shuffled.extend(found.entries.iter().map(Vec::as_slice));
         prop_assert_eq!(Trust::choose(found.vault, shuffled, None), found.choose(None));
     }
 
