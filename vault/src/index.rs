@@ -24,6 +24,7 @@ impl Account {
     }
 }
 
+#[derive(Debug, PartialEq, Eq)]
 struct Known {
     rp: RpIdHash,
     account: Account,
@@ -32,8 +33,21 @@ struct Known {
     row: RowId,
 }
 
+impl Known {
+    fn of(passkey: &Passkey, row: RowId) -> Self {
+        let rp = RpIdHash::of(&passkey.rp_id);
+        Self {
+            rp,
+            account: Account::of(&rp, &passkey.user_id),
+            created_unix_ms: passkey.created_unix_ms,
+            cred_protect: passkey.cred_protect,
+            row,
+        }
+    }
+}
+
 /// The three orders; each passkey is in all of them.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     by_id: BTreeMap<CredentialId, Known>,
     by_rp: BTreeSet<(RpIdHash, u64, CredentialId)>,
@@ -47,29 +61,18 @@ pub(crate) struct Index {
 impl Index {
     /// Adds a passkey that is at `row`; `None`, and nothing changes, when its id is there already.
     pub(crate) fn insert(&mut self, passkey: &Passkey, row: RowId) -> Option<()> {
-        let rp = RpIdHash::of(&passkey.rp_id);
-        let account = Account::of(&rp, &passkey.user_id);
-        let created_unix_ms = passkey.created_unix_ms;
         if self.by_id.contains_key(&passkey.id) {
             return None;
         }
-        if !self.has_rp(&rp) {
+        let known = Known::of(passkey, row);
+        if !self.has_rp(&known.rp) {
             self.relying_parties += 1;
         }
         self.by_account
-            .insert((account, created_unix_ms, passkey.id.clone()));
-        self.list_newest_of(rp, account);
-        self.by_id.insert(
-            passkey.id.clone(),
-            Known {
-                rp,
-                account,
-                created_unix_ms,
-                cred_protect: passkey.cred_protect,
-                row,
-            },
-        );
-        self.newest_unix_ms = self.newest_unix_ms.max(created_unix_ms);
+            .insert((known.account, known.created_unix_ms, passkey.id.clone()));
+        self.list_newest_of(known.rp, known.account);
+        self.newest_unix_ms = self.newest_unix_ms.max(known.created_unix_ms);
+        self.by_id.insert(passkey.id.clone(), known);
         Some(())
     }
 
@@ -191,6 +194,51 @@ impl Index {
     }
 }
 
+/// An index to be: what is read from the disk is sorted once, which takes a fraction of the time that inserting it one by
+/// one takes, and makes trees without gaps.
+#[derive(Default)]
+pub(crate) struct Unsorted(Vec<(CredentialId, Known)>);
+
+impl Unsorted {
+    /// Adds a passkey that is at `row`.
+    pub(crate) fn add(&mut self, passkey: &Passkey, row: RowId) {
+        self.0.push((passkey.id.clone(), Known::of(passkey, row)));
+    }
+
+    /// The index; `None` when an id is there twice.
+    pub(crate) fn sort(mut self) -> Option<Index> {
+        let count = self.0.len();
+        self.0.sort_unstable_by(|(id, known), (other_id, other)| {
+            let order = known.account.cmp(&other.account);
+            let order = order.then(known.created_unix_ms.cmp(&other.created_unix_ms));
+            order.then_with(|| id.cmp(other_id))
+        });
+        let newest = self.0.chunk_by(|(_, a), (_, b)| a.account == b.account);
+        let newest = newest.filter_map(<[_]>::last);
+        let by_rp: BTreeSet<_> = newest
+            .map(|(id, known)| (known.rp, known.created_unix_ms, id.clone()))
+            .collect();
+        let by_account = self.0.iter();
+        let by_account = by_account
+            .map(|(id, known)| (known.account, known.created_unix_ms, id.clone()))
+            .collect();
+        let mut last = None;
+        let relying_parties = by_rp
+            .iter()
+            .filter(|(rp, _, _)| last.replace(*rp) != Some(*rp))
+            .count();
+        let newest_unix_ms = self.0.iter().map(|(_, known)| known.created_unix_ms).max();
+        let by_id: BTreeMap<_, _> = self.0.into_iter().collect();
+        (by_id.len() == count).then_some(Index {
+            by_id,
+            by_rp,
+            by_account,
+            relying_parties,
+            newest_unix_ms: newest_unix_ms.unwrap_or(0),
+        })
+    }
+}
+
 /// Before every other id.
 fn least_id() -> CredentialId {
     CredentialId::new(&[0]).expect("1 byte")
@@ -198,4 +246,45 @@ fn least_id() -> CredentialId {
 
 fn greatest_id() -> CredentialId {
     CredentialId::new(&[0xff; CredentialId::LEN_MAX]).expect("the most bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{TestRng, passkey};
+
+    /// At one of two sites; every third of one account there, as when two devices did not know of each other.
+    fn stored(number: u8) -> (Passkey, RowId) {
+        let site = ["example.com", "example.org"][usize::from(number % 2)];
+        let user = if number.is_multiple_of(3) {
+            "same".to_owned()
+        } else {
+            number.to_string()
+        };
+        let mut passkey = passkey(&mut TestRng(u64::from(number)), site, &user);
+        passkey.created_unix_ms = u64::from(number.wrapping_mul(97));
+        (passkey, RowId([number; 16]))
+    }
+
+    #[test]
+    fn sorting_gives_what_inserting_gives() {
+        let (mut inserted, mut unsorted) = (Index::default(), Unsorted::default());
+        for (passkey, row) in (0..60).map(stored) {
+            inserted.insert(&passkey, row).unwrap();
+            unsorted.add(&passkey, row);
+        }
+        let sorted = unsorted.sort().unwrap();
+        assert_eq!(sorted, inserted);
+        assert_eq!((sorted.len(), sorted.relying_parties()), (60, 2));
+        assert_eq!(Unsorted::default().sort(), Some(Index::default()));
+    }
+
+    #[test]
+    fn an_id_that_is_there_twice_makes_no_index() {
+        let (passkey, row) = stored(1);
+        let mut unsorted = Unsorted::default();
+        unsorted.add(&passkey, row);
+        unsorted.add(&passkey, RowId([2; 16]));
+        assert_eq!(unsorted.sort(), None);
+    }
 }

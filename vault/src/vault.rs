@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::cbor::{Reader, Writer};
 use crate::database::{Change, Database, Meta};
-use crate::index::Index;
+use crate::index::{Index, Unsorted};
 use crate::keyring::Keyring;
 use crate::keys::{DeviceId, KnownKey, VaultId, VaultKey};
 use crate::known::{KnownHash, KnownSum};
@@ -919,12 +919,12 @@ fn seal_document(
 }
 
 fn read_index(database: &Database, keys: &LocalKeys) -> Result<Index, Error> {
-    let mut index = Index::default();
+    let mut index = Unsorted::default();
     database.passkeys(|row, sealed| {
-        let passkey = open_passkey(keys, row, sealed)?;
-        index.insert(&passkey, row).ok_or(Error::Tampered)
+        index.add(&open_passkey(keys, row, sealed)?, row);
+        Ok(())
     })?;
-    Ok(index)
+    index.sort().ok_or(Error::Tampered)
 }
 
 fn open_passkey(keys: &LocalKeys, row: RowId, sealed: &[u8]) -> Result<Passkey, Error> {
