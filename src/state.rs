@@ -12,9 +12,12 @@
 //! A path comes in, a vault goes out, open or locked. What the files contain is the vault's business.
 
 mod disk;
+mod done;
 mod error;
 mod folder;
 mod lock;
+#[cfg(test)]
+pub(crate) mod power_cut;
 mod root_key_file;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -161,8 +164,9 @@ impl Beginning {
         };
         let backend = FileBackend::new(adopted.file.try_clone().map_err(failed)?)
             .map_err(|error| vault_failed(VaultError::Database(Box::new(error.into()))))?;
+        let disk = Disk::watched(backend, &adopted.held.disk);
         let known = adopted.held.make_known_key()?;
-        let locked = Locked::open(backend, known, since_boot()).map_err(vault_failed)?;
+        let locked = Locked::open(disk, known, since_boot()).map_err(vault_failed)?;
         Ok((locked, adopted))
     }
 

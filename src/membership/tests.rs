@@ -19,6 +19,8 @@ use crate::state::testing::{mode, new_folder, set_mode};
 use crate::state::{Contents, Held, State, since_boot};
 use crate::unlock::open_with_pin;
 
+mod power_cut;
+
 fn passkey(id: u8, profile: Profile) -> Passkey {
     Passkey {
         id: CredentialId::new(&[id; 16]).unwrap(),

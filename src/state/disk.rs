@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::StorageBackend;
 
+use super::done::{Done, done};
 use super::error::io_hint;
 use crate::error::Failure;
 
@@ -100,7 +101,9 @@ impl<B: StorageBackend> StorageBackend for Disk<B> {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.watch.note("write to", self.backend.sync_data())
+        let synced = self.watch.note("write to", self.backend.sync_data());
+        done(Done::DatabaseSynced);
+        synced
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

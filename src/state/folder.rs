@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Error;
+use super::done::{Done, done};
 
 /// unix(7): `sun_path` has 108 bytes, one of them for the end.
 const SOCKET_PATH_LEN_MAX: usize = 107;
@@ -127,17 +128,27 @@ impl Folder {
 
     /// A new empty file under a temporary name; what an earlier run left under that name is removed.
     pub(crate) fn begin_file(&self, temporary: &str) -> Result<File, Error> {
-        match rustix::fs::unlinkat(&self.fd, temporary, rustix::fs::AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => self.create(temporary, OFlags::EXCL),
-            Err(error) => Err(self.failed("remove", temporary, error)),
-        }
+        self.unlink(temporary)?;
+        self.create(temporary, OFlags::EXCL)
     }
 
     /// Removes a file durably, if it is there.
     pub(crate) fn remove_file(&self, name: &str) -> Result<(), Error> {
+        if self.unlink(name)? {
+            fsync(&self.fd).map_err(|error| self.failed("remove", name, error))?;
+            done(Done::FolderSynced);
+        }
+        Ok(())
+    }
+
+    /// Says whether there was one.
+    fn unlink(&self, name: &str) -> Result<bool, Error> {
         match rustix::fs::unlinkat(&self.fd, name, rustix::fs::AtFlags::empty()) {
-            Ok(()) => fsync(&self.fd).map_err(|error| self.failed("remove", name, error)),
-            Err(Errno::NOENT) => Ok(()),
+            Ok(()) => {
+                done(Done::Named);
+                Ok(true)
+            }
+            Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(self.failed("remove", name, error)),
         }
     }
@@ -145,14 +156,19 @@ impl Folder {
     /// Makes a finished file durable, first what it holds, then under its name.
     pub(crate) fn finish_file(&self, file: &File, temporary: &str, name: &str) -> Result<(), Error> {
         fsync(file).map_err(|error| self.failed("write", temporary, error))?;
+        done(Done::Synced(temporary));
         renameat(&self.fd, temporary, &self.fd, name).map_err(|error| self.failed("make", name, error))?;
-        fsync(&self.fd).map_err(|error| self.failed("make", name, error))
+        done(Done::Named);
+        fsync(&self.fd).map_err(|error| self.failed("make", name, error))?;
+        done(Done::FolderSynced);
+        Ok(())
     }
 
     fn create(&self, name: &str, more: OFlags) -> Result<File, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
         let fd = openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|error| self.failed("make", name, error))?;
+        done(Done::Named);
         self.checked(name, fd)
     }
 
