@@ -161,7 +161,7 @@ impl State {
     }
 
     /// What getInfo and the numbers of retries need, which hosts can ask for anyway.
-    fn encode_public(&self) -> Vec<u8> {
+    pub(crate) fn encode_public(&self) -> Vec<u8> {
         let flags = [
             (FORCE_PIN_CHANGE, self.force_pin_change),
             (COMPLEXITY, self.pin_complexity_policy),

@@ -77,6 +77,18 @@ pub(crate) fn locked_key_with(disk: Disk, known: [u8; 32]) -> Authenticator<Lock
     Authenticator::locked(vault, config, Box::new(SeededRng::new(42)), Instant::ZERO)
 }
 
+/// The vault on `disk`, open.
+pub(crate) fn open_vault(disk: Disk) -> Vault {
+    let locked = Locked::open(disk, known(), Duration::ZERO).unwrap();
+    locked.unlock(right_guess(), &mut SeededRng::new(3)).ok().unwrap()
+}
+
+/// What can be seen of the state of the authenticator while the vault on `disk` is locked.
+pub(crate) fn public_state(disk: Disk) -> Option<Vec<u8>> {
+    let locked = Locked::open(disk, known(), Duration::ZERO).unwrap();
+    locked.public_state().map(<[u8]>::to_vec)
+}
+
 /// The right Vault PIN, tried. It opens every vault of [`locked_key`].
 pub(crate) fn right_guess() -> &'static RightGuess {
     static RIGHT: OnceLock<RightGuess> = OnceLock::new();

@@ -1,14 +1,18 @@
 //! The disk breaks after each of the changes that a command makes. A command that succeeds has done everything that a power
 //! cut leaves; one that fails, everything or nothing: where the disk breaks after its last write, nobody can tell.
 
+use wardkey_transport::time::Instant;
 use wardkey_vault::{CredentialId, Document, RpIdHash, Secret, Vault};
 
+use crate::authenticator::Authenticator;
 use crate::cbor::{self, Map, Value};
 use crate::config::{Config, KeyKind, LargeBlobs};
 use crate::pin::protocol::Protocol;
+use crate::state::State;
 use crate::status::StatusCode;
 use crate::testing::disk::Disk;
 use crate::testing::platform::{ACFG, CM, GA, LBW, MC, PCMR, PIN, Protection, agree_to};
+use crate::testing::vault_pin::{kept_disk, open_vault, public_state};
 use crate::testing::{Key, Members, RP_ID, SeededRng, descriptors, hex, map, option, resident, user};
 
 /// A command that changes something.
@@ -31,8 +35,47 @@ impl Case {
         }
     }
 
-    fn key(&self, disk: Disk, seed: u64) -> Key {
-        Key::configured((self.config)(Key::config(KeyKind::DeviceBound)), disk, seed)
+    fn key(&self, kind: Kind, disk: Disk, seed: u64) -> Key {
+        let config = (self.config)(Key::config(KeyKind::DeviceBound));
+        match kind {
+            Kind::KeyFile => Key::configured(config, disk, seed),
+            Kind::VaultPin => {
+                let rng = Box::new(SeededRng::new(seed));
+                let now = Instant::from_millis(5_000);
+                let authenticator = Authenticator::new(open_vault(disk), config, rng, now).unwrap();
+                Key { authenticator, now }
+            }
+        }
+    }
+}
+
+/// How the vault opens.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// With a key that is a file.
+    KeyFile,
+    /// With a Vault PIN.
+    VaultPin,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::KeyFile, Self::VaultPin];
+
+    fn new_disk(self) -> Disk {
+        match self {
+            Self::KeyFile => Disk::default(),
+            Self::VaultPin => kept_disk(),
+        }
+    }
+
+    fn open(self, disk: Disk) -> Vault {
+        match self {
+            Self::KeyFile => {
+                let root = Secret::from_slice(&[7; 32]).unwrap();
+                Vault::open(disk, &root, &mut SeededRng::new(3)).unwrap()
+            }
+            Self::VaultPin => open_vault(disk),
+        }
     }
 }
 
@@ -57,9 +100,13 @@ struct Passkey {
 const COUNTERS: [u64; 3] = [3, 4, 5];
 
 impl Left {
-    fn on(disk: &Disk, wrapped: &[u8]) -> Self {
-        let root = Secret::from_slice(&[7; 32]).unwrap();
-        let vault = Vault::open(disk.after_power_cut(), &root, &mut SeededRng::new(3)).unwrap();
+    fn on(kind: Kind, disk: &Disk, wrapped: &[u8]) -> Self {
+        let left = disk.after_power_cut();
+        let public = match kind {
+            Kind::KeyFile => None,
+            Kind::VaultPin => public_state(left.after_power_cut()),
+        };
+        let vault = kind.open(left);
         let passkeys = vault.entries().into_iter().map(|entry| {
             let passkey = vault.load(&entry.id).unwrap().unwrap();
             Passkey {
@@ -69,6 +116,10 @@ impl Left {
             }
         });
         let state = vault.document(Document::AuthenticatorState).unwrap();
+        if let (Some(state), Kind::VaultPin) = (&state, kind) {
+            // A locked vault says the same, of the attempts that are left, too.
+            assert_eq!(public, Some(State::decode(state).unwrap().encode_public()));
+        }
         let wrapped = CredentialId::new(wrapped).unwrap();
         Self {
             passkeys: passkeys.collect(),
@@ -223,42 +274,83 @@ const CASES: [Case; 19] = [
 
 /// Runs the command on a copy of the disk that breaks after so many changes; the answer, what was there just before, and
 /// what is there then.
-fn run(case: &Case, disk: &Disk, wrapped: &[u8], changes: Option<usize>) -> (StatusCode, Left, Left) {
+fn run(
+    (case, kind): (&Case, Kind),
+    disk: &Disk,
+    wrapped: &[u8],
+    changes: Option<usize>,
+) -> (StatusCode, Left, Left) {
     let disk = disk.after_power_cut();
-    let mut key = case.key(disk.clone(), 2);
+    let mut key = case.key(kind, disk.clone(), 2);
     let request = (case.request)(&mut key);
-    let before = Left::on(&disk, wrapped);
+    let before = Left::on(kind, &disk, wrapped);
     if let Some(changes) = changes {
         disk.break_after(changes);
     }
     let (_, answer) = key.cbor_with(&request, agree_to);
     let status = answer.status();
     assert!(status == StatusCode::OK || answer.bytes.len() == 1);
-    (status, before, Left::on(&disk, wrapped))
+    (status, before, Left::on(kind, &disk, wrapped))
 }
 
+/// Mutation: `Vault::put_state` writes the public state in a transaction of its own.
 #[test]
 fn a_command_does_all_or_nothing_wherever_the_disk_breaks() {
-    for case in &CASES {
-        let disk = Disk::default();
-        let mut key = case.key(disk.clone(), 1);
+    for (kind, case) in Kind::ALL
+        .into_iter()
+        .flat_map(|kind| CASES.iter().map(move |case| (kind, case)))
+    {
+        let name = format!("{}, {kind:?}", case.name);
+        let disk = kind.new_disk();
+        let mut key = case.key(kind, disk.clone(), 1);
         let wrapped = key.register(&Members::make_credential()).id;
         (case.prepare)(&mut key);
-        let (done, _, all) = run(case, &disk, &wrapped, None);
+        let (done, _, all) = run((case, kind), &disk, &wrapped, None);
         let mut changes = 0;
         loop {
-            let (status, before, after) = run(case, &disk, &wrapped, Some(changes));
+            let (status, before, after) = run((case, kind), &disk, &wrapped, Some(changes));
             if status == done {
-                assert_eq!(after, all, "{} after {changes}", case.name);
+                assert_eq!(after, all, "{name} after {changes}");
                 break;
             }
-            assert_eq!(status, StatusCode::OTHER, "{} after {changes}", case.name);
+            assert_eq!(status, StatusCode::OTHER, "{name} after {changes}");
             let is_whole = after == before || after == all;
-            assert!(is_whole, "{} after {changes}: {after:?}", case.name);
+            assert!(is_whole, "{name} after {changes}: {after:?}");
             changes += 1;
         }
         let reads_only = case.name == "look around";
-        assert!(changes > 2 || reads_only, "{} changes the disk", case.name);
+        assert!(changes > 2 || reads_only, "{name} changes the disk");
+    }
+}
+
+/// Mutation: the counter is written after the PIN was compared.
+#[test]
+fn a_wrong_pin_that_was_answered_is_counted_wherever_the_disk_breaks() {
+    let retries = |kind: Kind, disk: &Disk| {
+        let vault = kind.open(disk.after_power_cut());
+        let state = vault.document(Document::AuthenticatorState).unwrap().unwrap();
+        State::decode(&state).unwrap().pin_retries
+    };
+    for kind in Kind::ALL {
+        let disk = kind.new_disk();
+        let case = Case::new("enter a wrong PIN", nothing, |key| {
+            key.agree(Protocol::Two).pin_token("4321").encode()
+        });
+        case.key(kind, disk.clone(), 1).set_pin(PIN);
+        for changes in 0.. {
+            let disk = disk.after_power_cut();
+            let mut key = case.key(kind, disk.clone(), 2);
+            let request = (case.request)(&mut key);
+            disk.break_after(changes);
+            let status = key.cbor(&request).status();
+            let left = retries(kind, &disk);
+            if status == StatusCode::PIN_INVALID {
+                assert_eq!(left, 7, "{kind:?} after {changes}");
+                break;
+            }
+            assert_eq!(status, StatusCode::OTHER);
+            assert!([7, 8].contains(&left), "{kind:?} after {changes}: {left}");
+        }
     }
 }
 
@@ -266,7 +358,7 @@ fn a_command_does_all_or_nothing_wherever_the_disk_breaks() {
 fn what_a_broken_disk_could_not_keep_is_not_in_memory_either() {
     for case in &CASES {
         let disk = Disk::default();
-        let mut key = case.key(disk.clone(), 1);
+        let mut key = case.key(Kind::KeyFile, disk.clone(), 1);
         key.register(&Members::make_credential());
         (case.prepare)(&mut key);
         let request = (case.request)(&mut key);
