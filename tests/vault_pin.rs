@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::memory::memory_of;
 use common::{
     Client, Key, RP_ID, VAULT_PIN, holds, make_vault, new_folder, passkey_of, printed, status, wardkey,
     write_script, write_secret,
@@ -304,22 +305,4 @@ fn the_vault_pin_is_nowhere_on_the_disk_in_no_message_and_after_locking_not_in_m
         assert!(holds(owner.path().to_str().unwrap()));
         assert!(!holds(VAULT_PIN));
     }
-}
-
-/// All that the key has in memory and may write to.
-fn memory_of(key: &Key) -> Vec<u8> {
-    use std::os::unix::fs::FileExt as _;
-
-    let maps = fs::read_to_string(key.about("maps")).unwrap();
-    let memory = fs::File::open(key.about("mem")).unwrap();
-    let mut all = Vec::new();
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let (start, end) = line.split_once(' ').unwrap().0.split_once('-').unwrap();
-        let [start, end] = [start, end].map(|number| u64::from_str_radix(number, 16).unwrap());
-        let mut part = vec![0; usize::try_from(end - start).unwrap()];
-        if memory.read_exact_at(&mut part, start).is_ok() {
-            all.extend(part);
-        }
-    }
-    all
 }

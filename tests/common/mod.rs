@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub(crate) mod memory;
 pub(crate) mod terminal;
 
 use std::ffi::OsString;
