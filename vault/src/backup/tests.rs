@@ -260,7 +260,7 @@ fn cheap_and_hanging_parameters_are_refused_before_they_are_used() {
     );
 }
 
-/// C-10 size_leak, for a backup, and no name in it.
+/// C-10 size_leak, for a backup, and no name in it. Mutation: in `padding.rs` neither a least size nor rounding.
 #[test]
 fn sizes_and_bytes_tell_little() {
     let exported = |name_len: usize| {

@@ -218,7 +218,7 @@ fn assert_safe_at_each_step(mut home: Home, steps: Vec<Step>, pin_after: &str, k
     assert!(committed && count > 2);
 }
 
-/// K-11 for a vault that is being made: there is none before the last write.
+/// K-11 for a vault that is being made: there is none before the last write. Mutation: the commit written first.
 #[test]
 fn crash_while_a_vault_is_made() {
     let mut home = Home::default();

@@ -183,7 +183,8 @@ fn kdf_downgrade_in_a_slot() {
     assert!(home.try_slot(&cheap, &trust, PIN).is_err());
 }
 
-/// I-06 bitflip, of a slot.
+/// I-06 bitflip, of a slot. Mutation: the hash not compared with the list in `InForce::read`, and `PublicPoint::verify` says
+/// yes.
 #[test]
 fn every_changed_byte_is_noticed() {
     let home = Home::new();

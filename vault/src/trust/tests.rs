@@ -339,7 +339,7 @@ fn a_log_that_shows_less_or_something_else_than_before_is_not_believed() {
     ));
 }
 
-/// I-06 and I-12, for the trust log.
+/// I-06 and I-12, for the trust log. Mutation: `PublicPoint::verify` says yes.
 #[test]
 fn every_changed_byte_and_every_other_length_is_noticed() {
     let trust = trust();

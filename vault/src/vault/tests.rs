@@ -575,6 +575,69 @@ fn what_is_no_database_is_refused() {
     }
 }
 
+/// R-05, as far as one database goes. A copy is put back and used again, with other randomness, as on two devices. Whatever
+/// has the same prefix and header, and so the same key, has the same bytes. Mutation: `seal::fresh` gives the same bytes
+/// each time; `VaultKey::count_unique` does not depend on the count.
+#[test]
+fn a_copy_that_was_put_back_uses_no_key_twice() {
+    let disk = disk_with(&["ann"]);
+    let mut sealed = std::collections::BTreeMap::new();
+    let (mut seen, mut seen_again) = (0, 0);
+    for life in 1..=3 {
+        let disk = Disk::with(disk.content());
+        let rng = &mut TestRng(life << 40);
+        let mut vault = Vault::open(disk.clone(), &root_key(1), rng).unwrap();
+        for step in 0..4 {
+            store(&mut vault, rng, "example.org", &format!("{life} {step}"));
+            let text = document(&format!("{life} {step}"));
+            vault
+                .put_document(rng, Document::LargeBlobs, text, Some(&reset()))
+                .unwrap();
+            for _ in 0..life {
+                vault.next_signature_count(rng, Some(&reset())).unwrap();
+            }
+            vault.flush().unwrap();
+            for object in sealed_objects(&vault) {
+                let header_len = u32::from_be_bytes(object[8..12].try_into().unwrap());
+                let start = object[..12 + usize::try_from(header_len).unwrap()].to_vec();
+                seen += 1;
+                match sealed.insert(start, object.clone()) {
+                    None => {}
+                    Some(before) => {
+                        assert!(before == object, "one key for two payloads");
+                        seen_again += 1;
+                    }
+                }
+            }
+        }
+    }
+    // What was on the copy, and the counts that were reached more than once.
+    assert!(seen > 100 && seen_again > 20, "{seen} {seen_again}");
+}
+
+/// All that is sealed in the database.
+fn sealed_objects(vault: &Vault) -> Vec<Vec<u8>> {
+    let mut objects = Vec::new();
+    vault
+        .database
+        .passkeys(|_, sealed| {
+            objects.push(sealed.to_vec());
+            Ok(())
+        })
+        .unwrap();
+    for meta in [
+        Meta::Keyring,
+        Meta::Counter,
+        Meta::StoreState,
+        Meta::LargeBlobs,
+        Meta::LogHead,
+    ] {
+        objects.extend(vault.database.meta(meta).unwrap());
+    }
+    objects.extend((1..100).map_while(|number| vault.database.log_entry(number).unwrap()));
+    objects
+}
+
 #[test]
 fn nothing_that_identifies_is_readable_on_the_disk() {
     let (disk, mut rng) = (Disk::default(), TestRng(0));

@@ -132,6 +132,27 @@ fn the_outputs_are_those_of_the_vectors() {
     }
 }
 
+/// F-03 prf_equal_on_all_devices: a passkey that came into another key with a backup gives the same secrets, with user
+/// verification and without. Mutation: CredRandom left out of the payload of a passkey, or its halves exchanged there.
+#[test]
+fn prf_equal_on_all_devices() {
+    const PASSPHRASE: &str = "sel tag mun dor";
+    let [mut here, mut there] = [1, 2].map(|seed| Key::seeded(KeyKind::Synced, seed));
+    let (id, _) = register(&mut here, resident(), Protocol::Two, &SALT_1);
+    let rng = &mut SeededRng::new(7);
+    let cost = wardkey_vault::KdfCost::FLOOR;
+    let backup = wardkey_vault::export(here.authenticator.vault(), PASSPHRASE, cost, 1, rng).unwrap();
+    let passkeys = wardkey_vault::open_backup(&backup.bytes, PASSPHRASE).unwrap();
+    let vault = there.authenticator.vault_mut();
+    assert_eq!(vault.add(rng, &passkeys, |_| None).unwrap(), 1);
+    let [of_here, of_there] = [&mut here, &mut there].map(|key| {
+        key.set_pin(PIN);
+        [false, true].map(|verified| log_in(key, &id, Protocol::Two, &SALT_1, verified))
+    });
+    assert_eq!(of_here, of_there);
+    assert_ne!(of_here[0], of_here[1]);
+}
+
 #[test]
 fn registration_and_login_give_the_same_secret() {
     for request in [Members::make_credential(), resident()] {
