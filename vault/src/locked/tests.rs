@@ -12,6 +12,7 @@ use crate::{
     create, recover,
 };
 
+mod memory;
 mod power_cut;
 
 /// A device: its disk, the keys it keeps by generation of the Vault PIN, and what recognizes.
@@ -31,7 +32,11 @@ fn known() -> KnownKey {
 impl Device {
     /// With a vault that has [`PIN`] and the kit 1, and `prepare` done to it before.
     fn prepared(prepare: impl FnOnce(&mut Vault), history: History) -> Self {
-        let (disk, mut rng) = (Disk::default(), TestRng(0));
+        Self::seeded(0, prepare, history)
+    }
+
+    fn seeded(seed: u64, prepare: impl FnOnce(&mut Vault), history: History) -> Self {
+        let (disk, mut rng) = (Disk::default(), TestRng(seed));
         let mut vault = Vault::open(disk.clone(), &root_key(1), &mut rng).unwrap();
         prepare(&mut vault);
         let auth = KeyAuth::random(&mut rng);
