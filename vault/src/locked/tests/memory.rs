@@ -18,7 +18,10 @@ type Canary = (&'static str, Vec<u8>);
 
 /// Of the second half: memory that was given back has something else at its beginning.
 fn canary(name: &'static str, secret: &[u8]) -> Canary {
-    (name, secret[secret.len() / 2..].iter().map(|byte| !byte).collect())
+    (
+        name,
+        secret[secret.len() / 2..].iter().map(|byte| !byte).collect(),
+    )
 }
 
 /// The names of those that are in memory.
