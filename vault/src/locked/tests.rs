@@ -609,8 +609,8 @@ fn a_device_that_joined_has_an_empty_vault_which_its_pin_opens() {
 }
 
 /// K-11 crash, while a device joins: its keys are durable, the database is made in a file beside. A power cut after any
-/// write leaves a file that is the whole vault or one that is thrown away, and then it joins again. Mutation: the row
-/// `device` written in a transaction of its own, after the others.
+/// write leaves a file that is the whole vault or one that is thrown away, and then it joins again. Mutation: the head
+/// of the log written in a transaction of its own, after the others.
 #[test]
 fn crash_while_a_device_joins() {
     let (device, joined) = newcomer();

@@ -291,7 +291,7 @@ fn short(digits: Digits) -> u32 {
 
 /// K-05 somebody in the middle of a pairing, with and without the commitment. He speaks with each side as if he were the
 /// other. Without the commitment he would look for a reveal for which both sides have the same digits, and find one: here for the
-/// last three of the eight digits, which takes a thousand hashes, a few seconds for all eight. With it the new device
+/// last three of the eight digits, which takes a thousand hashes, as all eight take 10^8. With it the new device
 /// refuses every one but the one that he chose before he knew the digits. Mutation: the reveal not compared with the
 /// commitment in `take_reveal`.
 #[test]
