@@ -1,7 +1,7 @@
 //! Secrets that are known to the test go through everything that the program does; then they are looked for in all that it
 //! said, on its disk, and in its memory after the vault was locked.
 //!
-//! Mutation: `first_line` prints what it read; `SecretBytes` is not wiped.
+//! Mutation: what is read from a file with a secret is printed; `Vault::load` keeps a copy of the private key.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 

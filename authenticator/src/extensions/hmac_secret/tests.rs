@@ -133,7 +133,7 @@ fn the_outputs_are_those_of_the_vectors() {
 }
 
 /// F-03 prf_equal_on_all_devices: a passkey that came into another key with a backup gives the same secrets, with user
-/// verification and without. Mutation: CredRandom left out of the payload of a passkey, or its halves exchanged there.
+/// verification and without. Mutation: CredRandom left out of the payload of a passkey.
 #[test]
 fn prf_equal_on_all_devices() {
     const PASSPHRASE: &str = "sel tag mun dor";
