@@ -5,8 +5,9 @@ use std::fmt;
 use wardkey_authenticator::Device;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::control::{self, Answer, Request};
+use crate::control::{self, Answer, Request, SyncAction};
 use crate::prompt::EnteredPin;
+use crate::sync::{self, Exchange};
 use crate::unlock::{From, TRY_AGAIN, Unlocker};
 
 /// The longest request, in bytes.
@@ -26,6 +27,7 @@ pub(crate) struct Commands {
 pub(crate) struct Desk<'a> {
     pub(crate) device: &'a mut Device,
     pub(crate) unlocker: Option<&'a mut Unlocker>,
+    pub(crate) exchange: &'a mut Exchange,
     pub(crate) from: From,
     /// The vault is to be locked before anything is answered.
     pub(crate) is_lock_wanted: bool,
@@ -104,6 +106,7 @@ impl Desk<'_> {
             Request::Status => Some(Answer::Status(self.status())),
             Request::Unlock { vault_pin } => self.unlock(vault_pin.into_secret()),
             Request::Lock => Some(self.lock()),
+            Request::Sync { first } => Some(self.sync(first)),
             Request::List { .. }
             | Request::Delete { .. }
             | Request::Info
@@ -112,6 +115,24 @@ impl Desk<'_> {
                 Some(authenticator) => control::handle(&request, authenticator),
                 None => Answer::Locked,
             }),
+        }
+    }
+
+    fn sync(&mut self, first: Option<SyncAction>) -> Answer {
+        let Some(authenticator) = self.device.authenticator_mut() else {
+            return Answer::Locked;
+        };
+        let mut driver = self.exchange.driver_mut();
+        match (&mut driver, first) {
+            (Some(driver), Some(SyncAction::Now)) => driver.now(),
+            (Some(driver), Some(SyncAction::Heal)) => driver.heal(),
+            (None, _) | (_, None) => {}
+        }
+        match sync::report(authenticator.vault(), driver.as_deref()) {
+            Ok(status) => Answer::Sync(Box::new(status)),
+            Err(failure) => Answer::Failed {
+                reason: failure.to_string(),
+            },
         }
     }
 

@@ -21,6 +21,7 @@ use self::log::Page;
 use crate::host;
 use crate::prompt::Modality;
 use crate::state::{Folder, control_socket};
+use crate::sync;
 
 /// Passkeys in one answer.
 const PAGE_LEN: usize = 256;
@@ -53,6 +54,57 @@ pub(crate) enum Request {
     Unlock { vault_pin: SentPin },
     /// Close the vault.
     Lock,
+    /// How the exchange with other devices goes; and something to be done first.
+    Sync { first: Option<SyncAction> },
+}
+
+/// What a command wants of the exchange with other devices.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SyncAction {
+    /// Exchange now.
+    Now,
+    /// Put back what the store has no more.
+    Heal,
+}
+
+/// How the exchange goes.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct SyncStatus {
+    /// Where; `None` where the vault is not exchanged.
+    pub(crate) store: Option<String>,
+    /// One of a few words.
+    pub(crate) state: String,
+    /// A sentence.
+    pub(crate) text: String,
+    pub(crate) hint: Option<String>,
+    /// Why the store did not answer.
+    pub(crate) trouble: Option<String>,
+    /// What the store has no more, by name.
+    pub(crate) missing: Vec<String>,
+    /// When all was well last, since the vault was opened.
+    pub(crate) fresh_unix_ms: Option<u64>,
+    /// How many objects were read, of how many.
+    pub(crate) read: usize,
+    pub(crate) to_read: usize,
+    /// How many objects were written since the vault was opened.
+    pub(crate) written: usize,
+    /// Nothing is under way.
+    pub(crate) rests: bool,
+    pub(crate) devices: Vec<DeviceStatus>,
+}
+
+/// A device of the vault.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct DeviceStatus {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) is_this: bool,
+    pub(crate) is_removed: bool,
+    /// When it wrote last, by its clock.
+    pub(crate) last_written_unix_ms: Option<u64>,
+    /// How many objects of it were read.
+    pub(crate) objects: u32,
 }
 
 /// A Vault PIN on its way to the running key: wiped when dropped, not shown.
@@ -106,6 +158,7 @@ pub(crate) enum Answer {
         certificate: String,
     },
     Status(Status),
+    Sync(Box<SyncStatus>),
     Unlocked,
     /// The vault was not opened.
     StaysLocked {
@@ -238,6 +291,14 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
         Request::Status | Request::Unlock { .. } | Request::Lock => {
             return Answer::Failed {
                 reason: "only a running key locks and unlocks".to_owned(),
+            };
+        }
+        Request::Sync { .. } => {
+            return match sync::report(authenticator.vault(), None) {
+                Ok(status) => Answer::Sync(Box::new(status)),
+                Err(failure) => Answer::Failed {
+                    reason: failure.to_string(),
+                },
             };
         }
         Request::AttestationRoot => authenticator
@@ -387,7 +448,8 @@ impl Client {
             | Request::AttestationRoot
             | Request::Log { .. }
             | Request::Status
-            | Request::Lock => PATIENCE,
+            | Request::Lock
+            | Request::Sync { .. } => PATIENCE,
         };
         self.0.get_ref().set_read_timeout(Some(patience))?;
         self.0.get_mut().write_all(&line)?;

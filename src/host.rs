@@ -36,3 +36,8 @@ pub(crate) fn unix_now_ms() -> u64 {
         .saturating_mul(1000)
         .saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0) / 1_000_000)
 }
+
+/// What this computer is called.
+pub(crate) fn name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -30,6 +30,7 @@ mod serve;
 mod signals;
 mod sockets;
 mod state;
+mod sync;
 mod test_control;
 mod touch;
 mod unlock;
@@ -46,6 +47,7 @@ use crate::attach::as_root::KeyProcess;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
 use crate::cli::sync::SyncCommand;
 use crate::cli::{Cli, Command, Doctor, Up};
+use crate::control::SyncAction;
 use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
 use crate::log::Log;
@@ -106,12 +108,20 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(options) => {
             membership::call(state, cli.json, |call| membership::import(call, &options))?
         }
-        Command::Sync(SyncCommand::Check(options)) => {
-            commands::check_store(&options, cli.json, &mut stdout())?;
-        }
+        Command::Sync(command) => sync(state, cli.json, &command)?,
         Command::Doctor(options) => return doctor(state, &options, cli.json),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn sync(state: Option<&Path>, json: bool, command: &SyncCommand) -> Result<(), Failure> {
+    membership::call(state, json, |call| match command {
+        SyncCommand::Setup(options) => membership::set_up_sync(call, options),
+        SyncCommand::Now(pin) => membership::sync(call, pin, SyncAction::Now),
+        SyncCommand::Heal(pin) => membership::sync(call, pin, SyncAction::Heal),
+        SyncCommand::Status(pin) => membership::sync_status(call, pin),
+        SyncCommand::Check(options) => commands::check_store(options, json, &mut stdout()),
+    })
 }
 
 /// Started as root, this process becomes the helper and starts itself again as the user.

@@ -26,6 +26,7 @@ use crate::prompt::{Answer, Decision};
 use crate::questions::Questions;
 use crate::sockets::{Listener, Purpose};
 use crate::state::Watch;
+use crate::sync::{self, Exchange, News, words};
 use crate::test_control::{Action, Order};
 use crate::unlock::{self, NotRight, NotTried, Tried, Unlocker};
 use crate::wake::{Mailbox, Wakeup};
@@ -48,6 +49,7 @@ pub(crate) struct Daemon {
     pub(crate) mailbox: Mailbox,
     /// A temporary key never locks.
     pub(crate) unlocker: Option<Unlocker>,
+    pub(crate) exchange: Exchange,
     /// The question for the Vault PIN that the key has asked last.
     pub(crate) vault_pin_prompt: Option<VaultPinPrompt>,
     pub(crate) idle: IdleLock,
@@ -96,11 +98,14 @@ impl Daemon {
     /// Runs until the process is asked to stop.
     pub(crate) fn run(mut self) -> Result<(), Failure> {
         let mut buffer = vec![0; READ_LEN_MAX];
+        self.begin_exchange();
         loop {
             let now = host::now();
             self.attach_to_kernel(now);
             self.handle_events(now);
+            // Whoever waits for an answer has it before the store is spoken with.
             self.write_all(now);
+            self.exchange_now(now);
             let ready = self.wait(now)?;
             let now = host::now();
             // Before the sockets: what comes after the time has passed, as when the computer wakes up, finds it locked.
@@ -168,7 +173,12 @@ impl Daemon {
             .as_ref()
             .and_then(Kernel::retry_at)
             .filter(|_| self.powered);
-        let timeouts = [self.device.poll_timeout(), self.idle.poll_timeout(), kernel];
+        let timeouts = [
+            self.device.poll_timeout(),
+            self.idle.poll_timeout(),
+            self.exchange.poll_timeout(),
+            kernel,
+        ];
         let next = timeouts.into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
     }
@@ -209,6 +219,7 @@ impl Daemon {
                 let mut desk = Desk {
                     device: &mut self.device,
                     unlocker: self.unlocker.as_mut(),
+                    exchange: &mut self.exchange,
                     from,
                     is_lock_wanted: false,
                 };
@@ -383,6 +394,13 @@ impl Daemon {
                 }
                 Wakeup::Problem(text) => self.log.problem(&text),
                 Wakeup::Order(order) => self.obey(now, order),
+                Wakeup::Exchange(number, arrived) => {
+                    if let Some(authenticator) = self.device.authenticator_mut() {
+                        let vault = authenticator.vault_mut();
+                        let news = self.exchange.arrived(number, arrived, vault);
+                        self.tell_exchange(now, news);
+                    }
+                }
             }
             self.handle_events(now);
             self.questions.settle();
@@ -471,6 +489,7 @@ impl Daemon {
         // The one that was right was counted, too.
         let wrong_pins = wrong_pins.saturating_sub(1);
         self.record(VaultEvent::Unlocked { wrong_pins });
+        self.begin_exchange();
         let passkeys = self.device.authenticator_mut().map_or(0, |key| key.vault().len());
         self.log.unlocked(passkeys);
         Ok(())
@@ -510,6 +529,49 @@ impl Daemon {
         }
     }
 
+    /// Speaks with the store from now on, where the vault is exchanged.
+    fn begin_exchange(&mut self) {
+        if let Some(authenticator) = self.device.authenticator_mut()
+            && let Err(failure) = self.exchange.opened(authenticator.vault())
+        {
+            self.log.problem(&format!(
+                "the vault is not exchanged: {failure}. hint: {}",
+                failure.hint()
+            ));
+        }
+    }
+
+    /// Says to the store, and hears from it, what can be said and heard now.
+    fn exchange_now(&mut self, now: Instant) {
+        if let Some(authenticator) = self.device.authenticator_mut()
+            && let Some(unlocker) = &self.unlocker
+        {
+            let news = self.exchange.turn(authenticator.vault_mut(), unlocker.held());
+            self.tell_exchange(now, news);
+        }
+    }
+
+    fn tell_exchange(&mut self, now: Instant, news: Option<News>) {
+        match news {
+            None => {}
+            Some(News::State(state, trouble)) => {
+                let (text, hint) = words::describe(&state, &|device| format!("device {}", sync::hex(device)));
+                let trouble = trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
+                let hint = hint.map(|hint| format!(" hint: {hint}")).unwrap_or_default();
+                self.log.problem(&format!("sync: {text}{trouble}{hint}"));
+            }
+            Some(News::Lock) => {
+                self.log.problem(
+                    "sync: another device replaced the root key or the Vault PIN. hint: wardkey unlock",
+                );
+                self.lock(now, LockReason::Asked);
+            }
+            Some(News::Stopped(failure)) => self
+                .log
+                .problem(&format!("sync stopped: {failure}. hint: {}", failure.hint())),
+        }
+    }
+
     /// Locks the vault if it is open and can be locked.
     fn lock(&mut self, now: Instant, reason: LockReason) {
         let cause = match reason {
@@ -528,6 +590,7 @@ impl Daemon {
         if self.device.vault_pin_generation().is_none() || self.device.authenticator_mut().is_none() {
             return false;
         }
+        self.exchange.closed();
         self.record(VaultEvent::Locked(cause));
         let is_locked = self.device.lock(now);
         self.handle_events(now);

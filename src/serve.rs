@@ -22,6 +22,7 @@ use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::{Contents, Held, State};
+use crate::sync::Exchange;
 use crate::unlock::{Unlocker, open_with_pin};
 use crate::user::User;
 use crate::wake::Mailbox;
@@ -125,7 +126,8 @@ fn run(
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(user, waker.clone()),
         mailbox,
-        unlocker: held.map(|held| Unlocker::new(held, waker)),
+        unlocker: held.map(|held| Unlocker::new(held, waker.clone())),
+        exchange: Exchange::new(waker),
         vault_pin_prompt: None,
         idle: IdleLock::new(options.locking.lock_after.0),
         stop,

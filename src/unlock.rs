@@ -72,6 +72,11 @@ impl Unlocker {
         }
     }
 
+    /// The keys of the device.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
     /// Counts the PIN and begins to try it. The event loop hears how it went.
     pub(crate) fn try_pin(
         &mut self,

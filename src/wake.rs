@@ -10,6 +10,7 @@ use wardkey_authenticator::PromptId;
 
 use crate::autolock::LockOrder;
 use crate::prompt::Answer;
+use crate::sync::{Arrived, Number};
 use crate::test_control::Order;
 use crate::unlock::Tried;
 
@@ -25,6 +26,8 @@ pub(crate) enum Wakeup {
     Problem(String),
     /// A test acts on the key.
     Order(Order),
+    /// The store answered, or the device's keys signed.
+    Exchange(Number, Arrived),
 }
 
 /// The sending side. Cheap to clone; never blocks.

@@ -11,6 +11,7 @@ use crate::gesture::Evidence;
 const USER_PRESENT: u8 = 1 << 0;
 const USER_VERIFIED: u8 = 1 << 2;
 const BACKUP_ELIGIBLE: u8 = 1 << 3;
+const BACKED_UP: u8 = 1 << 4;
 const ATTESTED_CREDENTIAL_DATA: u8 = 1 << 6;
 const EXTENSION_DATA: u8 = 1 << 7;
 
@@ -19,6 +20,8 @@ pub(crate) struct AuthData<'a> {
     pub(crate) rp_id_hash: &'a RpIdHash,
     pub(crate) evidence: &'a Evidence,
     pub(crate) profile: Profile,
+    /// Of a credential that stays on its device it says nothing.
+    pub(crate) is_backed_up: bool,
     pub(crate) signature_count: u32,
     pub(crate) outputs: &'a Outputs,
 }
@@ -53,7 +56,7 @@ impl AuthData<'_> {
         let outputs = self.outputs.encode();
         let extension_data = if outputs.is_some() { EXTENSION_DATA } else { 0 };
         let mut data = self.rp_id_hash.0.to_vec();
-        data.push(flags(self.evidence, self.profile) | content | extension_data);
+        data.push(flags(self.evidence, self.profile, self.is_backed_up) | content | extension_data);
         data.extend(self.signature_count.to_be_bytes());
         data.extend(attested);
         data.extend(outputs.unwrap_or_default());
@@ -61,16 +64,16 @@ impl AuthData<'_> {
     }
 }
 
-/// What is known about the user, and the backup flags, `WebAuthn L3 §6.1.3`. Backup state stays clear: nothing knows
-/// of a second copy of any credential yet.
-fn flags(evidence: &Evidence, profile: Profile) -> u8 {
-    let eligible = match profile {
+/// What is known about the user, and the backup flags, `WebAuthn L3 §6.1.3`: only what is eligible can be backed up.
+fn flags(evidence: &Evidence, profile: Profile, is_backed_up: bool) -> u8 {
+    let backup = match profile {
+        Profile::Synced if is_backed_up => BACKUP_ELIGIBLE | BACKED_UP,
         Profile::Synced => BACKUP_ELIGIBLE,
         Profile::DeviceBound | Profile::U2f => 0,
     };
     let present = if evidence.is_present() { USER_PRESENT } else { 0 };
     let verified = if evidence.is_verified() { USER_VERIFIED } else { 0 };
-    present | verified | eligible
+    present | verified | backup
 }
 
 #[cfg(test)]
@@ -79,10 +82,15 @@ mod tests {
     use crate::cose::{Algorithm, KeyValue};
 
     fn auth_data(evidence: &Evidence, profile: Profile) -> Vec<u8> {
+        backed_up(evidence, profile, false)
+    }
+
+    fn backed_up(evidence: &Evidence, profile: Profile, is_backed_up: bool) -> Vec<u8> {
         AuthData {
             rp_id_hash: &RpIdHash([0x11; 32]),
             evidence,
             profile,
+            is_backed_up,
             signature_count: 0x0102_0304,
             outputs: &Outputs::default(),
         }
@@ -93,6 +101,19 @@ mod tests {
     fn an_assertion_has_37_bytes() {
         let data = auth_data(&Evidence::in_test(true, false), Profile::DeviceBound);
         assert_eq!(data, [&[0x11; 32][..], &[0x01, 0x01, 0x02, 0x03, 0x04]].concat());
+    }
+
+    /// F-01: backup eligibility is the profile's alone, and nothing is backed up that is not eligible.
+    #[test]
+    fn backed_up_is_only_what_is_eligible() {
+        let evidence = Evidence::in_test(true, false);
+        for (profile, flags) in [
+            (Profile::Synced, 0x19),
+            (Profile::DeviceBound, 0x01),
+            (Profile::U2f, 0x01),
+        ] {
+            assert_eq!(backed_up(&evidence, profile, true)[32], flags, "{profile:?}");
+        }
     }
 
     #[test]
@@ -124,6 +145,7 @@ mod tests {
         let data = AuthData {
             rp_id_hash: &RpIdHash([0x11; 32]),
             evidence: &evidence,
+            is_backed_up: false,
             profile: Profile::Synced,
             signature_count: 0,
             outputs: &Outputs::default(),

@@ -155,14 +155,14 @@ impl Here {
 }
 
 /// The running key does not answer as this program expects.
-pub(super) fn misunderstood() -> Failure {
+pub(crate) fn misunderstood() -> Failure {
     Failure::new(
         "the running key answered something else than was asked",
         "it may be another version of wardkey: stop it and start it again",
     )
 }
 
-pub(super) fn lost(error: &io::Error) -> Failure {
+pub(crate) fn lost(error: &io::Error) -> Failure {
     Failure::new(
         format!("the running key does not answer: {error}"),
         "stop it and start it again",

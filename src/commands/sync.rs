@@ -6,19 +6,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::show;
-use crate::cli::sync::CheckStore;
+use crate::cli::sync::StoreOptions;
 use crate::error::Failure;
-use crate::remote::{Account, Address, Finding, Patience, Secrets, Step, probe};
+use crate::membership::account;
+use crate::remote::{Finding, Patience, Step, probe};
 
 /// Prints what the store can do.
-pub(crate) fn check_store(options: &CheckStore, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let address = Address::parse(&options.store)?;
-    let secrets = match (&options.credentials_file, &address) {
-        (Some(file), _) => Some(Secrets::from_file(file)?),
-        (None, Address::S3(_)) => Secrets::from_environment(),
-        (None, Address::Folder(_) | Address::WebDav(_)) => None,
-    };
-    let account = Account::new(address, secrets);
+pub(crate) fn check_store(options: &StoreOptions, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let account = account(options)?;
     let finding = probe(&account, Patience::default())?;
     let store = account.address().to_string();
     let text = if json {

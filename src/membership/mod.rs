@@ -7,6 +7,7 @@
 mod backup;
 mod change_pin;
 mod dialogue;
+mod exchange;
 mod init;
 mod kit;
 mod opened;
@@ -30,6 +31,7 @@ use wardkey_vault::{KdfCost, Trust};
 pub(crate) use self::backup::{export, import};
 pub(crate) use self::change_pin::change_pin;
 use self::dialogue::Dialogue;
+pub(crate) use self::exchange::{account, set_up_sync, sync, sync_status};
 pub(crate) use self::init::init;
 pub(crate) use self::recover::recover;
 pub(crate) use self::renew_kit::renew_kit;

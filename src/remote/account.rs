@@ -40,10 +40,6 @@ impl Account {
     }
 
     /// For keeping it where secrets are kept.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a sync that is set up will keep it in the vault")
-    )]
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let address = self.address.to_string();
         let mut fields = vec![address.as_str()];
@@ -67,10 +63,6 @@ impl Account {
     }
 
     /// What [`Account::to_bytes`] has made.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "a sync that is set up will keep it in the vault")
-    )]
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let ([FORMAT, count], mut rest) = bytes.split_first_chunk()? else {
             return None;

@@ -21,7 +21,11 @@ mod waiting;
 pub(crate) use self::account::{Account, Secrets};
 pub(crate) use self::address::Address;
 pub(crate) use self::limits::Patience;
-pub(crate) use self::probe::{Finding, Step, probe};
+pub(crate) use self::probe::{Capabilities, Finding, Step, probe};
+pub(crate) use self::request::{Answer, Created, Polled, Request};
+pub(crate) use self::store::{Store, Tell, Ticket};
+pub(crate) use self::tag::Tag;
+pub(crate) use self::trouble::{Kind, Trouble};
 
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,11 @@ impl SignedHash {
         Self(hash)
     }
 
+    /// The same, for a key store that works elsewhere.
+    pub fn copy(&self) -> Self {
+        Self(self.0)
+    }
+
     /// The SHA-256 hash, for a key store.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

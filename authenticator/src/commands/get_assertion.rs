@@ -344,6 +344,7 @@ impl Authenticator {
             rp_id_hash,
             evidence,
             profile: credential.profile,
+            is_backed_up: self.vault.is_backed_up(id)?,
             signature_count,
             outputs: &outputs,
         }

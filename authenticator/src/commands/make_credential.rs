@@ -311,6 +311,8 @@ impl Authenticator {
             rp_id_hash: &rp_id_hash,
             evidence: &evidence,
             profile: new.profile,
+            // Nobody else has it yet.
+            is_backed_up: false,
             signature_count,
             outputs: &outputs,
         };

@@ -205,7 +205,9 @@ fn ordered(mailbox: &Mailbox) -> LockOrder {
     match next(mailbox) {
         Wakeup::Lock(order) => order,
         Wakeup::Problem(text) => panic!("{text}"),
-        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) => panic!("another message"),
+        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) | Wakeup::Exchange(..) => {
+            panic!("another message")
+        }
     }
 }
 
@@ -213,7 +215,9 @@ fn told(mailbox: &Mailbox) -> String {
     match next(mailbox) {
         Wakeup::Problem(text) => text,
         Wakeup::Lock(LockOrder { reason, .. }) => panic!("{reason}"),
-        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) => panic!("another message"),
+        Wakeup::Answer(..) | Wakeup::Tried(_) | Wakeup::Order(_) | Wakeup::Exchange(..) => {
+            panic!("another message")
+        }
     }
 }
 

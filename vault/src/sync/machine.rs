@@ -105,6 +105,7 @@ pub struct Machine {
     needed: Option<(Vec<u8>, Vec<ObjectHash>)>,
     status: Status,
     heal: VecDeque<String>,
+    heals_all: bool,
     proposal: Option<Proposal>,
     proposed: Option<Proposed>,
     hint: Option<[u8; 16]>,
@@ -136,6 +137,7 @@ impl Machine {
                 written: 0,
             },
             heal: VecDeque::new(),
+            heals_all: false,
             proposal: None,
             proposed: None,
             hint: None,
@@ -167,6 +169,12 @@ impl Machine {
     /// Puts what the store has no more back into it, byte for byte, as far as this device has it.
     pub fn heal(&mut self) {
         self.heal = self.status.missing.iter().cloned().collect();
+        self.wanted = true;
+    }
+
+    /// Puts back whatever the next round finds missing.
+    pub fn heal_all(&mut self) {
+        self.heals_all = true;
         self.wanted = true;
     }
 

@@ -199,6 +199,9 @@ impl Machine {
         let missing = expected.into_iter().filter(|name| !listing.has(*name));
         self.status.missing = missing.map(|name| self.layout.name(name)).collect();
         self.status.read = 0;
+        if std::mem::take(&mut self.heals_all) {
+            self.heal = self.status.missing.iter().cloned().collect();
+        }
         if let Some(round) = &mut self.round {
             round.listing = Some(listing);
         }

@@ -25,6 +25,11 @@ pub(crate) enum Extended {
 }
 
 impl Vault {
+    /// This device; `None` where the vault has no Vault PIN.
+    pub fn this_device(&self) -> Option<DeviceId> {
+        self.member.as_ref().map(|member| member.device)
+    }
+
     /// This device.
     ///
     /// # Panics

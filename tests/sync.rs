@@ -1,0 +1,134 @@
+//! `wardkey sync` as a person meets it, with a folder as the store.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{Key, VAULT_PIN, new_folder, new_vault, passkey_of, printed, send, wardkey, write_secret};
+use tempfile::TempDir;
+
+/// A vault that is exchanged at a folder, and the file with its Vault PIN.
+struct Synced {
+    state: TempDir,
+    store: TempDir,
+    pin: String,
+}
+
+fn synced() -> Synced {
+    let (state, store) = (new_vault(), new_folder());
+    let pin = write_secret(&state.path().join("sync-pin.txt"), VAULT_PIN);
+    let address = store.path().to_str().unwrap().to_owned();
+    let arguments = [
+        "sync",
+        "setup",
+        &address,
+        "--vault-pin-file",
+        &pin,
+        "--device-name",
+        "desk",
+    ];
+    let told = printed(state.path(), &arguments);
+    assert!(told.contains("All devices have everything."), "{told}");
+    assert!(told.contains("desk, this one"), "{told}");
+    Synced { state, store, pin }
+}
+
+/// Everything in the store that is in a folder with this name.
+fn objects(store: &Path, folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![store.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.components().any(|part| part.as_os_str() == folder) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the key is another process, and takes its time"
+)]
+fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < patience, "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_is_registered_is_in_the_store_soon_and_says_nothing_there() {
+    let Synced { state, store, .. } = synced();
+    let before = objects(store.path(), "d").len();
+    let key = Key::start(state.path());
+    send(&mut key.connect(), &passkey_of("somebody"));
+    soon("it is not written", || objects(store.path(), "d").len() > before);
+    assert!(!common::holds(store.path(), "somebody"));
+    assert!(!common::holds(store.path(), common::RP_ID));
+    let status = printed(state.path(), &["--json", "sync", "now"]);
+    assert!(status.contains("\"state\":\"fresh\""), "{status}");
+}
+
+#[test]
+fn a_store_that_has_less_is_told_and_healed() {
+    let Synced { state, store, pin } = synced();
+    let lost = objects(store.path(), "d").remove(0);
+    let content = fs::read(&lost).unwrap();
+    fs::remove_file(&lost).unwrap();
+    let now = wardkey(state.path(), &["sync", "now", "--vault-pin-file", &pin])
+        .output()
+        .unwrap();
+    assert!(!now.status.success());
+    let errors = String::from_utf8(now.stderr).unwrap();
+    assert!(errors.contains("The storage shows less than it did"), "{errors}");
+    assert!(errors.contains("wardkey sync heal"), "{errors}");
+    assert!(!lost.exists());
+    let healed = printed(state.path(), &["sync", "heal", "--vault-pin-file", &pin]);
+    assert!(healed.contains("All devices have everything."), "{healed}");
+    assert_eq!(fs::read(&lost).unwrap(), content);
+}
+
+#[test]
+fn a_vault_can_move_to_another_store() {
+    let Synced { state, store, pin } = synced();
+    let other = new_folder();
+    let address = other.path().to_str().unwrap();
+    let moved = printed(
+        state.path(),
+        &["sync", "setup", address, "--vault-pin-file", &pin],
+    );
+    assert!(moved.contains("All devices have everything."), "{moved}");
+    for folder in ["t", "k", "d"] {
+        let (here, there) = (objects(store.path(), folder), objects(other.path(), folder));
+        assert!(!there.is_empty() && here.len() == there.len(), "{folder}");
+    }
+}
+
+#[test]
+fn a_vault_that_is_not_exchanged_says_what_to_do() {
+    let state = new_vault();
+    let pin = write_secret(&state.path().join("sync-pin.txt"), VAULT_PIN);
+    let now = wardkey(state.path(), &["sync", "now", "--vault-pin-file", &pin])
+        .output()
+        .unwrap();
+    assert!(!now.status.success());
+    assert!(
+        String::from_utf8(now.stderr)
+            .unwrap()
+            .contains("wardkey sync setup URL")
+    );
+    let status = printed(state.path(), &["sync", "status", "--vault-pin-file", &pin]);
+    assert!(status.contains("not exchanged"), "{status}");
+}
