@@ -1,6 +1,7 @@
 """The release binary as a child process, and a connection to it that python-fido2 can use."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -10,7 +11,7 @@ from fido2.hid import CtapHidDevice
 from fido2.hid.base import CtapHidConnection, HidDescriptor
 
 REPORT_SIZE = 64
-START_SECONDS = 10
+START_SECONDS = 30
 ANSWER_SECONDS = 10
 
 
@@ -41,11 +42,27 @@ class RawConnection(CtapHidConnection):
         self.socket.close()
 
 
-class Key:
-    """`wardkey serve --raw` on a state folder; survives being stopped and started again."""
+VAULT_PIN = "tin ra of olm five"
 
-    def __init__(self, folder, presence="always", over_tcp=False, arguments=()):
+
+def make_vault(folder):
+    """A state folder, `folder/state`, whose Vault PIN is in the file `folder/vault-pin`."""
+    vault_pin = folder / "vault-pin"
+    vault_pin.touch(mode=0o600)
+    vault_pin.write_text(VAULT_PIN)
+    options = ["--vault-pin-file", str(vault_pin), "--no-recovery-kit", "--device-keys", "software"]
+    command = [os.environ["WARDKEY"], "--state", str(folder / "state"), "init", *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+class Key:
+    """`wardkey serve --raw`. On a copy of a folder with a vault it survives being stopped and started again."""
+
+    def __init__(self, folder, presence="always", over_tcp=False, arguments=(), vault=None):
         self.folder = folder
+        self.kept = vault is not None
+        if self.kept:
+            shutil.copytree(vault, folder, dirs_exist_ok=True)
         self.arguments = arguments
         if over_tcp:
             self.address = ("127.0.0.1", free_port())
@@ -62,9 +79,8 @@ class Key:
         self.process = subprocess.Popen(
             [
                 os.environ["WARDKEY"],
-                "--state",
-                str(self.folder / "state"),
                 "serve",
+                *self.where(),
                 "--raw",
                 self.raw,
                 "--presence",
@@ -78,6 +94,11 @@ class Key:
             stderr=self.log,
         )
         self.wait_until_plugged_in()
+
+    def where(self):
+        if self.kept:
+            return ["--state", str(self.folder / "state"), "--vault-pin-file", str(self.folder / "vault-pin")]
+        return ["--temporary"]
 
     def wait_until_plugged_in(self):
         deadline = time.monotonic() + START_SECONDS
@@ -95,6 +116,7 @@ class Key:
 
     def crash(self):
         """Dies without a warning, and is started again."""
+        assert self.kept, "nothing would be left"
         self.kill()
         self.start()
 

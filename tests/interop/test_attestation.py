@@ -13,6 +13,9 @@ from fido2.cose import ES256, EdDSA
 from fido2.ctap2.config import Config
 from parties import ERR, RP, USER, client_data_hash, parameters, refused
 
+# The authority is asked for by other commands, through the state folder.
+pytestmark = pytest.mark.kept
+
 MODEL = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.4")
 SERIAL_NUMBER = x509.ObjectIdentifier("1.3.6.1.4.1.45724.1.1.2")
 
@@ -69,8 +72,6 @@ def test_the_authority_is_that_of_the_state_folder(key, new_key):
     assert exported(key) == root
     key.crash()
     assert exported(key) == root
-    key.kill()
-    assert exported(key) == root, "also where no key runs"
     assert exported(new_key()) != root
 
 

@@ -75,6 +75,7 @@ def test_three_wrong_pins_in_a_row_need_a_replug(key, ctap2, with_pin, protocol)
     assert client_pin.get_pin_retries() == (ATTEMPTS, False)
 
 
+@pytest.mark.kept
 def test_eight_wrong_pins_block_the_key_until_it_is_reset(key, ctap2, with_pin, protocol):
     credential = credential_of(register(ctap2))
     for attempt in range(ATTEMPTS):
@@ -98,6 +99,7 @@ def test_eight_wrong_pins_block_the_key_until_it_is_reset(key, ctap2, with_pin, 
     client_pin.get_pin_token(PIN)
 
 
+@pytest.mark.kept
 def test_wrong_pins_are_counted_through_crashes(key, ctap2, with_pin, protocol):
     for left in [7, 6, 5, 4, 3, 2, 1]:
         guess(ClientPin(Ctap2(key.connect()), protocol), ERR.PIN_INVALID)
@@ -105,6 +107,7 @@ def test_wrong_pins_are_counted_through_crashes(key, ctap2, with_pin, protocol):
         assert ClientPin(Ctap2(key.connect()), protocol).get_pin_retries() == (left, False)
 
 
+@pytest.mark.kept
 def test_the_pin_is_still_there_after_a_crash(key, ctap2, protocol):
     ClientPin(ctap2, protocol).set_pin(PIN)
     key.crash()

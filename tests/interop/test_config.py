@@ -51,6 +51,7 @@ def test_settings_need_the_pin_when_there_is_one(ctap2, with_pin, protocol):
     assert ctap2.get_info().min_pin_length == 4
 
 
+@pytest.mark.kept
 def test_always_uv_asks_for_the_pin_every_time(key, ctap2, with_pin, protocol):
     credential = credential_of(register(ctap2))
     allowed = [descriptor(credential.credential_id)]
@@ -117,6 +118,7 @@ def test_always_uv_ends_u2f(key, device, ctap2, with_pin):
     signature.verify(app, challenge, registration.public_key)
 
 
+@pytest.mark.kept
 def test_the_shortest_pin_only_grows(key, ctap2, with_pin, protocol):
     config(ctap2, protocol).set_min_pin_length(min_pin_length=5)
     key.crash()
@@ -146,6 +148,7 @@ def because_the_owner_says_so(settings):
 @pytest.mark.parametrize(
     ("change", "pin"), [(longer, PIN), (more_complex, "1" * len(PIN)), (because_the_owner_says_so, PIN)]
 )
+@pytest.mark.kept
 def test_a_pin_that_has_to_change(key, ctap2, protocol, change, pin):
     """It opens nothing until it is changed to one that will do."""
     client_pin = ClientPin(ctap2, protocol)
@@ -190,6 +193,7 @@ def test_a_long_touch_is_more_than_a_touch(new_key):
     assert ctap2.get_info().long_touch_for_reset is False
 
 
+@pytest.mark.kept
 def test_a_reset_brings_every_default_back(key, ctap2, with_pin, protocol):
     before = dict(ctap2.info)
     settings = config(ctap2, protocol)

@@ -61,6 +61,7 @@ def listed(credentials):
     return found
 
 
+@pytest.mark.kept
 def test_everything_is_listed_and_survives_a_crash(key, ctap2, protocol):
     expected = register_before_the_pin(ctap2)
     credentials = management(ctap2, protocol)
@@ -102,6 +103,7 @@ def test_an_entry_tells_all_about_a_passkey(ctap2, algorithm):
     assert entry[RESULT.THIRD_PARTY_PAYMENT] is True
 
 
+@pytest.mark.kept
 def test_a_deleted_passkey_is_gone_for_good(key, ctap2, protocol):
     expected = register_before_the_pin(ctap2)
     credentials = management(ctap2, protocol)
@@ -120,6 +122,7 @@ def test_a_deleted_passkey_is_gone_for_good(key, ctap2, protocol):
     assert listed(management(Ctap2(key.connect()), protocol)) == {}
 
 
+@pytest.mark.kept
 def test_names_are_changed_and_taken_away(key, ctap2, protocol):
     credential = credential_of(register(ctap2, user={"id": b"alice", "name": "alice"}, options={"rk": True}))
     ClientPin(ctap2).set_pin(PIN)
@@ -184,6 +187,7 @@ def test_nothing_is_listed_without_the_permission(ctap2, protocol):
         ctap2.credential_mgmt(CredentialManagement.CMD.GET_CREDS_METADATA)
 
 
+@pytest.mark.kept
 def test_the_lasting_token_reads_and_does_not_write(key, ctap2, protocol):
     expected = register_before_the_pin(ctap2)
     first = next(iter(expected[APPLES]))
@@ -219,6 +223,7 @@ def test_the_lasting_token_reads_and_does_not_write(key, ctap2, protocol):
     assert new.secret != lasting.secret
 
 
+@pytest.mark.kept
 def test_holders_of_the_lasting_token_recognize_the_key_and_its_changes(key, ctap2, protocol):
     register_before_the_pin(ctap2)
     assert (ctap2.get_info().enc_identifier, ctap2.get_info().enc_cred_store_state) == (None, None)

@@ -46,6 +46,7 @@ def test_a_credential_signs_what_it_is_asked_to(ctap2, algorithm, resident):
 
 
 @pytest.mark.parametrize("algorithm", [MLDSA44, MLDSA65])
+@pytest.mark.kept
 def test_a_post_quantum_credential_signs_if_it_is_allowed_to_exist(new_key, algorithm, resident):
     with refused(ERR.UNSUPPORTED_ALGORITHM):
         register(Ctap2(new_key().connect()), algorithm)
@@ -134,6 +135,7 @@ def test_what_is_answered_survives_kill(key, ctap2, algorithm, resident):
     assertion.verify(data_hash, credential.public_key)
 
 
+@pytest.mark.kept
 def test_only_credentials_that_stay_on_the_device_count(new_key):
     for kind, counts in [("synced", [0, 0, 0, 0]), ("device-bound", [1, 2, 3, 4])]:
         key = new_key(arguments=["--kind", kind])
@@ -153,6 +155,7 @@ def test_only_credentials_that_stay_on_the_device_count(new_key):
             assert not answer.auth_data.is_backed_up()
 
 
+@pytest.mark.kept
 def test_a_credential_stays_what_it_is_when_the_key_becomes_another(new_key):
     key = new_key(arguments=["--kind", "device-bound", "--post-quantum"])
     made = [

@@ -104,6 +104,7 @@ def test_cred_protect_through_a_browser(device, ctap2, with_pin):
 
 
 @pytest.mark.parametrize("length", [0, 1, 32, 64])
+@pytest.mark.kept
 def test_cred_blob(key, ctap2, length):
     assert ctap2.info.max_cred_blob_length == 64
     blob = os.urandom(length)
@@ -148,6 +149,7 @@ def resident(request):
     return request.param
 
 
+@pytest.mark.kept
 def test_hmac_secret(key, ctap2, with_pin, protocol, resident):
     attestation = register_verified(ctap2, options={"rk": resident}, extensions={"hmac-secret": True})
     assert attestation.auth_data.extensions == {"hmac-secret": True}

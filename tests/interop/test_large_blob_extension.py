@@ -63,6 +63,7 @@ def test_one_way_excludes_the_other(ctap2):
         ctap2.large_blobs(0, get=17)
 
 
+@pytest.mark.kept
 def test_a_blob_is_written_read_and_written_over(key, ctap2, credential):
     assert access(ctap2, credential, {"read": True}) is None
     for length in [0, 1, 3000, 10]:

@@ -28,6 +28,7 @@ def large_blobs(ctap2, protocol):
     return LargeBlobs(ctap2, token.protocol, token.secret)
 
 
+@pytest.mark.kept
 def test_the_array_is_empty_at_first_and_needs_no_pin_while_there_is_none(key, ctap2):
     assert LargeBlobs(ctap2).read_blob_array() == []
     LargeBlobs(ctap2).write_blob_array([b"anything"])
@@ -35,6 +36,7 @@ def test_the_array_is_empty_at_first_and_needs_no_pin_while_there_is_none(key, c
     assert LargeBlobs(Ctap2(key.connect())).read_blob_array() == [b"anything"]
 
 
+@pytest.mark.kept
 def test_an_array_longer_than_a_message_survives_a_crash(key, ctap2, with_pin, protocol):
     blob_key, data = os.urandom(32), os.urandom(15_000)
     assert len(data) > ctap2.info.max_msg_size
@@ -93,6 +95,7 @@ def test_a_reset_empties_the_array(key, ctap2):
     assert LargeBlobs(ctap2).read_blob_array() == []
 
 
+@pytest.mark.kept
 def test_each_passkey_has_a_key_of_its_own(key, ctap2):
     made = []
     for user in [b"alice", b"bob", b"carol"]:

@@ -166,6 +166,7 @@ def test_its_tokens_open_everything(ctap2, protocol):
     assert credentials.get_metadata()[CredentialManagement.RESULT.EXISTING_CRED_COUNT] == 1
 
 
+@pytest.mark.kept
 def test_too_many_failures_end_it_until_the_pin_is_entered(key, ctap2, owner, protocol):
     ClientPin(ctap2, protocol).set_pin(PIN)
     owner.answer(NOT_VERIFIED)
@@ -228,6 +229,7 @@ def test_who_declines_has_not_failed(ctap2, owner, protocol):
     assert ClientPin(ctap2, protocol).get_uv_retries() == ATTEMPTS
 
 
+@pytest.mark.kept
 def test_verifications_are_counted_until_the_pin_is_entered(key, ctap2, protocol):
     ClientPin(ctap2, protocol).set_pin(PIN)
     for count in [1, 2, 3]:

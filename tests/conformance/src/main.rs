@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         program,
         json: as_json,
     } = Arguments::parse();
-    let program = program.map(|wardkey| RawSocketDriver { wardkey });
+    let program = program.map(RawSocketDriver::new);
     let mut drivers: Vec<&dyn Driver> = vec![&InProcessDriver];
     drivers.extend(program.as_ref().map(|driver| -> &dyn Driver { driver }));
     let entries: Vec<_> = [SCRIPTS, RULES]

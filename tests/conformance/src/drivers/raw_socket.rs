@@ -1,12 +1,17 @@
-//! The program: `wardkey serve` as a process of its own, on a state folder that is thrown away, spoken to over its raw
-//! socket, and touched, unplugged and plugged in over its control port.
+//! The program: `wardkey serve` as a process of its own, spoken to over its raw socket, and touched, unplugged and plugged
+//! in over its control port. It is a temporary key, unless a case needs the attestation authority of a state folder.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdout, Stdio};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -22,10 +27,45 @@ use crate::run::Driver;
 /// How long a finger that was put down is counted on; the program forgets it after ten seconds.
 const HOLD: Duration = Duration::from_secs(4);
 
+/// Of vaults that are thrown away.
+const VAULT_PIN: &str = "tin ra of olm five";
+
+/// The cases that compare what the authority has signed with the metadata statement.
+const COMPARE_WITH_STATEMENT: [&str; 3] = [
+    "Authr-Generic-1/",
+    "Authr-MakeCred-Resp-1/",
+    "EntepriseAttestation/",
+];
+/// The cases that look at the metadata statement alone: any key's will do.
+const READ_STATEMENT: &str = "Metadata-Stmt-1/";
+
+/// Metadata statements by the name of the configuration.
+type Statements = Rc<RefCell<BTreeMap<&'static str, String>>>;
+
 /// Starts the program for each key.
 pub struct RawSocketDriver {
-    /// The program.
-    pub wardkey: PathBuf,
+    wardkey: PathBuf,
+    statements: Statements,
+}
+
+impl RawSocketDriver {
+    /// Of this program.
+    pub fn new(wardkey: PathBuf) -> Self {
+        Self {
+            wardkey,
+            statements: Statements::default(),
+        }
+    }
+
+    /// Whether the key of a case needs a state folder, which takes a while to make.
+    fn is_kept(&self, configuration: Configuration, case: &str) -> bool {
+        let compares = COMPARE_WITH_STATEMENT
+            .iter()
+            .any(|script| case.starts_with(script));
+        let reads =
+            case.starts_with(READ_STATEMENT) && !self.statements.borrow().contains_key(configuration.name);
+        has_authority(configuration) && (compares || reads)
+    }
 }
 
 impl Driver for RawSocketDriver {
@@ -33,8 +73,11 @@ impl Driver for RawSocketDriver {
         "raw socket"
     }
 
-    fn new_key(&self, configuration: Configuration, _: &str) -> Result<Box<dyn Key>, Broken> {
-        Ok(Box::new(Process::start(&self.wardkey, configuration)?))
+    fn new_key(&self, configuration: Configuration, case: &str) -> Result<Box<dyn Key>, Broken> {
+        let is_kept = self.is_kept(configuration, case);
+        let statements = self.statements.clone();
+        let key = Process::start(&self.wardkey, configuration, is_kept, statements)?;
+        Ok(Box::new(key))
     }
 }
 
@@ -42,6 +85,8 @@ impl Driver for RawSocketDriver {
 struct Process {
     wardkey: PathBuf,
     configuration: Configuration,
+    is_kept: bool,
+    statements: Statements,
     folder: TempDir,
     child: Child,
     /// Read no more, but not closed: the key may print.
@@ -53,18 +98,27 @@ struct Process {
 }
 
 impl Process {
-    fn start(wardkey: &Path, configuration: Configuration) -> Result<Self, Broken> {
+    fn start(
+        wardkey: &Path,
+        configuration: Configuration,
+        is_kept: bool,
+        statements: Statements,
+    ) -> Result<Self, Broken> {
         if configuration.display {
             return Err(Broken::CannotDo("the control port cannot choose an account"));
         }
         let folder = TempDir::new().map_err(|error| gone("no temporary folder", &error))?;
         let log = File::create(log_of(&folder)).map_err(|error| gone("no log", &error))?;
         let socket = socket_of(&folder);
+        let kept = if is_kept {
+            make_vault(wardkey, &folder)?
+        } else {
+            vec!["--temporary".into()]
+        };
         let mut child = process::Command::new(wardkey)
-            .arg("--state")
-            .arg(folder.path().join("state"))
             .args(["serve", "--raw"])
             .arg(format!("unix:{}", socket.display()))
+            .args(kept)
             .args(["--presence", "ask", "--control", "127.0.0.1:0"])
             .args(model(configuration))
             .args(configuration.built_in_uv.then_some("--verification=control"))
@@ -88,6 +142,8 @@ impl Process {
         Ok(Self {
             wardkey: wardkey.to_owned(),
             configuration,
+            is_kept,
+            statements,
             folder,
             child,
             _printed: printed,
@@ -190,9 +246,14 @@ impl Key for Process {
     }
 
     fn metadata(&mut self) -> Result<String, Broken> {
+        let name = self.configuration.name;
+        if has_authority(self.configuration) && !self.is_kept {
+            let statement = self.statements.borrow().get(name).cloned();
+            return statement.ok_or_else(|| self.gone("a temporary key has no command for its authority"));
+        }
         let output = process::Command::new(&self.wardkey)
             .arg("--state")
-            .arg(self.folder.path().join("state"))
+            .arg(state_of(&self.folder))
             .arg("metadata")
             .args(model(self.configuration))
             // What --verification stands in for is a finger.
@@ -200,7 +261,9 @@ impl Key for Process {
             .output()
             .map_err(|error| self.gone(error))?;
         if output.status.success() {
-            String::from_utf8(output.stdout).map_err(|error| self.gone(error))
+            let statement = String::from_utf8(output.stdout).map_err(|error| self.gone(error))?;
+            self.statements.borrow_mut().insert(name, statement.clone());
+            Ok(statement)
         } else {
             Err(self.gone(String::from_utf8_lossy(&output.stderr)))
         }
@@ -267,6 +330,42 @@ fn model(configuration: Configuration) -> Vec<&'static str> {
     flags
 }
 
+/// Whether the metadata statement names the authority of the state folder.
+fn has_authority(configuration: Configuration) -> bool {
+    configuration.authority || configuration.enterprise
+}
+
+/// Makes a vault, and gives the options of a key that has it open.
+fn make_vault(wardkey: &Path, folder: &TempDir) -> Result<Vec<OsString>, Broken> {
+    let pin_file = folder.path().join("vault-pin");
+    let failed = |error: std::io::Error| gone("no vault", &error);
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&pin_file)
+        .and_then(|mut file| file.write_all(VAULT_PIN.as_bytes()))
+        .map_err(failed)?;
+    let vault = || -> Vec<OsString> {
+        vec![
+            "--state".into(),
+            state_of(folder).into(),
+            "--vault-pin-file".into(),
+            pin_file.clone().into(),
+        ]
+    };
+    let made = process::Command::new(wardkey)
+        .args(["init", "--no-recovery-kit", "--device-keys", "software"])
+        .args(vault())
+        .output()
+        .map_err(failed)?;
+    if made.status.success() {
+        Ok(vault())
+    } else {
+        Err(Broken::Gone(String::from_utf8_lossy(&made.stderr).into_owned()))
+    }
+}
+
 /// Waits until clients can connect; finds the control port, which was said before.
 fn ready(
     stdout: ChildStdout,
@@ -289,6 +388,10 @@ fn ready(
 fn connect(folder: &TempDir) -> Result<RawStream<UnixStream>, Broken> {
     let stream = UnixStream::connect(socket_of(folder)).map_err(|error| gone("the raw socket", &error))?;
     Ok(RawStream::new(stream))
+}
+
+fn state_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("state")
 }
 
 fn socket_of(folder: &TempDir) -> PathBuf {
