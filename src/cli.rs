@@ -61,7 +61,7 @@ pub(crate) enum Command {
     Up(Up),
     /// Offer the key to other systems over USB/IP, or as raw reports to programs
     Serve(Serve),
-    /// Make the vault, or protect the one that is there: a Vault PIN and a recovery kit
+    /// Make the vault, with a Vault PIN and a recovery kit; one from before gets its Vault PIN, and keeps its passkeys
     Init(Init),
     /// The Vault PIN
     #[command(subcommand)]

@@ -141,10 +141,9 @@ impl Desk<'_> {
         let pin_generation = self.device.vault_pin_generation();
         control::Status {
             process: Some(std::process::id()),
-            vault: match (pin_generation, wrong_pins) {
-                (_, Some(_)) => control::VaultState::Locked,
-                (Some(_), None) => control::VaultState::Open,
-                (None, None) => control::VaultState::WithoutPin,
+            vault: match wrong_pins {
+                Some(_) => control::VaultState::Locked,
+                None => control::VaultState::Open,
             },
             wrong_pins: wrong_pins.unwrap_or(0),
             pin_generation,
@@ -163,14 +162,8 @@ impl Desk<'_> {
     }
 
     fn lock(&mut self) -> Answer {
-        if self.device.vault_pin_generation().is_some() {
-            self.is_lock_wanted = true;
-            Answer::Locked
-        } else {
-            Answer::Failed {
-                reason: "the vault has no Vault PIN yet".to_owned(),
-            }
-        }
+        self.is_lock_wanted = true;
+        Answer::Locked
     }
 }
 

@@ -181,7 +181,7 @@ pub(crate) struct Status {
     pub(crate) vault: VaultState,
     /// Since the last right one.
     pub(crate) wrong_pins: u32,
-    /// Which Vault PIN is in force; nothing where there is none.
+    /// Which Vault PIN is in force; nothing where there is no vault, or one from before.
     pub(crate) pin_generation: Option<u32>,
 }
 
@@ -191,7 +191,7 @@ pub(crate) struct Status {
 pub(crate) enum VaultState {
     /// There is none.
     None,
-    /// It has no Vault PIN, and is always open.
+    /// It is from before, and has no Vault PIN.
     WithoutPin,
     Open,
     Locked,

@@ -47,6 +47,7 @@ use crate::attach::as_root::KeyProcess;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
 use crate::cli::sync::SyncCommand;
 use crate::cli::{Cli, Command, Doctor, Up};
+use crate::commands::Access;
 use crate::control::SyncAction;
 use crate::doctor::{Format, Machine, UsbId};
 use crate::error::Failure;
@@ -84,14 +85,22 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Unlock(source) => commands::unlock(state, &source, cli.json, &mut stdout())?,
         Command::Lock => commands::lock(state, cli.json, &mut stdout())?,
         Command::Status => commands::status(state, cli.json, &mut stdout())?,
-        Command::List => commands::list(state, cli.json, &mut stdout())?,
+        Command::List => commands::list(Access::open(state)?, cli.json, &mut stdout())?,
         Command::Delete(options) => {
-            commands::delete(state, &options.id, options.yes, cli.json, &mut stdout())?;
+            commands::delete(
+                Access::open(state)?,
+                &options.id,
+                options.yes,
+                cli.json,
+                &mut stdout(),
+            )?;
         }
-        Command::Info => commands::info(state, cli.json, &mut stdout())?,
-        Command::Log(options) => commands::log(state, options.limit, cli.json, &mut stdout())?,
-        Command::Metadata(options) => commands::metadata(state, &options, &mut stdout())?,
-        Command::Attestation(cli::Attestation::Export) => commands::export(state, cli.json, &mut stdout())?,
+        Command::Info => commands::info(Access::open(state)?, cli.json, &mut stdout())?,
+        Command::Log(options) => commands::log(Access::open(state)?, options.limit, cli.json, &mut stdout())?,
+        Command::Metadata(options) => commands::metadata(|| Access::open(state), &options, &mut stdout())?,
+        Command::Attestation(cli::Attestation::Export) => {
+            commands::export(Access::open(state)?, cli.json, &mut stdout())?
+        }
         Command::Init(options) => membership::call(state, cli.json, |call| membership::init(call, &options))?,
         Command::Pin(PinCommand::Change(options)) => {
             membership::call(state, cli.json, |call| membership::change_pin(call, &options))?;

@@ -1,6 +1,6 @@
 //! `wardkey up` and `wardkey serve`: opens the vault, takes the sockets, asks the right way, and runs.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -16,12 +16,13 @@ use crate::host;
 use crate::kernel::Kernel;
 use crate::key::{self, broken_state};
 use crate::log::Log;
+use crate::membership::{self, Made};
 use crate::prompt::Modality;
 use crate::questions::Questions;
 use crate::run::Daemon;
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
-use crate::state::{Contents, Held, State};
+use crate::state::{Held, State};
 use crate::sync::Exchange;
 use crate::unlock::{Unlocker, open_with_pin};
 use crate::user::User;
@@ -96,7 +97,7 @@ fn run(
     let (mailbox, waker) = Mailbox::new().map_err(|error| unexpected("an event descriptor", &error))?;
     let user = User::of(options, &waker, &log)?;
     // Before anybody can connect: a wrong Vault PIN ends it here.
-    let (mut device, held) = power_up(state, options, &log)?;
+    let (mut device, held) = power_up(state, options, start.as_ref(), &log)?;
     let mut listeners = Vec::new();
     if let Some(held) = &held {
         listeners.push(listen(Purpose::Commands, Address::Unix(held.control_socket()))?);
@@ -140,7 +141,12 @@ fn run(
 }
 
 /// The key, and the folder that it keeps itself in. Its vault is open where the command line has the Vault PIN.
-fn power_up(state: Option<&Path>, options: &Key, log: &Log) -> Result<(Device, Option<Held>), Failure> {
+fn power_up(
+    state: Option<&Path>,
+    options: &Key,
+    start: Option<&Start>,
+    log: &Log,
+) -> Result<(Device, Option<Held>), Failure> {
     let config = key::config(&options.model);
     if options.temporary {
         log.problem(
@@ -149,20 +155,32 @@ fn power_up(state: Option<&Path>, options: &Key, log: &Log) -> Result<(Device, O
         );
         return Ok((key::device(key::temporary_vault()?, config)?, None));
     }
-    let (contents, held) = State::open(state)?.into_parts();
-    let locked = match contents {
-        Contents::Open(vault) => return Ok((key::device(vault, config)?, Some(held))),
-        Contents::Locked(locked) => locked,
+    let (State { locked, held }, chosen) = match offer_vault(state, options, start)? {
+        Some(Made { state, pin }) => (state, Some(pin)),
+        None => (membership::state(state)?, None),
     };
     // Better now than when a site waits.
     held.device_keys(locked.trust().pin_generation())?.check()?;
-    let Some(pin) = options.vault_pin.read()? else {
+    let pin = match chosen {
+        Some(pin) => Some(pin),
+        None => options.vault_pin.read()?,
+    };
+    let Some(pin) = pin else {
         return Ok((key::locked_device(locked, config), Some(held)));
     };
     let vault = open_with_pin(locked, &held, &pin)?;
     let mut device = key::device(vault, config)?;
     device.vault_opened(host::now());
     Ok((device, Some(held)))
+}
+
+/// Has somebody who begins make a vault, where `wardkey up` was typed at a terminal.
+fn offer_vault(state: Option<&Path>, options: &Key, start: Option<&Start>) -> Result<Option<Made>, Failure> {
+    let is_asked_for = start.is_some() && options.vault_pin.vault_pin_file.is_none();
+    if is_asked_for && io::stderr().is_terminal() && !State::is_there(state)? {
+        return membership::first_vault(state);
+    }
+    Ok(None)
 }
 
 fn listen(purpose: Purpose, address: Address) -> Result<Listener, Failure> {

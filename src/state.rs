@@ -3,13 +3,13 @@
 //! ```text
 //! DIR              0700, default $XDG_STATE_HOME/wardkey or ~/.local/state/wardkey
 //! ├─ lock          held by the one process that uses the folder, with its number
-//! ├─ vault.redb    0600, the sealed passkeys; with a Vault PIN the trust log and the slots, too
-//! ├─ root.key      0600, 32 bytes: the key of a vault that has no Vault PIN yet
-//! ├─ known.key     0600, 32 bytes: with a Vault PIN, recognizes while the vault is locked
+//! ├─ vault.redb    0600, the sealed passkeys, the trust log and the slots
+//! ├─ known.key     0600, 32 bytes: recognizes while the vault is locked
 //! ├─ device-keys.N 0600, the keys of this device under the Nth Vault PIN
 //! └─ control.sock  where a running key answers `wardkey list` and the like
 //! ```
-//! A path comes in, a vault goes out, open or locked. What the files contain is the vault's business.
+//! A path comes in, a locked vault goes out. What the files contain is the vault's business. A folder from before there
+//! were Vault PINs has a `root.key` instead of the last three; `wardkey init` alone opens such a vault.
 
 mod disk;
 mod done;
@@ -28,9 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redb::backends::FileBackend;
-use wardkey_vault::{
-    Created, DeviceId, Error as VaultError, History, KnownKey, Locked, RootKey, RootKeyStore, Vault,
-};
+use wardkey_vault::{Created, DeviceId, Error as VaultError, History, KnownKey, Locked, RootKey, Vault};
 use zeroize::Zeroizing;
 
 use self::disk::Disk;
@@ -38,7 +36,6 @@ pub(crate) use self::disk::Watch;
 pub(crate) use self::error::Error;
 pub(crate) use self::folder::Folder;
 use self::lock::Lock;
-use self::root_key_file::RootKeyFile;
 use crate::device_keys::{self, DeviceKeys, NotRead};
 use crate::host;
 
@@ -49,68 +46,38 @@ const CONTROL_SOCKET: &str = "control.sock";
 /// More than the keys of a device take, wherever they are kept.
 const DEVICE_KEYS_LEN_MAX: u64 = 64 * 1024;
 
-/// A state folder; nobody else has it.
+/// A state folder and its vault; nobody else has them.
 pub(crate) struct State {
-    contents: Contents,
-    held: Held,
+    pub(crate) locked: Locked,
+    pub(crate) held: Held,
 }
 
 /// What is in a state folder.
 #[expect(clippy::large_enum_variant, reason = "there is one, for a moment")]
-pub(crate) enum Contents {
-    /// A vault that has no Vault PIN yet.
-    Open(Vault),
+enum Contents {
+    /// A vault from before, which has no Vault PIN.
+    OfBefore(Vault),
     /// A vault with a Vault PIN.
     Locked(Locked),
 }
 
 impl State {
-    /// Opens the state folder, and makes what is missing.
-    pub(crate) fn open(given: Option<&Path>) -> Result<Self, Error> {
-        let held = Held::take(Folder::open_or_create(&Folder::locate(given)?)?)?;
-        let contents = match open_database(&held)? {
-            Some(contents) => contents,
-            None => Contents::Open(make_without_pin(&held)?),
-        };
-        Ok(Self { contents, held })
+    /// Whether the state folder has a vault.
+    pub(crate) fn is_there(given: Option<&Path>) -> Result<bool, Error> {
+        Ok(folder_with_vault(given)?.is_some())
     }
 
-    /// Opens the state folder; `None`, and nothing is made, where no key was ever used.
-    pub(crate) fn open_existing(given: Option<&Path>) -> Result<Option<Self>, Error> {
-        let Some(folder) = Folder::open(&Folder::locate(given)?)? else {
+    /// Opens the state folder; `None`, and nothing is made, where there is no vault.
+    pub(crate) fn open(given: Option<&Path>) -> Result<Option<Self>, Error> {
+        let Some(folder) = folder_with_vault(given)? else {
             return Ok(None);
         };
-        if folder.open_file(DATABASE)?.is_none() {
-            return Ok(None);
-        }
         let held = Held::take(folder)?;
-        let contents = open_database(&held)?;
-        Ok(contents.map(|contents| Self { contents, held }))
-    }
-
-    /// The vault, for a test to fill; it has no Vault PIN.
-    #[cfg(test)]
-    pub(crate) fn vault_mut(&mut self) -> &mut Vault {
-        match &mut self.contents {
-            Contents::Open(vault) => vault,
-            Contents::Locked(_) => panic!("the vault is locked"),
+        match open_database(&held)? {
+            None => Ok(None),
+            Some(Contents::Locked(locked)) => Ok(Some(Self { locked, held })),
+            Some(Contents::OfBefore(_)) => Err(Error::WithoutPin(held.path().to_owned())),
         }
-    }
-
-    /// A vault that has no Vault PIN, and what must outlive it.
-    pub(crate) fn into_vault(self) -> Result<(Vault, Held), Error> {
-        match self.contents {
-            Contents::Open(vault) => Ok((vault, self.held)),
-            Contents::Locked(_) => Err(Error::Vault {
-                path: self.held.folder.path_of(DATABASE),
-                source: VaultError::NeedsPin,
-            }),
-        }
-    }
-
-    /// The vault, and what must outlive it.
-    pub(crate) fn into_parts(self) -> (Contents, Held) {
-        (self.contents, self.held)
     }
 }
 
@@ -126,7 +93,7 @@ impl Beginning {
         let held = Held::take(Folder::open_or_create(&Folder::locate(given)?)?)?;
         Ok(match open_database(&held)? {
             Some(Contents::Locked(_)) => None,
-            Some(Contents::Open(vault)) => Some(Self {
+            Some(Contents::OfBefore(vault)) => Some(Self {
                 held,
                 vault: Some(vault),
             }),
@@ -172,7 +139,7 @@ impl Beginning {
 
     /// Makes the vault, or gives the one that is there its Vault PIN. A power cut leaves what was there before, or all of
     /// it.
-    pub(crate) fn protect(self, created: &Created, device: DeviceId) -> Result<(Locked, Held), Error> {
+    pub(crate) fn protect(self, created: &Created, device: DeviceId) -> Result<State, Error> {
         let Self { held, vault } = self;
         let rng = &mut host::rng();
         if let Some((generation, keys)) = created.change.device_keys() {
@@ -205,7 +172,7 @@ impl Beginning {
                 locked
             }
         };
-        Ok((locked, held))
+        Ok(State { locked, held })
     }
 }
 
@@ -345,10 +312,18 @@ fn device_keys_name(generation: u32) -> String {
     format!("device-keys.{generation}")
 }
 
+/// The state folder; `None` where there is no vault.
+fn folder_with_vault(given: Option<&Path>) -> Result<Option<Folder>, Error> {
+    let Some(folder) = Folder::open(&Folder::locate(given)?)? else {
+        return Ok(None);
+    };
+    Ok(folder.open_file(DATABASE)?.is_some().then_some(folder))
+}
+
 /// What is in the database; `None` where there is none.
 fn open_database(held: &Held) -> Result<Option<Contents>, Error> {
     let folder = &held.folder;
-    let key = RootKeyFile(folder).load()?;
+    let key = root_key_file::load(folder)?;
     let Some(database) = folder.open_file(DATABASE)? else {
         return Ok(None);
     };
@@ -360,7 +335,7 @@ fn open_database(held: &Held) -> Result<Option<Contents>, Error> {
     }
     if let Some(key) = key {
         match open_without_pin(held, database, &key) {
-            Ok(vault) => return Ok(Some(Contents::Open(vault))),
+            Ok(vault) => return Ok(Some(Contents::OfBefore(vault))),
             // The power went when it had just got its Vault PIN.
             Err(Error::Vault {
                 source: VaultError::NeedsPin,
@@ -393,20 +368,6 @@ fn open_locked(held: &Held) -> Result<Locked, Error> {
         FileBackend::new(database).map_err(|error| failed(VaultError::Database(Box::new(error.into()))))?;
     let disk = Disk::watched(backend, &held.disk);
     Locked::open(disk, held.known_key()?, since_boot()).map_err(failed)
-}
-
-fn make_without_pin(held: &Held) -> Result<Vault, Error> {
-    let folder = &held.folder;
-    let key = match RootKeyFile(folder).load()? {
-        Some(key) => key,
-        None => RootKeyFile(folder).create(&mut host::rng())?,
-    };
-    // A database that is there is a whole one: it gets its name when it is finished.
-    let file = folder.begin_file(TEMPORARY_DATABASE)?;
-    let failed = |error| folder::io_error("make", folder.path_of(TEMPORARY_DATABASE), error);
-    let vault = open_without_pin(held, file.try_clone().map_err(failed)?, &key)?;
-    folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
-    Ok(vault)
 }
 
 fn open_without_pin(held: &Held, file: File, key: &RootKey) -> Result<Vault, Error> {

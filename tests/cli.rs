@@ -15,12 +15,24 @@ const USAGE: i32 = 2;
 
 /// Runs a command that must fail, and gives both lines without their beginnings.
 fn refused(state: &Path, arguments: &[&str], code: i32) -> (String, String) {
-    let output = wardkey(state, arguments).output().unwrap();
+    fails(wardkey(state, arguments), code)
+}
+
+/// Starts a temporary key that cannot listen.
+fn not_listening(arguments: &[&str]) -> (String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wardkey"));
+    command.args(["serve", "--temporary"]).args(arguments);
+    fails(command, FAILED)
+}
+
+fn fails(mut command: Command, code: i32) -> (String, String) {
+    let output = command.output().unwrap();
+    let arguments: Vec<_> = command.get_args().collect();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
     assert!(output.stdout.is_empty(), "{arguments:?}");
-    // Started as root, a key says that it has no need of that, before it fails for another reason.
-    let mut lines = stderr.lines().filter(|line| !line.contains("runs as root"));
+    // A key warns of what it is, before it fails for another reason.
+    let mut lines = stderr.lines().filter(|line| !line.contains("WARNING: "));
     let what = lines
         .next()
         .unwrap()
@@ -104,13 +116,13 @@ fn an_address_in_use_and_a_missing_folder_have_each_their_hint() {
     let state = new_folder();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let (what, hint) = refused(state.path(), &["serve", "--usbip", &address], FAILED);
+    let (what, hint) = not_listening(&["--usbip", &address]);
     assert!(
         what.contains(&address) && hint.contains("stop that one"),
         "{what}, {hint}"
     );
     let path = format!("unix:{}", state.path().join("missing/raw.sock").display());
-    let (what, hint) = refused(state.path(), &["serve", "--raw", &path], FAILED);
+    let (what, hint) = not_listening(&["--raw", &path]);
     assert!(
         what.contains("missing") && hint.contains("make the folder"),
         "{what}, {hint}"
@@ -133,7 +145,7 @@ fn a_socket_that_another_program_listens_on_is_left_alone() {
     let path = state.path().join("raw.sock");
     let theirs = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let raw = format!("unix:{}", path.display());
-    let (_, hint) = refused(state.path(), &["serve", "--raw", &raw], FAILED);
+    let (_, hint) = not_listening(&["--raw", &raw]);
     assert!(hint.contains("stop that one"), "{hint}");
     assert!(path.exists());
     drop(theirs);

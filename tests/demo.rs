@@ -41,7 +41,7 @@ fn the_demo_tells_seven_steps_and_leaves_nothing_behind() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let told = text(&output.stdout);
     for (number, title) in [
-        (1, "A new key is powered up"),
+        (1, "A vault is made, and a new key is powered up"),
         (2, "It is plugged into a USB host"),
         (3, "A program opens it"),
         (4, "The website http://localhost registers ada"),

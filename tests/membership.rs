@@ -1,11 +1,13 @@
 //! The commands about the vault as a person meets them, in a terminal whose other end the test holds, and as a script does.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 
 mod common;
 
+use std::process::Stdio;
+
 use common::terminal::Session;
-use common::{make_vault, new_folder, new_vault_of_before, printed, wardkey, write_secret};
+use common::{by_user, give, make_vault, new_folder, new_vault_of_before, printed, wardkey, write_secret};
 use tempfile::TempDir;
 
 const PIN: &str = "tin ra of ol";
@@ -35,10 +37,8 @@ fn copy_group(session: &mut Session, page: &str) {
     session.types(&format!("{group}\n"));
 }
 
-#[test]
-fn a_person_makes_a_vault_and_writes_the_kit_down() {
-    let state = new_folder();
-    let mut session = Session::start(state.path(), &["init"]);
+/// Chooses the Vault PIN, and writes the recovery kit down.
+fn makes_the_vault(session: &mut Session) {
     session.shows("It is not the PIN that browsers ask for");
     session.shows("New Vault PIN: ");
     session.types(&format!("{PIN}\n"));
@@ -49,8 +49,15 @@ fn a_person_makes_a_vault_and_writes_the_kit_down() {
     let page = session.shows("gone from the screen. ");
     assert!(page.contains('\u{2580}'), "no QR code: {page}");
     session.types("\n");
-    copy_group(&mut session, &page);
-    copy_group(&mut session, &page);
+    copy_group(session, &page);
+    copy_group(session, &page);
+}
+
+#[test]
+fn a_person_makes_a_vault_and_writes_the_kit_down() {
+    let state = new_folder();
+    let mut session = Session::start(state.path(), &["init"]);
+    makes_the_vault(&mut session);
     session.shows("Start the key: wardkey up");
     assert!(session.ended());
     assert!(!session.seen().contains(PIN), "the PIN was shown");
@@ -59,6 +66,80 @@ fn a_person_makes_a_vault_and_writes_the_kit_down() {
     assert!(status.contains("\"vault\":\"locked\""), "{status}");
     let again = wardkey(state.path(), &["init"]).output().unwrap();
     assert!(String::from_utf8_lossy(&again.stderr).contains("has a Vault PIN"));
+}
+
+/// What `up` does next needs the kernel, and a helper at the other end of its standard input, which here is a terminal.
+#[test]
+fn the_first_up_makes_the_vault_and_goes_on() {
+    let state = new_folder();
+    give(state.path());
+    let up = || Session::start_in(state.path(), &["up", "--helper-on-stdin"], by_user);
+    let mut session = up();
+    session.shows("There is no vault in ");
+    session.shows("New Vault PIN: ");
+    session.types("\u{3}");
+    session.shows("stopped; nothing was changed");
+    assert!(!session.ended());
+    assert!(!state.path().join("vault.redb").exists());
+
+    let mut session = up();
+    makes_the_vault(&mut session);
+    session.shows("The vault is made, in ");
+    session.shows("helper");
+    assert!(!session.ended());
+    let mut session = up();
+    session.shows("helper");
+    assert!(!session.ended());
+    assert!(!session.seen().contains("New Vault PIN"));
+
+    // Once with the Vault PIN that had just been chosen, and once for the log.
+    let mut session = Session::start_in(state.path(), &["log"], by_user);
+    session.shows("Vault PIN");
+    session.shows(": ");
+    session.types(&format!("{PIN}\n"));
+    session.shows("Unlocked with the Vault PIN.");
+    session.shows("Unlocked with the Vault PIN.");
+    assert!(session.ended());
+}
+
+#[test]
+fn nothing_starts_without_a_vault_or_on_one_from_before() {
+    let (none, before) = (new_folder(), new_vault_of_before("ann"));
+    let pin_file = secret_file(&none, "pin.txt", PIN);
+    for (state, what, hint) in [
+        (&none, "there is no vault in ", "make one: wardkey init"),
+        (
+            &before,
+            "is from before there were Vault PINs",
+            "give it one: wardkey init. Nothing is lost",
+        ),
+    ] {
+        let raw = format!("unix:{}", state.path().join("raw.sock").display());
+        let serve = ["serve", "--raw", &raw];
+        let with_pin = [serve.as_slice(), &["--vault-pin-file", &pin_file]].concat();
+        for arguments in [
+            serve.as_slice(),
+            &with_pin,
+            &["up", "--helper-on-stdin"],
+            &["pin", "change"],
+        ] {
+            let mut command = wardkey(state.path(), arguments);
+            give(state.path());
+            let output = by_user(&mut command).stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            let [first, second] = said.lines().collect::<Vec<_>>()[..] else {
+                panic!("{arguments:?}: {said}");
+            };
+            assert!(!output.status.success() && output.stdout.is_empty());
+            assert!(first.contains(what), "{arguments:?}: {said}");
+            assert!(second.starts_with(&format!("hint: {hint}")), "{said}");
+        }
+        assert!(!state.path().join("raw.sock").exists());
+    }
+    assert!(!none.path().join("vault.redb").exists());
+    let mut status = wardkey(before.path(), &["--json", "status"]);
+    let status = String::from_utf8(by_user(&mut status).output().unwrap().stdout).unwrap();
+    assert!(status.contains("\"vault\":\"without-pin\""), "{status}");
 }
 
 #[test]

@@ -8,38 +8,14 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Key, VAULT_PIN, make_vault, new_folder, passkey_of, wardkey, write_secret};
+use common::{Key, VAULT_PIN, by_user, give, make_vault, new_folder, passkey_of, wardkey, write_secret};
 use rustix::process::{Signal, geteuid};
 
-/// Whose keys they are when the tests are root's.
-const NOBODY: u32 = 65534;
-
 const APPROVING: [&str; 2] = ["--presence", "always"];
-
-/// Has `command` run by a user who is not root.
-fn by_user(command: &mut Command) -> &mut Command {
-    if geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY)
-    } else {
-        command
-    }
-}
-
-/// Makes a folder and what is below it this user's.
-fn give(folder: &Path) {
-    if geteuid().is_root() {
-        let owned = Command::new("chown")
-            .arg("-R")
-            .arg(format!("{NOBODY}:{NOBODY}"))
-            .arg(folder)
-            .status();
-        assert!(owned.unwrap().success());
-    }
-}
 
 fn start(state: &Path) -> Key {
     give(state);

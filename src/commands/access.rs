@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use wardkey_authenticator::Authenticator;
+use wardkey_vault::Vault;
 
 use super::log::{Beginning, History};
 use crate::cli::Model;
@@ -11,11 +12,11 @@ use crate::control::log::{Line, Page};
 use crate::control::{self, Answer, Client, Listed, Request};
 use crate::error::Failure;
 use crate::key;
-use crate::state::{Contents, Folder, Held, State};
+use crate::state::{Folder, Held, State};
 use crate::unlock::{ask_for_vault_pin, open_with_pin};
 
 /// The passkeys of a state folder.
-pub(super) struct Access {
+pub(crate) struct Access {
     pub(super) path: PathBuf,
     way: Way,
 }
@@ -34,14 +35,31 @@ struct Here {
 }
 
 impl Access {
-    pub(super) fn open(given: Option<&Path>) -> Result<Self, Failure> {
-        let path = Folder::locate(given)?;
+    /// Asks for the Vault PIN where no key runs.
+    pub(crate) fn open(given: Option<&Path>) -> Result<Self, Failure> {
+        Self::through(Folder::locate(given)?, || {
+            let Some(State { locked, held }) = State::open(given)? else {
+                return Ok(None);
+            };
+            let vault = open_with_pin(locked, &held, &ask_for_vault_pin()?)?;
+            Ok(Some((vault, held)))
+        })
+    }
+
+    /// Where no key runs, with the vault that `open` gives, if there is one.
+    pub(super) fn through(
+        path: PathBuf,
+        open: impl FnOnce() -> Result<Option<(Vault, Held)>, Failure>,
+    ) -> Result<Self, Failure> {
         let way = match Folder::open(&path)? {
             None => Way::Unused,
             Some(folder) => match Client::connect(&folder).map_err(|error| lost(&error))? {
                 Some(client) => Way::Running(client),
-                None => match State::open_existing(given)? {
-                    Some(state) => Way::Here(Box::new(Here::open(state)?)),
+                None => match open()? {
+                    Some((vault, held)) => Way::Here(Box::new(Here {
+                        authenticator: key::authenticator(vault, key::config(&Model::default()))?,
+                        _held: held,
+                    })),
                     None => Way::Unused,
                 },
             },
@@ -137,20 +155,6 @@ impl Access {
             Some(Answer::Log(page)) => Ok(Some(page)),
             Some(_) => Err(misunderstood()),
         }
-    }
-}
-
-impl Here {
-    fn open(state: State) -> Result<Self, Failure> {
-        let (contents, held) = state.into_parts();
-        let vault = match contents {
-            Contents::Open(vault) => vault,
-            Contents::Locked(locked) => open_with_pin(locked, &held, &ask_for_vault_pin()?)?,
-        };
-        Ok(Self {
-            authenticator: key::authenticator(vault, key::config(&Model::default()))?,
-            _held: held,
-        })
     }
 }
 

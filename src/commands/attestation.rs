@@ -13,8 +13,7 @@ use crate::error::Failure;
 const LINE_LEN: usize = 64;
 
 /// Prints the certificate.
-pub(crate) fn export(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut access = Access::open(given)?;
+pub(crate) fn export(mut access: Access, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let certificate = access.attestation_root()?.ok_or_else(|| no_key(&access.path))?;
     let pem = pem(&certificate);
     let text = if json {
@@ -29,7 +28,7 @@ pub(crate) fn export(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
 pub(super) fn no_key(folder: &Path) -> Failure {
     Failure::new(
         format!("there is no key in {} yet", folder.display()),
-        "`wardkey up` makes one; --state names another folder",
+        "`wardkey init` makes one; --state names another folder",
     )
 }
 
@@ -50,19 +49,19 @@ mod tests {
     use base64ct::{Base64, Encoding};
 
     use super::*;
-    use crate::state::State;
-    use crate::state::testing::new_folder;
+    use crate::commands::tests::access;
+    use crate::state::testing::{new_folder, open_bare};
 
     fn exported(folder: &Path, json: bool) -> String {
         let mut out = Vec::new();
-        export(Some(folder), json, &mut out).unwrap();
+        export(access(folder), json, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_certificate_is_printed_as_pem_and_is_always_the_same() {
         let folder = new_folder();
-        drop(State::open(Some(folder.path())).unwrap());
+        drop(open_bare(folder.path()));
         let pem = exported(folder.path(), false);
         let lines: Vec<_> = pem.lines().collect();
         let [first, base64 @ .., last] = &lines[..] else {
@@ -83,7 +82,7 @@ mod tests {
     #[test]
     fn without_a_key_there_is_no_authority_and_none_is_made() {
         let folder = new_folder();
-        let failure = export(Some(folder.path()), false, &mut Vec::new()).unwrap_err();
+        let failure = export(access(folder.path()), false, &mut Vec::new()).unwrap_err();
         assert!(failure.to_string().starts_with("there is no key in"), "{failure}");
         assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
     }

@@ -1,7 +1,6 @@
 //! `wardkey delete`: removes one passkey, after asking.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
 
 use serde_json::json;
 
@@ -16,13 +15,12 @@ const NAMED_MAX: usize = 5;
 /// Deletes the passkey whose id begins with `id`. Asks on the terminal unless `yes`; the answer comes from standard
 /// input.
 pub(crate) fn delete(
-    given: Option<&Path>,
+    mut access: Access,
     id: &str,
     yes: bool,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let mut access = Access::open(given)?;
     let passkey = find(access.passkeys()?, id)?;
     if !yes && !confirmed(&passkey)? {
         return super::print(out, if json { "null\n" } else { "Nothing was deleted.\n" });

@@ -1,7 +1,6 @@
 //! `wardkey info`: what the key is, how it stands, and where it keeps itself.
 
 use std::io::Write;
-use std::path::Path;
 
 use serde_json::json;
 
@@ -13,8 +12,7 @@ use crate::error::Failure;
 use crate::key;
 
 /// Prints the facts.
-pub(crate) fn info(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut access = Access::open(given)?;
+pub(crate) fn info(mut access: Access, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let running = access.is_running();
     let info = match access.request(&Request::Info)? {
         Some(Answer::Info(info)) => info,

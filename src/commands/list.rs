@@ -1,7 +1,6 @@
 //! `wardkey list`: the passkeys on the key.
 
 use std::io::Write;
-use std::path::Path;
 
 use super::access::Access;
 use super::show;
@@ -9,8 +8,8 @@ use crate::control::Listed;
 use crate::error::Failure;
 
 /// Prints the passkeys.
-pub(crate) fn list(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let passkeys = Access::open(given)?.passkeys()?;
+pub(crate) fn list(mut access: Access, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let passkeys = access.passkeys()?;
     let text = if json {
         serde_json::to_string_pretty(&passkeys).expect("text keys only") + "\n"
     } else if passkeys.is_empty() {

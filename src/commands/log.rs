@@ -1,7 +1,6 @@
 //! `wardkey log`: what was done with the key, the newest last.
 
 use std::io::Write;
-use std::path::Path;
 
 use serde_json::json;
 
@@ -33,12 +32,12 @@ pub(super) enum Beginning {
 
 /// Prints the newest `limit` lines, or all.
 pub(crate) fn log(
-    given: Option<&Path>,
+    mut access: Access,
     limit: Option<usize>,
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let history = Access::open(given)?.log(limit.unwrap_or(usize::MAX))?;
+    let history = access.log(limit.unwrap_or(usize::MAX))?;
     let text = match history {
         None if json => json!({ "beginning": null, "lines": [] }).to_string() + "\n",
         None => "There is no key yet.\n".to_owned(),

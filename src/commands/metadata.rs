@@ -2,7 +2,6 @@
 //! as JSON. What it says comes from the authenticator; what is added here is how it looks.
 
 use std::io::Write;
-use std::path::Path;
 
 use base64ct::{Base64, Encoding};
 use serde_json::{Value as Json, json};
@@ -18,8 +17,12 @@ use crate::key;
 const ICON: &[u8] = include_bytes!("metadata/icon.png");
 
 /// Prints the statement.
-pub(crate) fn metadata(given: Option<&Path>, options: &Metadata, out: &mut dyn Write) -> Result<(), Failure> {
-    let root = attestation_root(given, &options.model)?;
+pub(crate) fn metadata(
+    access: impl FnOnce() -> Result<Access, Failure>,
+    options: &Metadata,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let root = attestation_root(access, &options.model)?;
     let mut statement = statement(options, &root)?;
     let icon = format!("data:image/png;base64,{}", Base64::encode_string(ICON));
     statement.insert("icon".to_owned(), json!(icon));
@@ -28,11 +31,14 @@ pub(crate) fn metadata(given: Option<&Path>, options: &Metadata, out: &mut dyn W
 }
 
 /// What verifies the attestation, where it is not the passkey itself: then this installation's own authority.
-fn attestation_root(given: Option<&Path>, model: &Model) -> Result<Vec<u8>, Failure> {
+fn attestation_root(
+    access: impl FnOnce() -> Result<Access, Failure>,
+    model: &Model,
+) -> Result<Vec<u8>, Failure> {
     if model.attestation == AttestationBy::Itself && !model.enterprise {
         return Ok(Vec::new());
     }
-    let mut access = Access::open(given)?;
+    let mut access = access()?;
     let root = access.attestation_root()?.ok_or_else(|| no_key(&access.path))?;
     Base64::decode_vec(&root).map_err(|_| misunderstood())
 }

@@ -13,7 +13,7 @@ pub(crate) mod show;
 mod sync;
 mod vault;
 
-pub(crate) use self::access::{lost, misunderstood};
+pub(crate) use self::access::{Access, lost, misunderstood};
 pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
 pub(crate) use self::info::info;

@@ -9,8 +9,7 @@ use super::*;
 use crate::cli::{Kind, Model};
 use crate::control::{self, Listed, ProfileName};
 use crate::key;
-use crate::state::State;
-use crate::state::testing::new_folder;
+use crate::state::testing::{new_folder, open_bare};
 
 use wardkey_authenticator::{Modality, Verifier};
 use wardkey_vault::{
@@ -36,7 +35,7 @@ pub(super) fn listed(id: &str) -> Listed {
 /// A folder with a passkey of ann at example.org and one of bob, whose name is a trick, at example.com.
 fn folder() -> TempDir {
     let folder = new_folder();
-    let mut state = State::open(Some(folder.path())).unwrap();
+    let (mut vault, _held) = open_bare(folder.path());
     for (id, rp_id, user_name, algorithm) in [
         ([0xaa; 16], "example.org", "ann", -7),
         ([0xbb; 16], "example.com", "bob\n\u{1b}[2J", -8),
@@ -59,12 +58,15 @@ fn folder() -> TempDir {
             large_blob: None,
             third_party_payment: false,
         };
-        state
-            .vault_mut()
-            .store(&mut crate::host::rng(), passkey, None)
-            .unwrap();
+        vault.store(&mut crate::host::rng(), passkey, None).unwrap();
     }
     folder
+}
+
+/// The way to the vault of a test: where no key runs, without a Vault PIN.
+pub(super) fn access(path: &Path) -> Access {
+    let open = || Ok(path.join("vault.redb").exists().then(|| open_bare(path)));
+    Access::through(path.to_owned(), open).unwrap()
 }
 
 /// Runs `command` and gives what it printed.
@@ -75,7 +77,7 @@ fn printed(command: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Strin
 }
 
 fn list_text(path: &Path) -> String {
-    printed(|out| list(Some(path), false, out))
+    printed(|out| list(access(path), false, out))
 }
 
 fn json(text: &str) -> serde_json::Value {
@@ -97,13 +99,13 @@ fn list_shows_a_line_for_each_passkey() {
 fn list_says_when_there_is_nothing_and_makes_nothing() {
     let folder = new_folder();
     assert_eq!(list_text(folder.path()), "There are no passkeys on the key.\n");
-    assert_eq!(printed(|out| list(Some(folder.path()), true, out)), "[]\n");
+    assert_eq!(printed(|out| list(access(folder.path()), true, out)), "[]\n");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }
 
 #[test]
 fn list_as_json_has_whole_ids() {
-    let all = json(&printed(|out| list(Some(folder().path()), true, out)));
+    let all = json(&printed(|out| list(access(folder().path()), true, out)));
     assert_eq!(all[0]["id"], "qqqqqqqqqqqqqqqqqqqqqg");
     assert_eq!(all[0]["rp_id"], "example.org");
     assert_eq!(all[1]["algorithm"], -8);
@@ -113,7 +115,7 @@ fn list_as_json_has_whole_ids() {
 #[test]
 fn delete_removes_the_one_that_was_named() {
     let folder = folder();
-    let text = printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    let text = printed(|out| delete(access(folder.path()), "u7", true, false, out));
     assert_eq!(
         text,
         "Deleted the passkey for bob \u{fffd}[2J at example.com. Remove it at the site, too.\n"
@@ -126,7 +128,7 @@ fn delete_removes_the_one_that_was_named() {
 fn delete_of_what_is_not_there_deletes_nothing() {
     let folder = folder();
     for id in ["", "zz", "aa", "qqqqqqqqqqqqqqqqqqqqqgg"] {
-        let failure = delete(Some(folder.path()), id, true, false, &mut Vec::new()).unwrap_err();
+        let failure = delete(access(folder.path()), id, true, false, &mut Vec::new()).unwrap_err();
         assert!(
             failure.to_string().starts_with("no passkey has an id"),
             "{failure}"
@@ -138,20 +140,20 @@ fn delete_of_what_is_not_there_deletes_nothing() {
 #[test]
 fn delete_as_json_says_what_was_deleted() {
     let folder = folder();
-    let text = printed(|out| delete(Some(folder.path()), "qqqqqqqq", true, true, out));
+    let text = printed(|out| delete(access(folder.path()), "qqqqqqqq", true, true, out));
     assert_eq!(json(&text)["deleted"]["user_name"], "ann");
 }
 
 #[test]
 fn info_describes_the_key() {
     let folder = folder();
-    let facts = json(&printed(|out| info(Some(folder.path()), true, out)));
+    let facts = json(&printed(|out| info(access(folder.path()), true, out)));
     assert_eq!(facts["passkeys"], 2);
     assert_eq!(facts["running"], serde_json::Value::Null);
     assert_eq!(facts["state"], folder.path().to_str().unwrap());
     assert_eq!(facts["aaguid"].as_str().unwrap().len(), 36);
     assert!(facts["speaks"].as_array().unwrap().contains(&"FIDO_2_0".into()));
-    let text = printed(|out| info(Some(folder.path()), false, out));
+    let text = printed(|out| info(access(folder.path()), false, out));
     assert!(text.contains("\nPasskeys      2\n"), "{text}");
     assert!(text.contains("\nPIN           not set\n"), "{text}");
     assert_eq!(facts["pin"]["attempts_left"], 8);
@@ -166,13 +168,12 @@ const HOUR: u64 = 3_600_000;
 /// A folder in whose log is one event an hour after the other.
 fn folder_with_log(events: &[Event]) -> TempDir {
     let folder = new_folder();
-    let mut state = State::open(Some(folder.path())).unwrap();
+    let (mut vault, _held) = open_bare(folder.path());
     for (hour, event) in (0..).zip(events) {
         let record = Record {
             unix_ms: 1_700_000_000_000 + hour * HOUR,
             event: event.clone(),
         };
-        let vault = state.vault_mut();
         vault.record_later(&mut crate::host::rng(), &record).unwrap();
     }
     folder
@@ -184,7 +185,7 @@ fn trick() -> Subject {
 }
 
 fn log_text(path: &Path, limit: Option<usize>) -> String {
-    printed(|out| log(Some(path), limit, false, out))
+    printed(|out| log(access(path), limit, false, out))
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn log_says_what_was_done_the_newest_last() {
 #[test]
 fn log_as_json_is_whole() {
     let folder = folder_with_log(&[Event::PinSet, Event::Deleted(trick())]);
-    let all = json(&printed(|out| log(Some(folder.path()), None, true, out)));
+    let all = json(&printed(|out| log(access(folder.path()), None, true, out)));
     assert_eq!(all["beginning"], "new");
     let line = &all["lines"][1];
     assert_eq!(
@@ -251,7 +252,7 @@ fn log_as_json_is_whole() {
     assert_eq!(line["credential"]["id"], "u7u7u7u7u7u7u7u7u7u7uw");
     assert_eq!(line["credential"]["site"]["rp-id"], "example.com");
     assert_eq!(line["credential"]["user_name"], "bob\n\u{1b}[2J");
-    let last = json(&printed(|out| log(Some(folder.path()), Some(1), true, out)));
+    let last = json(&printed(|out| log(access(folder.path()), Some(1), true, out)));
     assert_eq!(last["beginning"], serde_json::Value::Null);
     assert_eq!(last["lines"].as_array().unwrap().len(), 1);
 }
@@ -261,7 +262,7 @@ fn log_of_a_key_that_was_never_used_is_none_and_makes_nothing() {
     let folder = new_folder();
     assert_eq!(log_text(folder.path(), None), "There is no key yet.\n");
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
-    drop(State::open(Some(folder.path())).unwrap());
+    drop(open_bare(folder.path()));
     assert_eq!(
         log_text(folder.path(), None),
         "-- The log begins: the key was new. --\n"
@@ -309,7 +310,7 @@ fn a_long_log_is_whole_and_delete_is_in_it() {
     key.join().unwrap();
 
     let folder = self::folder();
-    printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    printed(|out| delete(access(folder.path()), "u7", true, false, out));
     let text = log_text(folder.path(), None);
     assert!(
         text.ends_with("Deleted the passkey at example.com as bob \u{fffd}[2J.\n"),
@@ -319,7 +320,7 @@ fn a_long_log_is_whole_and_delete_is_in_it() {
 
 /// A key that runs on `path` until it has answered one client.
 fn run_key(path: &Path) -> thread::JoinHandle<()> {
-    let (vault, held) = State::open(Some(path)).unwrap().into_vault().unwrap();
+    let (vault, held) = open_bare(path);
     let listener = UnixListener::bind(held.control_socket()).unwrap();
     thread::spawn(move || {
         let _held = held;
@@ -353,13 +354,13 @@ fn a_running_key_is_asked() {
     std::fs::remove_file(folder.path().join("control.sock")).unwrap();
 
     let key = run_key(folder.path());
-    printed(|out| delete(Some(folder.path()), "u7", true, false, out));
+    printed(|out| delete(access(folder.path()), "u7", true, false, out));
     key.join().unwrap();
     assert!(!list_text(folder.path()).contains("bob"));
     std::fs::remove_file(folder.path().join("control.sock")).unwrap();
 
     let key = run_key(folder.path());
-    let facts = json(&printed(|out| info(Some(folder.path()), true, out)));
+    let facts = json(&printed(|out| info(access(folder.path()), true, out)));
     key.join().unwrap();
     assert_eq!(facts["running"]["process"], std::process::id());
     assert_eq!(facts["kind"], "device-bound");
@@ -370,7 +371,7 @@ fn a_running_key_is_asked() {
 #[test]
 fn a_folder_that_is_locked_by_a_key_that_does_not_answer_is_a_failure() {
     let folder = folder();
-    let _state = State::open(Some(folder.path())).unwrap();
-    let failure = list(Some(folder.path()), false, &mut Vec::new()).unwrap_err();
+    let _running = open_bare(folder.path());
+    let failure = Access::open(Some(folder.path())).err().unwrap();
     assert!(failure.to_string().contains("another wardkey"), "{failure}");
 }

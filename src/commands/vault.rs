@@ -10,7 +10,7 @@ use crate::cli::membership::VaultPinSource;
 use crate::control::{Answer, Client, Request, SentPin, Status, VaultState};
 use crate::device_keys::{DeviceKeys, describe};
 use crate::error::Failure;
-use crate::state::{Contents, Folder, State, read_device_keys};
+use crate::state::{Error, Folder, State, read_device_keys};
 use crate::unlock::ask_for_vault_pin;
 
 /// Opens the vault of the running key.
@@ -25,7 +25,7 @@ pub(crate) fn unlock(
     match status.vault {
         VaultState::Locked => {}
         VaultState::Open => return say(out, json, "open", "The vault is open already."),
-        VaultState::WithoutPin | VaultState::None => return Err(without_pin()),
+        VaultState::WithoutPin | VaultState::None => return Err(misunderstood()),
     }
     let pin = match source.read()? {
         Some(pin) => pin,
@@ -44,9 +44,6 @@ pub(crate) fn unlock(
 pub(crate) fn lock(given: Option<&Path>, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let mut client = running(given)?;
     let answer = ask(&mut client, &Request::Lock)?;
-    if matches!(answer, Answer::Failed { .. }) {
-        return Err(without_pin());
-    }
     expect(&answer, &Answer::Locked)?;
     say(out, json, "locked", "The vault is locked.")
 }
@@ -87,7 +84,7 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
     }
     let vault = match vault {
         VaultState::None => "none yet (wardkey init makes one)",
-        VaultState::WithoutPin => "without a Vault PIN (wardkey init gives it one)",
+        VaultState::WithoutPin => "from before, without a Vault PIN (wardkey init gives it one)",
         VaultState::Open => "open",
         VaultState::Locked => "locked",
     };
@@ -114,10 +111,11 @@ fn of_folder(given: Option<&Path>) -> Result<Status, Failure> {
         wrong_pins: 0,
         pin_generation: None,
     };
-    match State::open_existing(given)?.map(State::into_parts) {
-        None => {}
-        Some((Contents::Open(_), _)) => status.vault = VaultState::WithoutPin,
-        Some((Contents::Locked(locked), _)) => {
+    match State::open(given) {
+        Ok(None) => {}
+        Err(Error::WithoutPin(_)) => status.vault = VaultState::WithoutPin,
+        Err(error) => return Err(error.into()),
+        Ok(Some(State { locked, .. })) => {
             status.vault = VaultState::Locked;
             status.wrong_pins = locked.wrong_pins();
             status.pin_generation = Some(locked.trust().pin_generation());
@@ -158,13 +156,6 @@ fn expect(answer: &Answer, expected: &Answer) -> Result<(), Failure> {
     } else {
         Err(misunderstood())
     }
-}
-
-fn without_pin() -> Failure {
-    Failure::new(
-        "the vault has no Vault PIN yet, and is always open",
-        "stop the key and give its vault one: wardkey init",
-    )
 }
 
 fn say(out: &mut dyn Write, json: bool, vault: &str, text: &str) -> Result<(), Failure> {

@@ -4,7 +4,9 @@
 //! In: a state folder. Out: a FIDO client that speaks to the key, and what the key asked its user. Nobody is asked:
 //! every question is approved at once.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -21,8 +23,11 @@ use wardkey_transport::usbip::Identity;
 use crate::cli::Model;
 use crate::error::Failure;
 use crate::state::State;
-use crate::{host, key};
+use crate::unlock::open_with_pin;
+use crate::{host, key, membership};
 
+/// Of a vault that is thrown away.
+const VAULT_PIN: &str = "a demo has no secrets";
 const ENUMERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The key's thread looks up at least so often when no deadline is nearer.
 const IDLE: Duration = Duration::from_secs(1);
@@ -52,12 +57,29 @@ pub(crate) struct KeyInUse {
 }
 
 impl Key {
-    /// Opens the state folder, which is made if it is missing.
+    /// Makes a vault in the folder, and powers up a key that has it open.
+    pub(crate) fn make(folder: &Path) -> Result<Self, Failure> {
+        let file = folder.join("vault-pin");
+        File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .and_then(|mut file| file.write_all(VAULT_PIN.as_bytes()))
+            .map_err(|error| fault("the file with the Vault PIN", &error))?;
+        Self::with_vault(membership::init_unattended(folder, &file)?)
+    }
+
+    /// Opens the vault of the folder, and powers up a key.
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
-        let (vault, lock) = State::open(Some(folder))?.into_vault()?;
+        Self::with_vault(membership::state(Some(folder))?)
+    }
+
+    fn with_vault(State { locked, held }: State) -> Result<Self, Failure> {
+        let vault = open_with_pin(locked, &held, VAULT_PIN)?;
         Ok(Self {
             device: key::device(vault, key::config(&Model::default()))?,
-            lock: Box::new(lock),
+            lock: Box::new(held),
         })
     }
 

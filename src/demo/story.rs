@@ -39,7 +39,10 @@ pub(crate) fn play(folder: &Path, identity: &Identity, narrator: &mut Narrator) 
         "It is unplugged, forgets what was in its memory, and is plugged in again",
         json!({}),
     );
-    narrator.detail("kept", "the passkey, read back from the state folder");
+    narrator.detail(
+        "kept",
+        "the passkey, read back from the state folder when the Vault PIN had opened it again",
+    );
 
     log_in(&mut website, &mut key, narrator)?;
     tamper(&mut website, &mut key, narrator)?;
@@ -49,16 +52,17 @@ pub(crate) fn play(folder: &Path, identity: &Identity, narrator: &mut Narrator) 
 /// From nothing to a key that a program can use.
 fn begin(folder: &Path, identity: &Identity, narrator: &mut Narrator) -> Result<KeyInUse, Failure> {
     narrator.begin();
-    let key = Key::power_up(folder)?;
+    let key = Key::make(folder)?;
     narrator.step(
         "powered-up",
-        "A new key is powered up",
+        "A vault is made, and a new key is powered up",
         json!({ "state": folder }),
     );
     narrator.detail(
         "state",
         &format!("sealed in {}, removed at the end", folder.display()),
     );
+    narrator.detail("opened", "with a Vault PIN and the keys of this device, both");
 
     narrator.begin();
     let plugged = key.plug_in(identity.clone())?;

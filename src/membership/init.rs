@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use wardkey_vault::{Created, DeviceId, Here, NewPin, RecoveryKit, create};
+use zeroize::Zeroizing;
 
 use super::opened::not_changed;
 use super::{Call, cost, kit, now, passkeys, vault_pin};
@@ -9,10 +10,21 @@ use crate::cli::membership::Init;
 use crate::device_keys::{New, describe};
 use crate::error::Failure;
 use crate::host;
-use crate::state::{Beginning, Folder};
+use crate::state::{Beginning, Folder, State};
 
-/// Makes the vault of the state folder. Nothing is written before everything is known.
+/// A vault that was just made, or just got its Vault PIN.
+pub(crate) struct Made {
+    pub(crate) state: State,
+    pub(crate) pin: Zeroizing<String>,
+}
+
+/// Makes the vault of the state folder.
 pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
+    make_vault(call, options, "Start the key: wardkey up\n").map(drop)
+}
+
+/// Makes the vault, and says what comes next. Nothing is written before everything is known.
+pub(super) fn make_vault(call: &mut Call<'_>, options: &Init, next: &str) -> Result<Made, Failure> {
     let Some(beginning) = Beginning::open(call.given)? else {
         return Err(Failure::new(
             format!(
@@ -39,15 +51,15 @@ pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
     };
     call.dialogue
         .say("Making the vault. This takes a few seconds.\n")?;
-    let pin = NewPin::choose(&pin, limit, cost(None), &mut host::rng()).map_err(vault_pin::not_chosen)?;
+    let new_pin = NewPin::choose(&pin, limit, cost(None), &mut host::rng()).map_err(vault_pin::not_chosen)?;
     let device = new_device();
-    let created = make(device, &mut new, &pin, kit.as_ref())?;
+    let created = make(device, &mut new, &new_pin, kit.as_ref())?;
     call.dialogue.check_wanted()?;
     let path = beginning.path().display().to_string();
-    beginning.protect(&created, device)?;
+    let state = beginning.protect(&created, device)?;
     let done = if is_new { "created" } else { "protected" };
     let text = if is_new {
-        format!("The vault is made, in {path}.\nStart the key: wardkey up\n")
+        format!("The vault is made, in {path}.\n{next}")
     } else {
         format!(
             "The vault in {path} has a Vault PIN, and {} as before.\n\
@@ -66,7 +78,8 @@ pub(crate) fn init(call: &mut Call<'_>, options: &Init) -> Result<(), Failure> {
             "guess_limit": describe(limit),
         }),
         &text,
-    )
+    )?;
+    Ok(Made { state, pin })
 }
 
 fn explanation(is_new: bool, count: usize) -> String {

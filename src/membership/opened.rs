@@ -15,7 +15,7 @@ use crate::cli::membership::VaultPinSource;
 use crate::device_keys::DeviceKeys;
 use crate::error::Failure;
 use crate::host;
-use crate::state::{Contents, Folder, Held, State, since_boot};
+use crate::state::{Folder, Held, State, since_boot};
 use crate::unlock::{not_opened, open_after_wrong_pins, unlock};
 
 /// How often a command asks for the Vault PIN.
@@ -33,24 +33,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// The vault of the state folder, which has a Vault PIN.
+    /// The vault of the state folder.
     pub(super) fn of(
         given: Option<&Path>,
         source: &VaultPinSource,
         dialogue: &mut dyn Dialogue,
     ) -> Result<Self, Failure> {
-        match contents(given)? {
-            (Contents::Locked(locked), held) => Self::enter_pin(locked, held, source, dialogue),
-            (Contents::Open(_), held) => Err(without_pin(&held)),
-        }
-    }
-
-    fn enter_pin(
-        mut locked: Locked,
-        held: Held,
-        source: &VaultPinSource,
-        dialogue: &mut dyn Dialogue,
-    ) -> Result<Self, Failure> {
+        let State { mut locked, held } = state(given)?;
         let generation = locked.trust().pin_generation();
         let mut keys = held.device_keys(generation)?;
         keys.check()?;
@@ -160,23 +149,19 @@ pub(super) fn carry_out(
     Ok(vault)
 }
 
-/// The vault of the state folder, open, whether it has a Vault PIN or not.
+/// The vault of the state folder, open.
 pub(super) fn vault(
     given: Option<&Path>,
     source: &VaultPinSource,
     dialogue: &mut dyn Dialogue,
 ) -> Result<(Vault, Held), Failure> {
-    let (locked, held) = match contents(given)? {
-        (Contents::Open(vault), held) => return Ok((vault, held)),
-        (Contents::Locked(locked), held) => (locked, held),
-    };
     let Opened {
         locked,
         held,
         right,
         wrong_pins,
         ..
-    } = Opened::enter_pin(locked, held, source, dialogue)?;
+    } = Opened::of(given, source, dialogue)?;
     let vault = unlock(locked, &right, wrong_pins).map_err(broken)?;
     Ok((vault, held))
 }
@@ -194,22 +179,15 @@ pub(super) fn now_record(event: Event) -> Record {
     }
 }
 
-/// What the state folder has.
-pub(super) fn contents(given: Option<&Path>) -> Result<(Contents, Held), Failure> {
-    let Some(state) = State::open_existing(given)? else {
+/// The state folder, where there is a vault.
+pub(crate) fn state(given: Option<&Path>) -> Result<State, Failure> {
+    let Some(state) = State::open(given)? else {
         return Err(Failure::new(
             format!("there is no vault in {}", Folder::locate(given)?.display()),
             "make one: wardkey init; or give the folder of another: --state DIR",
         ));
     };
-    Ok(state.into_parts())
-}
-
-pub(super) fn without_pin(held: &Held) -> Failure {
-    Failure::new(
-        format!("the vault in {} has no Vault PIN", held.path().display()),
-        "give it one: wardkey init",
-    )
+    Ok(state)
 }
 
 /// Counts a try. After too many it waits: the time begins anew with every program that tries.

@@ -9,14 +9,14 @@ use serde_json::json;
 use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, RecoveryKit, Trust};
 
 use super::dialogue::Dialogue;
-use super::opened::{carry_out, contents, not_changed, without_pin};
+use super::opened::{carry_out, not_changed, state};
 use super::{Call, cost, init, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Recover;
 use crate::commands::show;
 use crate::device_keys::{New, describe};
 use crate::error::Failure;
 use crate::host;
-use crate::state::{Adopted, Beginning, Contents, DATABASE, Folder, Held};
+use crate::state::{Adopted, Beginning, DATABASE, Folder, Held, State};
 
 /// How often a kit is asked for.
 const TRIES: usize = 3;
@@ -90,10 +90,8 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
 }
 
 fn here(given: Option<&Path>) -> Result<(Locked, Place), Failure> {
-    match contents(given)? {
-        (Contents::Locked(locked), held) => Ok((locked, Place::Here(held))),
-        (Contents::Open(_), held) => Err(without_pin(&held)),
-    }
+    let State { locked, held } = state(given)?;
+    Ok((locked, Place::Here(held)))
 }
 
 fn copied(given: Option<&Path>, from: &Path) -> Result<(Locked, Place), Failure> {

@@ -24,11 +24,13 @@ const OTHER_SCREEN: &str = "\x1b[?1049h\x1b[H\x1b[2J";
 const FIRST_SCREEN: &str = "\x1b[?1049l";
 
 /// A dialogue with the person at the terminal; with nobody where there is none.
-pub(crate) fn dialogue() -> Box<dyn Dialogue> {
-    match Terminal::open() {
-        Ok(terminal) => Box::new(terminal),
-        Err(_no_terminal) => Box::new(Nobody),
-    }
+pub(super) fn dialogue() -> Box<dyn Dialogue> {
+    open().unwrap_or_else(|| Box::new(Nobody))
+}
+
+/// A dialogue with the person at the terminal; nothing where there is none.
+pub(super) fn open() -> Option<Box<dyn Dialogue>> {
+    Some(Box::new(Terminal::open().ok()?))
 }
 
 struct Terminal {

@@ -15,8 +15,8 @@ use crate::cli::membership::{Backup, DeviceKeys, Init, PinChange, Recover, Vault
 use crate::device_keys::Place;
 use crate::error::Failure;
 use crate::host;
-use crate::state::testing::{mode, new_folder, set_mode};
-use crate::state::{Contents, Held, State, since_boot};
+use crate::state::testing::{mode, new_folder, open_bare, set_mode};
+use crate::state::{Held, State, since_boot};
 use crate::unlock::open_with_pin;
 
 mod power_cut;
@@ -45,9 +45,8 @@ fn passkey(id: u8, profile: Profile) -> Passkey {
 /// A folder with a vault that has no Vault PIN and two passkeys, one of them bound to this device.
 fn unprotected() -> TempDir {
     let folder = new_folder();
-    let mut state = State::open(Some(folder.path())).unwrap();
+    let (mut vault, _held) = open_bare(folder.path());
     for (id, profile) in [(1, Profile::Synced), (2, Profile::DeviceBound)] {
-        let vault = state.vault_mut();
         vault.store(&mut host::rng(), passkey(id, profile), None).unwrap();
     }
     folder
@@ -120,14 +119,12 @@ fn protect_with_kit(folder: &TempDir) -> String {
 }
 
 fn state(folder: &TempDir) -> State {
-    State::open_existing(Some(folder.path())).unwrap().unwrap()
+    State::open(Some(folder.path())).unwrap().unwrap()
 }
 
 fn try_open(folder: &TempDir, pin: &str) -> Result<(Vault, Held), Failure> {
-    match state(folder).into_parts() {
-        (Contents::Locked(locked), held) => Ok((open_with_pin(locked, &held, pin)?, held)),
-        (Contents::Open(_), _) => panic!("the vault has no Vault PIN"),
-    }
+    let State { locked, held } = state(folder);
+    Ok((open_with_pin(locked, &held, pin)?, held))
 }
 
 fn ids(vault: &Vault) -> Vec<CredentialId> {
@@ -209,7 +206,7 @@ fn the_power_may_go_before_the_vault_has_its_pin() {
         fs::write(at(name), "half of wh").unwrap();
         set_mode(&at(name), 0o600);
     }
-    assert_eq!(state(&folder).vault_mut().len(), 2);
+    assert_eq!(open_bare(folder.path()).0.len(), 2);
     protect(&folder).unwrap();
     assert_eq!(try_open(&folder, PIN).unwrap().0.len(), 2);
 }
@@ -288,7 +285,7 @@ fn without_a_terminal_it_is_said_what_to_give() {
 #[test]
 fn in_use_is_told_before_anything_is_asked() {
     let folder = new_folder();
-    let _running = State::open(Some(folder.path())).unwrap();
+    let _running = open_bare(folder.path());
     let refused = init_with(folder.path(), &asked(), &mut Scripted::default()).unwrap_err();
     assert!(refused.to_string().contains("another wardkey"), "{refused}");
 }
@@ -347,9 +344,7 @@ fn wrong_pins_are_counted_and_the_next_has_to_wait() {
     let refused = change(&folder, &PinChange::default(), &mut person).unwrap_err();
     assert_eq!(refused.to_string(), "the Vault PIN is wrong");
     assert!(person.is_done());
-    let (Contents::Locked(locked), held) = state(&folder).into_parts() else {
-        panic!("the vault has no Vault PIN");
-    };
+    let State { locked, held } = state(&folder);
     assert_eq!(locked.wrong_pins(), 3);
     drop((locked, held));
 
@@ -462,7 +457,12 @@ fn who_stops_a_change_has_the_old_pin() {
 fn a_vault_without_a_pin_and_no_vault_say_what_comes_first() {
     let folder = unprotected();
     let refused = change(&folder, &PinChange::default(), &mut Nobody).unwrap_err();
-    assert!(refused.to_string().ends_with("has no Vault PIN"), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .ends_with("is from before there were Vault PINs"),
+        "{refused}"
+    );
     let refused = change(&new_folder(), &PinChange::default(), &mut Nobody).unwrap_err();
     assert!(
         refused.to_string().starts_with("there is no vault in"),
@@ -534,9 +534,7 @@ fn a_vault_whose_keys_and_pin_are_lost_is_taken_over_where_it_is() {
     fs::remove_file(folder.path().join("device-keys.1")).unwrap();
     assert!(try_open(&folder, PIN).is_err());
     // Who forgot the Vault PIN has tried many.
-    let (Contents::Locked(mut locked), held) = state(&folder).into_parts() else {
-        panic!("the vault has no Vault PIN");
-    };
+    let State { mut locked, held } = state(&folder);
     for _ in 0..3 {
         assert!(locked.guess(since_boot()).is_ok());
     }
@@ -651,6 +649,7 @@ fn a_backup_brings_the_passkeys_that_may_leave_into_another_vault() {
 #[test]
 fn a_backup_needs_a_passphrase_and_the_right_one() {
     let folder = unprotected();
+    protect(&folder).unwrap();
     let file = folder.path().join("backup.txt");
     let mut options = backup(&folder, &file);
     options.passphrase_file = Some(secret_file(&folder, "weak.txt", "493817"));

@@ -22,6 +22,8 @@ pub(crate) enum Error {
     OpenToOthers { path: PathBuf, mode: u32, folder: bool },
     #[error("another wardkey{} uses {folder}", process(*.pid))]
     InUse { folder: PathBuf, pid: Option<u32> },
+    #[error("the vault in {0} is from before there were Vault PINs")]
+    WithoutPin(PathBuf),
     #[error("the key file {key} is missing, so {database} cannot be opened")]
     KeyMissing { key: PathBuf, database: PathBuf },
     #[error("the key file {0} does not hold a key")]
@@ -86,6 +88,7 @@ impl Error {
             Self::InUse { pid: None, .. } => {
                 "use that one, or stop it. A second key needs its own folder: --state DIR".to_owned()
             }
+            Self::WithoutPin(_) => "give it one: wardkey init. Nothing is lost: its passkeys stay".to_owned(),
             Self::KeyMissing { key, database } => format!(
                 "put {} back from a backup; nothing else opens the passkeys. To begin anew: mv {database} {database}.old",
                 key.display(),

@@ -11,13 +11,14 @@ use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use redb::backends::FileBackend;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use wardkey_sim::fido_client::{Error, FidoClient, MakeCredential, RelyingParty, Status, User};
 use wardkey_sim::hid_client::{self, HidClient, reports_of};
@@ -315,6 +316,30 @@ pub(crate) fn write_script(path: &Path, body: &str) {
         .status()
         .unwrap();
     assert!(written.success());
+}
+
+/// Whose they are when the tests are root's.
+const NOBODY: u32 = 65534;
+
+/// Has `command` run by a user who is not root.
+pub(crate) fn by_user(command: &mut Command) -> &mut Command {
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY)
+    } else {
+        command
+    }
+}
+
+/// Makes a folder and what is below it this user's.
+pub(crate) fn give(folder: &Path) {
+    if geteuid().is_root() {
+        let owned = Command::new("chown")
+            .arg("-R")
+            .arg(format!("{NOBODY}:{NOBODY}"))
+            .arg(folder)
+            .status();
+        assert!(owned.unwrap().success());
+    }
 }
 
 /// Whether any file below `folder` contains `text`.

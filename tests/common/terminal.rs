@@ -35,20 +35,31 @@ impl Session {
 
     /// The same, on a computer with this TPM.
     pub(crate) fn start_with(state: &Path, arguments: &[&str], tpm: &str) -> Self {
+        Self::start_in(state, arguments, |command| command.env(TPM, tpm))
+    }
+
+    /// The same, in the environment that `prepare` makes.
+    pub(crate) fn start_in(
+        state: &Path,
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
         let user: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
         let path = PathBuf::from(ptsname(&user, Vec::new()).unwrap().into_string().unwrap());
         let terminal = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let end = || terminal.try_clone().unwrap();
-        let process = Command::new("setsid")
+        let mut command = Command::new("setsid");
+        command
             .args(["--ctty", "--wait", env!("CARGO_BIN_EXE_wardkey"), "--state"])
             .arg(state)
             .args(arguments)
-            .env(TPM, tpm)
+            .env(TPM, NO_TPM)
             .stdin(end())
             .stdout(end())
-            .stderr(end())
+            .stderr(end());
+        let process = prepare(&mut command)
             .spawn()
             .expect("setsid of util-linux is installed");
         Self {

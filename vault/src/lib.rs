@@ -84,7 +84,7 @@ pub use pairing::{
 pub use pin::{GuessLimit, PinRefused, VaultPin};
 pub use record::{CredProtect, CredentialId, LargeBlob, Passkey, Profile, RpIdHash};
 pub use recovery_kit::{KitRefused, RecoveryKit};
-pub use root_key::{RootKey, RootKeyStore};
+pub use root_key::RootKey;
 pub use secret::{Secret, SecretBytes};
 pub use signature::{PublicPoint, Signature, SignedHash};
 pub use slot::{NotOpened, OpenedSlot, open_device_slot};

@@ -1,6 +1,8 @@
+use std::path::Path;
+
 use super::*;
-use crate::state::State;
-use crate::state::testing::new_folder;
+use crate::commands::tests::access;
+use crate::state::testing::{new_folder, open_bare};
 
 fn options(attestation: AttestationBy, enterprise: bool, verify: Option<VerifyBy>) -> Metadata {
     let model = Model {
@@ -11,9 +13,10 @@ fn options(attestation: AttestationBy, enterprise: bool, verify: Option<VerifyBy
     Metadata { model, verify }
 }
 
-fn printed(given: Option<&Path>, options: &Metadata) -> Json {
+/// Of a key in `folder`, which is looked at only where it matters.
+fn printed(folder: Option<&Path>, options: &Metadata) -> Json {
     let mut out = Vec::new();
-    metadata(given, options, &mut out).unwrap();
+    metadata(|| Ok(access(folder.unwrap())), options, &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -69,12 +72,12 @@ fn a_statement_is_about_the_key_with_these_options() {
 #[test]
 fn the_root_is_that_of_this_installation() {
     let folder = new_folder();
-    drop(State::open(Some(folder.path())).unwrap());
+    drop(open_bare(folder.path()));
     for (attestation, enterprise) in [(AttestationBy::Authority, false), (AttestationBy::Itself, true)] {
         let statement = printed(Some(folder.path()), &options(attestation, enterprise, None));
         let root = statement["attestationRootCertificates"][0].as_str().unwrap();
         let mut exported = Vec::new();
-        crate::commands::export(Some(folder.path()), false, &mut exported).unwrap();
+        crate::commands::export(access(folder.path()), false, &mut exported).unwrap();
         let exported = String::from_utf8(exported).unwrap().replace('\n', "");
         assert!(exported.contains(&format!("-----{root}-----")), "{exported}");
     }
@@ -84,7 +87,7 @@ fn the_root_is_that_of_this_installation() {
 fn an_authority_needs_a_key() {
     let folder = new_folder();
     let options = options(AttestationBy::Authority, false, None);
-    let failure = metadata(Some(folder.path()), &options, &mut Vec::new()).unwrap_err();
+    let failure = metadata(|| Ok(access(folder.path())), &options, &mut Vec::new()).unwrap_err();
     assert!(failure.to_string().starts_with("there is no key in"), "{failure}");
 }
 

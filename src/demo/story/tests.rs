@@ -70,7 +70,7 @@ fn a_key_is_plugged_in_registers_and_logs_in_after_it_was_unplugged() {
 #[test]
 fn both_algorithms_work_stored_on_the_key_or_not() {
     let folder = TemporaryFolder::new().unwrap();
-    let mut key = Key::power_up(folder.path())
+    let mut key = Key::make(folder.path())
         .unwrap()
         .plug_in(Identity::default())
         .unwrap()
@@ -105,7 +105,7 @@ fn both_algorithms_work_stored_on_the_key_or_not() {
 #[test]
 fn a_key_that_is_registered_already_says_so() {
     let folder = TemporaryFolder::new().unwrap();
-    let mut key = Key::power_up(folder.path())
+    let mut key = Key::make(folder.path())
         .unwrap()
         .plug_in(Identity::default())
         .unwrap()

@@ -10,6 +10,7 @@ use wardkey_vault::{RightGuess, Trust};
 
 use super::*;
 use crate::state::power_cut::{self, Left};
+use crate::state::{Beginning, Error};
 
 /// What a folder shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +43,13 @@ impl Judge {
     fn on(&mut self, left: &Left) -> Found {
         let folder = new_folder();
         left.put_into(folder.path());
-        let state = State::open_existing(Some(folder.path()));
-        let state = state.unwrap_or_else(|error| panic!("{error}: {:?}", left.names()));
-        match state.map(State::into_parts) {
-            None => Found::NoVault,
-            Some((Contents::Open(vault), _)) => Found::WithoutPin {
-                passkeys: vault.len(),
+        match State::open(Some(folder.path())) {
+            Ok(None) => Found::NoVault,
+            Ok(Some(State { locked, held })) => self.on_locked(left, locked, &held),
+            Err(Error::WithoutPin(_)) => Found::WithoutPin {
+                passkeys: Beginning::open(Some(folder.path())).unwrap().unwrap().passkeys(),
             },
-            Some((Contents::Locked(locked), held)) => self.on_locked(left, locked, &held),
+            Err(error) => panic!("{error}: {:?}", left.names()),
         }
     }
 
