@@ -276,7 +276,31 @@ fn a_change_whose_answer_is_lost_is_made_once() {
     }
 }
 
-/// Mutation: a proposal that is written under the next free number.
+/// The other one was made after this device had looked. Mutation: a name that is taken counts as accepted.
+#[test]
+fn of_two_changes_in_one_moment_one_is_made() {
+    let (mut party, mut store) = synced();
+    let mut twin = party.restarted(crate::testing::Disk::with(party.disk.content()), 8);
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    twin.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    let mut is_first = true;
+    for _ in 0..100 {
+        let mut serve = |request: Request| {
+            let is_entry = matches!(&request, Request::Create { name, .. } if name.contains("/t/"));
+            if is_entry && std::mem::take(&mut is_first) {
+                party.sync(&mut store);
+            }
+            store.serve(request)
+        };
+        if !twin.step(&mut serve) {
+            break;
+        }
+    }
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(twin.machine.proposed(), Some(Proposed::Beaten));
+    assert_eq!(twin.vault.trust(), party.vault.trust());
+}
+
 #[test]
 fn of_two_changes_at_once_one_is_made() {
     let (mut party, mut store) = synced();
@@ -409,6 +433,7 @@ fn what_is_not_told_yet_stays_in_force_when_something_else_is_read() {
     rename(&mut two, "from two");
     two.sync(&mut store);
     // One reads that while it has something to say itself, and cannot write.
+    rename(&mut one, "from one");
     one.machine.now();
     for _ in 0..100 {
         let mut serve = |request: Request| {
@@ -419,7 +444,6 @@ fn what_is_not_told_yet_stays_in_force_when_something_else_is_read() {
                 store.serve(request)
             }
         };
-        rename(&mut one, "from one");
         if !one.step(&mut serve) {
             break;
         }
@@ -607,8 +631,7 @@ fn files_that_nobody_of_the_vault_wrote_do_no_harm() {
     assert_eq!(one.users(), ["ann", "bob"]);
 }
 
-/// I-06: an object that was damaged on its way is not taken, and is taken once it is whole. Mutation: no signature is
-/// checked.
+/// I-06: an object that was damaged on its way is not taken, and is taken once it is whole.
 #[test]
 fn a_damaged_object_is_not_taken() {
     let (mut one, mut two, mut store) = two();

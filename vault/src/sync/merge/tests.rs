@@ -144,7 +144,7 @@ fn deliver(device: &mut Device, log: &[Written]) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
-    /// Mutation: a register that keeps the last value it was given; a stamp without the device.
+    /// Mutation: a register that keeps the last value it was given.
     #[test]
     fn every_order_leads_to_the_same(
         script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..PASSKEYS, 0..4_u64), 0..60),
@@ -231,7 +231,7 @@ fn delete() -> Operation {
     Operation::Delete(subject(0).id)
 }
 
-/// Mutation: the greatest stamp wins, whatever was seen.
+/// Mutation: nothing counts as seen, so that the greatest stamp wins.
 #[test]
 fn a_wrong_clock_freezes_nothing() {
     const FIFTY_YEARS: u64 = (50 * 365 * 86_400_000) << 16;
@@ -252,7 +252,6 @@ fn of_two_that_did_not_see_each_other_the_later_clock_decides() {
     assert_eq!(story.name().as_deref(), Some("later"));
 }
 
-/// Mutation: an edit that writes `life`.
 #[test]
 fn a_deletion_beats_an_edit_that_did_not_see_it() {
     let mut story = Story::new();
@@ -275,6 +274,7 @@ fn what_was_deleted_is_back_once_it_is_stored_again() {
     assert!(story.merged.visible().is_some());
 }
 
+/// Mutation: the last stamp says whether it is there.
 #[test]
 fn a_deletion_beats_a_restoration_that_did_not_see_it() {
     let mut story = Story::new();
