@@ -125,6 +125,7 @@ def test_the_first_algorithm_that_the_key_knows_is_taken(ctap2):
     assert refused.value.code == CtapError.ERR.UNSUPPORTED_ALGORITHM
 
 
+@pytest.mark.kept
 def test_what_is_answered_survives_kill(key, ctap2, algorithm, resident):
     credential = credential_of(register(ctap2, algorithm, options={"rk": resident}))
     key.kill()

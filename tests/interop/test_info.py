@@ -1,5 +1,6 @@
 """authenticatorGetInfo: what is told is true, and nothing is told that is not there."""
 
+import pytest
 from fido2.cose import ES256, ES384, MLDSA44, MLDSA65, EdDSA
 from fido2.ctap2 import Ctap2
 from fido2.webauthn import Aaguid
@@ -39,6 +40,7 @@ def test_the_two_kinds_of_key_have_a_model_number_each(new_key):
     assert len(numbers - {Aaguid.NONE}) == 2
 
 
+@pytest.mark.kept
 def test_it_says_the_same_each_time_and_after_a_restart(key, ctap2):
     before = dict(ctap2.info)
     assert dict(ctap2.get_info()) == before
