@@ -36,7 +36,9 @@ impl Text {
             Purpose::ChooseAccount => choose_account(question),
             Purpose::Reset => (
                 "Reset this key",
-                "Erase every passkey on this key? This cannot be undone.".to_owned(),
+                "Erase every passkey on this key? What is only here is lost. If it syncs, it stops: your other devices \
+                 keep what they have."
+                    .to_owned(),
             ),
             Purpose::Open => ("Unlock your passkeys", String::new()),
             Purpose::Unlock => (

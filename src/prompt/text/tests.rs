@@ -41,7 +41,8 @@ fn a_question_names_the_site_the_account_and_what_happens() {
     };
     assert_eq!(
         sentence(&reset),
-        "Erase every passkey on this key? This cannot be undone."
+        "Erase every passkey on this key? What is only here is lost. If it syncs, it stops: your other devices keep what \
+         they have."
     );
 }
 

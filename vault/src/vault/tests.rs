@@ -269,6 +269,30 @@ fn a_newer_format_is_refused_by_its_number() {
     ));
 }
 
+/// Format 3 has all that format 4 has, but for devices that sync.
+#[test]
+fn a_database_of_format_3_keeps_its_log() {
+    let disk = disk_with(&["ann"]);
+    let mut vault = open(&disk);
+    let id = vault.entries().remove(0).id;
+    vault.delete(&mut TestRng(3), &id, Some(&reset())).unwrap();
+    drop(vault);
+    let set = |format: u64| {
+        edit(&disk, |transaction| {
+            let mut meta = transaction.open_table(META).unwrap();
+            meta.insert("format", format.to_be_bytes().as_slice()).unwrap();
+        });
+    };
+    set(3);
+    let vault = open(&disk);
+    assert_eq!(vault.log(None).unwrap().count(), 1);
+    drop(vault);
+    let database = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+    let meta = database.begin_read().unwrap().open_table(META).unwrap();
+    let format = meta.get("format").unwrap().unwrap().value().to_vec();
+    assert_eq!(format, FORMAT.to_be_bytes());
+}
+
 #[test]
 fn swapped_rows_are_refused() {
     let disk = disk_with(&["ann", "bob"]);
