@@ -314,17 +314,21 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
 }
 
 fn list(after_unix_ms: u64, vault: &Vault) -> Result<Answer, VaultError> {
-    let load = |entry: Entry| vault.load(&entry.id).transpose();
-    let later = vault
-        .entries()
-        .into_iter()
-        .skip_while(|entry| entry.created_unix_ms <= after_unix_ms);
-    let page = later.take(PAGE_LEN).filter_map(load);
-    Ok(Answer::Passkeys {
-        passkeys: page
-            .map(|passkey| passkey.map(Listed::from))
-            .collect::<Result<_, _>>()?,
-    })
+    let entries = vault.entries().into_iter();
+    let mut later = entries
+        .skip_while(|entry| entry.created_unix_ms <= after_unix_ms)
+        .peekable();
+    let mut passkeys = Vec::new();
+    let mut last_unix_ms = None;
+    // Of passkeys that were made in the same moment, on two devices, none is left for a page that begins after it.
+    while let Some(Entry {
+        id, created_unix_ms, ..
+    }) = later.next_if(|entry| passkeys.len() < PAGE_LEN || last_unix_ms == Some(entry.created_unix_ms))
+    {
+        passkeys.extend(vault.load(&id)?.map(Listed::from));
+        last_unix_ms = Some(created_unix_ms);
+    }
+    Ok(Answer::Passkeys { passkeys })
 }
 
 fn delete(id: &str, authenticator: &mut Authenticator) -> Result<Answer, VaultError> {

@@ -91,6 +91,21 @@ fn pages_join_without_a_gap() {
     );
 }
 
+/// As after syncing: two devices can make a passkey each in one millisecond.
+#[test]
+fn no_page_ends_between_passkeys_of_one_moment() {
+    let users: Vec<String> = (0..PAGE_LEN + 2).map(|n| n.to_string()).collect();
+    let passkeys: Vec<Passkey> = users.iter().map(|user| passkey(user)).collect();
+    let mut key = key(&[]);
+    let added = key
+        .vault_mut()
+        .add(&mut host::rng(), &passkeys, |_| None)
+        .unwrap();
+    assert_eq!(added, users.len());
+    let page = listed(handle(&Request::List { after_unix_ms: 0 }, &mut key));
+    assert_eq!(page.len(), users.len());
+}
+
 #[test]
 fn delete_takes_only_a_whole_id() {
     let mut key = key(&["ann", "bob"]);
