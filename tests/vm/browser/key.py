@@ -4,7 +4,7 @@ import json
 import os
 import signal
 
-from screen import until
+from patience import until
 
 HESITATE = "/tmp/work/hesitate"
 TAKEN_AWAY = "taken-away"
@@ -17,6 +17,11 @@ def questions():
             return [json.loads(line) if line.startswith("{") else line for line in file.read().splitlines()]
     except FileNotFoundError:
         return []
+
+
+def vault_pins_asked():
+    """How often it was asked for the Vault PIN."""
+    return sum(question["demand"] == "vault-pin" for question in questions())
 
 
 class UserHesitates:

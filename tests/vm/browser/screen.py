@@ -5,8 +5,9 @@ import struct
 import subprocess
 import time
 
+from patience import until
+
 FRAME_BUFFER = os.environ["FRAME_BUFFER"]
-PATIENCE_SECONDS = 90
 # The page's color, at places that a dialog covers or darkens, and that what hangs from the address bar covers.
 PAGE = (0, 160, 0)
 PAGE_AT = [(40, 720), (225, 150)]
@@ -39,14 +40,6 @@ class Picture:
 
     def shows_page(self):
         return all(self.color(*place) == PAGE for place in PAGE_AT)
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"never saw {what}")
-        time.sleep(0.3)
 
 
 def idle_time():

@@ -16,7 +16,7 @@ from fido2.webauthn import PublicKeyCredentialRpEntity
 
 PORT = 8001
 ORIGIN = f"http://localhost:{PORT}"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 wanted = queue.Queue()
 outcomes = queue.Queue()
@@ -97,17 +97,21 @@ class Registration(Ceremony):
 
     def succeeds(self):
         """Verifies; gives the authenticator data and what the client says about extensions."""
-        credential = self.credential()
-        response, client = credential["response"], credential["clientExtensionResults"]
-        data = rp.register_complete(
-            self.state,
-            ClientData(websafe_decode(response["clientDataJSON"])),
-            AttestationObject(websafe_decode(response["attestationObject"])),
-        )
-        assert data.is_user_verified(), data
-        accounts[self.name] = data.credential_data
-        print(self.name, "is registered:", data.extensions, client)
-        return data, client
+        return registered(self.name, self.state, self.credential())
+
+
+def registered(name, state, credential):
+    """Verifies what a registration has given."""
+    response, client = credential["response"], credential["clientExtensionResults"]
+    data = rp.register_complete(
+        state,
+        ClientData(websafe_decode(response["clientDataJSON"])),
+        AttestationObject(websafe_decode(response["attestationObject"])),
+    )
+    assert data.is_user_verified(), data
+    accounts[name] = data.credential_data
+    print(name, "is registered:", data.extensions, client)
+    return data, client
 
 
 class Login(Ceremony):

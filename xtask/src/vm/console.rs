@@ -1,10 +1,11 @@
 //! Follows a guest through its console: `@@ began NAME`, `@@ passed NAME`, `@@ failed NAME`, everything else is its
-//! talk. A guest that says nothing for longer than its current step may take is ended.
+//! talk. A guest that says nothing for longer than its current step may take is ended. One that goes away without a word
+//! has passed a step that cuts the power, and failed any other.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::process::ChildStdout;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -52,11 +53,18 @@ pub(crate) fn follow(
         .take()
         .ok_or_else(|| Failure::new("QEMU has no console"))?;
     let log = machine.share.join("results/console.log");
-    let log_file = File::create(&log).map_err(about(&log))?;
-    let lines = read_in_background(output, log_file);
+    let log_file = File::options().create(true).append(true).open(&log);
+    let lines = read_in_background(output, log_file.map_err(about(&log))?);
     let mut follower = Follower::new(plan);
-    while let Ok(line) = lines.recv_timeout(follower.patience()) {
-        follower.hear(&line);
+    loop {
+        match lines.recv_timeout(follower.patience()) {
+            Ok(line) => follower.hear(&line),
+            Err(RecvTimeoutError::Disconnected) => {
+                follower.guest_went_away();
+                break;
+            }
+            Err(RecvTimeoutError::Timeout) => break,
+        }
     }
     let _gone = guest.kill().and_then(|()| guest.wait());
     Ok(follower.results())
@@ -140,6 +148,12 @@ impl<'a> Follower<'a> {
             passed,
             duration,
         });
+    }
+
+    fn guest_went_away(&mut self) {
+        if let Some((step, _)) = self.current.filter(|(step, _)| step.cuts_power) {
+            self.ended(&step.name, true);
+        }
     }
 
     fn results(self) -> Vec<Finished> {

@@ -57,6 +57,16 @@ fn build(recipe: &Path, image: &Path) -> Result<(), Failure> {
     built.map_err(|failure| failure.hint("a Debian mirror has to be reachable (deb.debian.org)"))
 }
 
+/// A new disk with an empty file system.
+pub(crate) fn empty_disk(path: &Path) -> Result<(), Failure> {
+    let made = program("/usr/sbin/mke2fs")
+        .args(["-q", "-F", "-t", "ext4"])
+        .arg(path)
+        .arg("64M")
+        .finish();
+    made.map_err(|failure| failure.hint("free some space"))
+}
+
 fn hash(recipe: &Path) -> Result<u64, Failure> {
     let mut hasher = DefaultHasher::new();
     for file in ["build", "e2e-init", "packages"] {

@@ -25,6 +25,8 @@ pub(crate) struct Machine {
     pub(crate) share: PathBuf,
     /// The folder that keeps the guest's TPM, if it has one.
     pub(crate) tpm: Option<PathBuf>,
+    /// An empty disk, `/dev/vdb`, which is the same one when the machine is started again.
+    pub(crate) lasting_disk: PathBuf,
 }
 
 impl Machine {
@@ -74,14 +76,17 @@ impl Machine {
         ]);
         command.args(["-no-reboot", "-nic", "none"]);
         command.args(["-kernel", &file("kernel"), "-initrd", &file("initrd")]);
+        // An emulated timer may be too late for the kernel's check of it, where the machine is busy.
         command.args([
             "-append",
-            "root=/dev/vda rw console=ttyS0 init=/e2e-init quiet loglevel=3 mitigations=off",
+            "root=/dev/vda rw console=ttyS0 init=/e2e-init quiet loglevel=3 mitigations=off no_timer_check",
         ]);
         command.args([
             "-drive",
             &format!("file={},if=virtio,format=raw,snapshot=on", file("root.ext4")),
         ]);
+        let lasting_disk = self.lasting_disk.display();
+        command.args(["-drive", &format!("file={lasting_disk},if=virtio,format=raw")]);
         let share = self.share.display();
         command.args([
             "-virtfs",

@@ -1,7 +1,8 @@
 //! A Debian 12 guest in QEMU where the release binary meets a real kernel, libfido2, ssh and browsers.
 //!
 //! The guest's disk is built once ([`image`]) and never written to; the binary and the scripts of `tests/vm` reach it
-//! through a shared folder, where the steps' logs come back. One boot runs all steps ([`machine`], [`console`]).
+//! through a shared folder, where the steps' logs come back. One boot runs all steps up to one that cuts the power, the
+//! next boot those after it ([`machine`], [`console`]). What has to outlive that is on a disk of its own.
 
 mod console;
 mod image;
@@ -55,30 +56,57 @@ pub(crate) fn vm(steps: &mut Steps, options: &Options) -> Result<(), Failure> {
         return Ok(());
     };
 
-    let share = share(&plan, options.shell)?;
     let machine = Machine {
         disk,
-        share: share.clone(),
+        share: share(&plan)?,
         tpm: needs_tpm.then(|| paths::target().join("vm-tpm")),
+        lasting_disk: paths::target().join("vm-lasting.ext4"),
     };
+    image::empty_disk(&machine.lasting_disk)?;
     if options.shell {
+        let wanted = machine.share.join("shell");
+        fs::write(&wanted, "").map_err(about(&wanted))?;
         return machine.shell();
     }
     let results = run_all(&machine, &plan)?;
-    report(steps, &plan, &results, &share.join("results"));
+    report(steps, &plan, &results, &machine.share.join("results"));
     Ok(())
 }
 
 /// KVM saves most of the time where it works; a guest that does not come up with it is started without.
 fn run_all(machine: &Machine, plan: &[GuestStep]) -> Result<Vec<Finished>, Failure> {
     if machine::kvm_works() {
-        let results = console::follow(machine, Accelerator::Kvm, plan)?;
+        let results = run_with(machine, Accelerator::Kvm, plan)?;
         if !results.is_empty() {
             return Ok(results);
         }
         println!("the guest did not come up with KVM");
     }
-    console::follow(machine, Accelerator::Software, plan)
+    run_with(machine, Accelerator::Software, plan)
+}
+
+/// Boots once, and again after each power cut.
+fn run_with(
+    machine: &Machine,
+    accelerator: Accelerator,
+    mut plan: &[GuestStep],
+) -> Result<Vec<Finished>, Failure> {
+    let mut results: Vec<Finished> = Vec::new();
+    loop {
+        write_plan(&machine.share, plan)?;
+        let finished = console::follow(machine, accelerator, plan)?;
+        let cut = finished.last().and_then(|last| {
+            let place = plan.iter().position(|step| step.name == last.name)?;
+            plan.get(place..)?
+                .split_first()
+                .filter(|(step, _)| step.cuts_power && last.passed)
+        });
+        results.extend(finished);
+        plan = match cut {
+            Some((_, rest)) if !rest.is_empty() => rest,
+            _ => return Ok(results),
+        };
+    }
 }
 
 fn report(steps: &mut Steps, plan: &[GuestStep], results: &[Finished], logs: &Path) {
@@ -168,7 +196,7 @@ fn newest_glibc_minor(binary: &[u8]) -> u32 {
 }
 
 /// Fills the folder that the guest sees as `/host`.
-fn share(plan: &[GuestStep], shell: bool) -> Result<PathBuf, Failure> {
+fn share(plan: &[GuestStep]) -> Result<PathBuf, Failure> {
     let share = paths::target().join("vm");
     if share.exists() {
         fs::remove_dir_all(&share).map_err(about(&share))?;
@@ -179,13 +207,17 @@ fn share(plan: &[GuestStep], shell: bool) -> Result<PathBuf, Failure> {
     if plan.iter().any(|step| step.needs_tpm) {
         fs::copy(binary_with_tpm(), share.join("wardkey-tpm")).map_err(about(&share))?;
     }
-    let wanted = share.join(if shell { "shell" } else { "plan" });
+    Ok(share)
+}
+
+/// What the guest is to run.
+fn write_plan(share: &Path, plan: &[GuestStep]) -> Result<(), Failure> {
+    let path = share.join("plan");
     let lines: String = plan
         .iter()
         .map(|step| format!("{} {} {}\n", step.file, step.name, step.seconds))
         .collect();
-    fs::write(&wanted, lines).map_err(about(&wanted))?;
-    Ok(share)
+    fs::write(&path, lines).map_err(about(&path))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), Failure> {

@@ -1,7 +1,8 @@
 //! The guest's steps: the files of `tests/vm/steps` in the order of their names.
 //!
 //! `30-ssh-login` is the step `ssh-login`; its line `# seconds: 90` says how long it may take, and `# needs: tpm` that the
-//! guest has to have a TPM.
+//! guest has to have a TPM. One with the line `# ends: with a power cut` takes the power from the machine; the steps after
+//! it run when that was started again.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +14,7 @@ pub(crate) struct GuestStep {
     pub(crate) name: String,
     pub(crate) seconds: u64,
     pub(crate) needs_tpm: bool,
+    pub(crate) cuts_power: bool,
 }
 
 /// All steps, or those whose name contains one of `only`.
@@ -50,17 +52,23 @@ pub(crate) fn read(folder: &Path, only: &[String]) -> Result<Vec<GuestStep>, Fai
 fn parse(file: &str, text: &str) -> Option<GuestStep> {
     let (number, name) = file.split_once('-')?;
     number.parse::<u32>().ok()?;
-    let seconds = text
-        .lines()
-        .find_map(|line| line.strip_prefix("# seconds: "))?
-        .trim()
-        .parse()
-        .ok()?;
+    let header = |key| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key))
+            .map(str::trim)
+    };
+    let seconds = header("# seconds: ")?.parse().ok()?;
+    let cuts_power = match header("# ends: ") {
+        None => false,
+        Some("with a power cut") => true,
+        Some(_) => return None,
+    };
     Some(GuestStep {
         file: file.to_owned(),
         name: name.to_owned(),
         seconds,
         needs_tpm: text.lines().any(|line| line == "# needs: tpm"),
+        cuts_power,
     })
 }
 
@@ -73,12 +81,21 @@ mod tests {
         let step = parse("30-ssh-login", "#!/bin/bash\n# seconds: 90\ntrue\n").unwrap();
         assert_eq!((step.name.as_str(), step.seconds), ("ssh-login", 90));
         assert!(!step.needs_tpm);
+        assert!(!step.cuts_power);
     }
 
     #[test]
     fn a_step_may_need_a_tpm() {
         let step = parse("54-tpm", "#!/bin/bash\n# seconds: 90\n# needs: tpm\n").unwrap();
         assert!(step.needs_tpm);
+    }
+
+    #[test]
+    fn a_step_may_say_how_it_ends() {
+        let ends =
+            |how| parse("30-crash", &format!("# seconds: 90\n# ends: {how}\n")).map(|step| step.cuts_power);
+        assert_eq!(ends("with a power cut"), Some(true));
+        assert_eq!(ends("well"), None);
     }
 
     #[test]
