@@ -65,23 +65,25 @@ impl Guess {
         pin: &VaultPin,
         rng: &mut dyn CryptoRng,
     ) -> Result<CaughtUp, NotOpened> {
-        let Self {
-            trust,
-            device,
-            objects,
-            counted,
-        } = self;
-        let mut here = Here {
-            device,
-            store,
-            time: 0,
-        };
-        let object = in_memory(&objects);
-        Unlocked::catch_up(trust, &mut here, earlier, (pin, counted), &object, rng)
+        self.open(store, |trust, here, counted, object| {
+            Unlocked::catch_up(trust, here, earlier, (pin, counted), object, rng)
+        })
     }
 
     /// Tries `pin`. This takes as long as the Vault PIN is worth: a second, more or less.
     pub fn check(self, store: &mut dyn KeyStore, pin: &VaultPin) -> Result<RightGuess, NotOpened> {
+        self.open(store, |trust, here, counted, object| {
+            let (unlocked, right_pin) = Unlocked::open(trust, here, pin, counted, object)?;
+            Ok(RightGuess { unlocked, right_pin })
+        })
+    }
+
+    /// Opens with all that a try needs.
+    fn open<T>(
+        self,
+        store: &mut dyn KeyStore,
+        open: impl FnOnce(Trust, &mut Here<'_>, Counted, &dyn Fn(ObjectHash) -> Option<Vec<u8>>) -> T,
+    ) -> T {
         let Self {
             trust,
             device,
@@ -93,16 +95,11 @@ impl Guess {
             store,
             time: 0,
         };
-        let object = in_memory(&objects);
-        let (unlocked, right_pin) = Unlocked::open(trust, &mut here, pin, counted, &object)?;
-        Ok(RightGuess { unlocked, right_pin })
-    }
-}
-
-fn in_memory(objects: &[(ObjectHash, Vec<u8>)]) -> impl Fn(ObjectHash) -> Option<Vec<u8>> {
-    |hash| {
-        let found = objects.iter().find(|(name, _)| *name == hash);
-        found.map(|(_, object)| object.clone())
+        let object = |hash| {
+            let found = objects.iter().find(|(name, _)| *name == hash);
+            found.map(|(_, object)| object.clone())
+        };
+        open(trust, &mut here, counted, &object)
     }
 }
 
