@@ -78,6 +78,14 @@ struct Round {
     found: Option<State>,
 }
 
+impl Round {
+    /// What is kept there cannot be taken.
+    fn damaged(&mut self, layout: &Layout, name: StoreName) {
+        self.found.get_or_insert(State::Damaged(layout.name(name)));
+        self.finished.insert(name);
+    }
+}
+
 /// What became of a change of the membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proposed {
@@ -359,7 +367,8 @@ impl Machine {
             Err(reason) => reason,
         };
         match reason {
-            NotTaken::NotNext(NotNext::Known | NotNext::Older) => {}
+            // The store gives something else than is kept there; that it is genuine is of no use.
+            NotTaken::NotNext(NotNext::Known | NotNext::Older) => round.damaged(&self.layout, name),
             NotTaken::Waits(device, seq) => round.set_aside.push(SetAside {
                 name,
                 bytes,
@@ -379,11 +388,7 @@ impl Machine {
                 round.found = Some(State::Forked(device, seq));
                 round.finished.insert(name);
             }
-            NotTaken::Refused(_) | NotTaken::NoSync | NotTaken::Vault(_) => {
-                let name_text = self.layout.name(name);
-                round.found.get_or_insert(State::Damaged(name_text));
-                round.finished.insert(name);
-            }
+            NotTaken::Refused(_) | NotTaken::NoSync | NotTaken::Vault(_) => round.damaged(&self.layout, name),
         }
         Ok(true)
     }
@@ -431,6 +436,9 @@ impl Machine {
         if let Some(wish) = self.make_proposal(vault)? {
             return Ok(Some(wish));
         }
+        if self.lags_behind_itself(vault) {
+            return Ok(None);
+        }
         if let Some((head, bytes)) = vault.object_to_publish()? {
             let name = self.layout.name(StoreName::log(vault.device_id(), head));
             return Ok(Some(
@@ -454,6 +462,14 @@ impl Machine {
             return Ok(Some(self.ask(Outstanding::Tell, Request::Put { name, bytes })));
         }
         Ok(None)
+    }
+
+    /// Whether the store has objects of this device that it does not remember, and cannot take yet: it has to before it says
+    /// something else in their place.
+    fn lags_behind_itself(&self, vault: &Vault) -> bool {
+        let listing = self.round.as_ref().and_then(|round| round.listing.as_ref());
+        let device = vault.device_id();
+        listing.is_some_and(|listing| listing.last(device) > vault.log_head(device).seq())
     }
 
     /// What an entry names is there before the entry is.

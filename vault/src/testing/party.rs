@@ -177,6 +177,11 @@ impl Party {
         Self::open(disk, keys, seed)
     }
 
+    /// This device, started again from a copy of its disk.
+    pub(crate) fn reopened(&self, seed: u64) -> Self {
+        self.restarted(Disk::with(self.disk.content()), seed)
+    }
+
     /// Proposes a change of the membership.
     pub(crate) fn propose(
         &mut self,
@@ -185,7 +190,7 @@ impl Party {
         if self.guess.is_none() {
             // The Vault PIN is asked for again.
             let now = self.now;
-            *self = self.restarted(Disk::with(self.disk.content()), 77);
+            *self = self.reopened(77);
             self.now = now;
         }
         let RightGuess { unlocked, right_pin } = self.guess.take().unwrap();

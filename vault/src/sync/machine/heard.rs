@@ -74,13 +74,14 @@ impl Machine {
             (Outstanding::Propose, Answer::Kept) => self.accepted(vault, rng)?,
             (Outstanding::Propose, Answer::AlreadyThere) => self.compare = Some(Compare::Proposal),
             (Outstanding::Compare(compare), Answer::Got(mut got)) => {
-                self.look_at_rival(vault, compare, got.pop().flatten(), rng)?;
+                self.look_at_rival(vault, compare, got.pop().flatten(), now, rng)?;
             }
             (Outstanding::Tell | Outstanding::Put, Answer::Kept) => {}
             _ => self.give_up(NoAnswer::Nonsense, now),
         }
         Ok(())
     }
+
     fn look_at_hint(&mut self, hint: Option<&[u8]>, tag: Option<String>, now: Duration) {
         self.tag = tag;
         let is_mine = self.hint.as_ref().is_some_and(|mine| hint == Some(mine));
@@ -110,6 +111,7 @@ impl Machine {
         vault: &mut Vault,
         compare: Compare,
         found: Option<Vec<u8>>,
+        now: Duration,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), Error> {
         match compare {
@@ -133,10 +135,9 @@ impl Machine {
                 self.confirm(vault, rng)?;
             }
             Compare::Object => {
-                // This device was restored from a copy. What is there comes first.
+                // This device was restored from a copy. What is there comes first, as soon as it is listed.
                 vault.disown()?;
-                self.round = None;
-                self.wanted = true;
+                self.give_up(NoAnswer::Nonsense, now);
             }
         }
         Ok(())
