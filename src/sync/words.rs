@@ -21,7 +21,7 @@ pub(crate) fn code(state: &State) -> &'static str {
 /// A sentence, and one that says what to do where there is something.
 pub(crate) fn describe(state: &State, name: &dyn Fn(DeviceId) -> String) -> (String, Option<&'static str>) {
     match state {
-        State::Unknown => ("Nothing was exchanged yet.".to_owned(), None),
+        State::Unknown => ("Not looked at since the vault was opened.".to_owned(), None),
         State::Fresh => ("All devices have everything.".to_owned(), None),
         State::Offline(reason) => (format!("Not exchanged: {reason}. It is tried again."), None),
         State::Gap(device, number) => (
@@ -35,7 +35,7 @@ pub(crate) fn describe(state: &State, name: &dyn Fn(DeviceId) -> String) -> (Str
         ),
         State::Damaged(object) => (
             format!("The storage gives something else than what was written: {object}"),
-            Some("on a device that is in order: wardkey sync heal"),
+            Some("remove it from the storage, then on a device that has read it: wardkey sync heal"),
         ),
         State::RolledBack => (
             "The storage shows less than it did. Nothing is written there, and signing in goes on."
@@ -48,7 +48,7 @@ pub(crate) fn describe(state: &State, name: &dyn Fn(DeviceId) -> String) -> (Str
                  storage shows different things to different devices. Nothing is written there, and signing in goes on.",
                 name(*device)
             ),
-            Some("remove that device from another one, and add it again: wardkey device revoke"),
+            Some("find out which copy is the right one, and use no other"),
         ),
         State::NeedsPin => (
             "Another device replaced the root key or the Vault PIN.".to_owned(),
@@ -61,7 +61,9 @@ pub(crate) fn describe(state: &State, name: &dyn Fn(DeviceId) -> String) -> (Str
         State::OtherTrust => (
             "The storage has another history of who belongs to this vault. Nothing is written there."
                 .to_owned(),
-            Some("find out who put something else there; then: wardkey sync heal"),
+            Some(
+                "find out who put something else there; an empty storage takes this one's: wardkey sync setup URL",
+            ),
         ),
     }
 }
