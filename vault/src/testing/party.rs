@@ -14,7 +14,7 @@ use crate::{
 
 const NOW: Duration = Duration::from_secs(100);
 /// A day after the beginning of 2026.
-const UNIX_MS: u64 = 1_767_312_000_000;
+pub(crate) const UNIX_MS: u64 = 1_767_312_000_000;
 
 fn known() -> KnownKey {
     KnownKey::from_slice(&[0x6b; 32]).unwrap()
@@ -83,6 +83,8 @@ pub(crate) struct Party {
     pub(crate) guess: Option<RightGuess>,
     pub(crate) machine: Machine,
     pub(crate) now: Duration,
+    /// What its clock said in the beginning.
+    pub(crate) clock_unix_ms: u64,
     pub(crate) rng: TestRng,
 }
 
@@ -167,6 +169,7 @@ impl Party {
             guess: Some(guess),
             machine,
             now: NOW,
+            clock_unix_ms: UNIX_MS,
             rng,
         }
     }
@@ -227,7 +230,8 @@ impl Party {
 
     /// One step: `false` when there is nothing to do. `serve` is the store.
     pub(crate) fn step(&mut self, serve: &mut dyn FnMut(Request) -> Result<Answer, NoAnswer>) -> bool {
-        let time = (self.now, UNIX_MS + u64::try_from(self.now.as_millis()).unwrap());
+        let passed = u64::try_from(self.now.as_millis()).unwrap();
+        let time = (self.now, self.clock_unix_ms + passed);
         let wish = self.machine.wish(&mut self.vault, time, &mut self.rng).unwrap();
         match wish {
             Wish::Request(request) => {

@@ -1,7 +1,7 @@
 use super::*;
-use crate::DeviceId;
 use crate::testing::house::{SECOND, THIRD};
-use crate::testing::party::{MemoryStore, Party};
+use crate::testing::party::{MemoryStore, Party, UNIX_MS};
+use crate::{Answer, DeviceId};
 
 fn synced() -> (Party, MemoryStore) {
     let (mut party, mut store) = (Party::first(), MemoryStore::default());
@@ -574,6 +574,47 @@ fn a_store_that_was_put_back_is_noticed_by_everybody_who_saw_more() {
     }
 }
 
+/// clocks that are fifty years off freeze nothing and lose nothing. Whoever knew what was there has the last word.
+/// Mutation: of two values the one with the greater clock stays, whatever its author had seen.
+#[test]
+fn clocks_that_are_fifty_years_off() {
+    const FIFTY_YEARS_MS: u64 = 50 * 366 * DAY_MS;
+    for wrong in [UNIX_MS + FIFTY_YEARS_MS, UNIX_MS - FIFTY_YEARS_MS] {
+        let (mut one, mut two, mut store) = two();
+        two.clock_unix_ms = wrong;
+        let id = one.register("example.org", "bob");
+        settle(&mut [&mut one, &mut two], &mut store);
+        let rename = |party: &mut Party, name: &str| {
+            let mut passkey = party.vault.load(&id).unwrap().unwrap();
+            passkey.user_name = Some(name.to_owned());
+            party.vault.update(&mut party.rng, &passkey, None).unwrap();
+        };
+        for round in 0..4 {
+            for (author, name) in [(0, "from one"), (1, "from two")] {
+                let name = format!("{name}, {round}");
+                rename([&mut one, &mut two][author], &name);
+                settle(&mut [&mut one, &mut two], &mut store);
+                for party in [&one, &two] {
+                    let found = party.vault.load(&id).unwrap().unwrap().user_name;
+                    assert_eq!(found.as_deref(), Some(name.as_str()));
+                }
+            }
+        }
+        one.register("example.org", "made by one");
+        two.register("example.org", "made by two");
+        two.vault.delete(&mut two.rng, &id, None).unwrap();
+        settle(&mut [&mut one, &mut two], &mut store);
+        for party in [&mut one, &mut two] {
+            assert_eq!(party.users(), ["ann", "made by one", "made by two"]);
+        }
+        one.vault.take_back(&mut one.rng, &id, None).unwrap();
+        settle(&mut [&mut one, &mut two], &mut store);
+        for party in [&one, &two] {
+            assert_eq!(party.users(), ["ann", "bob", "made by one", "made by two"]);
+        }
+    }
+}
+
 /// K-07: it may read nothing newer, and nothing that it writes is read.
 #[test]
 fn a_revoked_device_is_out() {
@@ -624,6 +665,61 @@ fn files_that_nobody_of_the_vault_wrote_do_no_harm() {
     settle(&mut [&mut one, &mut two], &mut store);
     assert_eq!(one.machine.status().state, State::Fresh);
     assert_eq!(one.users(), ["ann", "bob"]);
+}
+
+/// a store that lists what was there a while ago, has not yet what it lists, or has the beginning of it. Nothing is
+/// lost, no number is used twice, and nobody has to mend anything. Mutations: a listing is not compared with what was there; what
+/// is not there yet is asked for again and again.
+#[test]
+fn a_store_that_is_late_loses_nothing() {
+    let (mut one, mut two, mut store) = two();
+    settle(&mut [&mut one, &mut two], &mut store);
+    for late in 0..3 {
+        let before = store.clone();
+        for party in [&mut one, &mut two] {
+            let user = format!("{late}, {:?}", party.id());
+            party.register("example.org", &user);
+            party.sync(&mut store);
+        }
+        for party in [&mut one, &mut two] {
+            party.register("example.com", &format!("meanwhile, {late}, {:?}", party.id()));
+            party.machine.now();
+            let (writes, mut rests) = (store.writes, false);
+            for _ in 0..1000 {
+                let is_whole = |name: &String| before.files.contains_key(name) || name.ends_with("hint");
+                let mut serve = |request: Request| match (late, &request) {
+                    (0, Request::List { .. }) => before.clone().serve(request),
+                    (1 | 2, Request::Get { names }) => {
+                        let got = names.iter().map(|name| {
+                            let content = store.files.get(name).cloned()?;
+                            match (is_whole(name), late) {
+                                (true, _) => Some(content),
+                                (false, 1) => None,
+                                (false, _) => Some(content[..content.len() / 2].to_vec()),
+                            }
+                        });
+                        Ok(Answer::Got(got.collect()))
+                    }
+                    _ => store.serve(request),
+                };
+                rests = !party.step(&mut serve);
+                if rests {
+                    break;
+                }
+            }
+            assert!(rests, "{late}");
+            if late == 0 {
+                assert_eq!(party.machine.status().state, State::RolledBack);
+                assert_eq!(store.writes, writes);
+            }
+        }
+        settle(&mut [&mut one, &mut two], &mut store);
+        for party in [&one, &two] {
+            assert_eq!(party.machine.status().state, State::Fresh, "{late}");
+            assert_eq!(party.users().len(), 1 + 4 * (late + 1), "{late}");
+            assert_eq!(party.vault.log_head(party.id()).incarnation(), 0, "{late}");
+        }
+    }
 }
 
 /// A store that gives genuine objects under other names: the round ends, and what is there is used once it is in its place.
