@@ -26,7 +26,7 @@ use crate::prompt::{Answer, Decision};
 use crate::questions::Questions;
 use crate::sockets::{Listener, Purpose};
 use crate::state::Watch;
-use crate::sync::{self, Exchange, News, words};
+use crate::sync::{Exchange, News, words};
 use crate::test_control::{Action, Order};
 use crate::unlock::{self, NotRight, NotTried, Tried, Unlocker};
 use crate::wake::{Mailbox, Wakeup};
@@ -555,7 +555,7 @@ impl Daemon {
         match news {
             None => {}
             Some(News::State(state, trouble)) => {
-                let (text, hint) = words::describe(&state, &|device| format!("device {}", sync::hex(device)));
+                let (text, hint) = words::describe(&state, &|device| format!("device {device}"));
                 let trouble = trouble.map(|trouble| format!(" ({trouble})")).unwrap_or_default();
                 let hint = hint.map(|hint| format!(" hint: {hint}")).unwrap_or_default();
                 self.log.problem(&format!("sync: {text}{trouble}{hint}"));

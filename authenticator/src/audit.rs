@@ -107,7 +107,9 @@ fn frequent(event: &Event) -> Option<Frequent> {
         | Event::RecoveryKitRenewed
         | Event::Recovered
         | Event::Exported { .. }
-        | Event::Imported { .. } => None,
+        | Event::Imported { .. }
+        | Event::DeviceAdded(_)
+        | Event::DeviceRemoved(_) => None,
     }
 }
 

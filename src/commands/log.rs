@@ -141,6 +141,15 @@ impl Happened {
             Self::Recovered => "The vault was taken over with the recovery kit.".to_owned(),
             Self::Exported { passkeys } => format!("Exported {}.", count(*passkeys)),
             Self::Imported { passkeys } => format!("Imported {}.", count(*passkeys)),
+            Self::DeviceAdded { device } => {
+                format!("Device {} was added to the vault.", show::short_device(device))
+            }
+            Self::DeviceRemoved { device } => {
+                format!(
+                    "Device {} was removed from the vault.",
+                    show::short_device(device)
+                )
+            }
         }
     }
 }

@@ -38,6 +38,11 @@ pub(super) fn algorithm(identifier: i32) -> String {
     }
 }
 
+/// The beginning of the id of a device, in hexadecimal: enough to tell those of a person apart.
+pub(crate) fn short_device(id: &str) -> &str {
+    id.get(..ID_CHARS_MIN).unwrap_or(id)
+}
+
 /// How many attempts are left.
 pub(super) fn attempts(left: u8) -> String {
     match left {

@@ -115,6 +115,14 @@ pub(crate) enum Happened {
     Imported {
         passkeys: u32,
     },
+    DeviceAdded {
+        /// hexadecimal
+        device: String,
+    },
+    DeviceRemoved {
+        /// hexadecimal
+        device: String,
+    },
 }
 
 /// [`Subject`] on the socket.
@@ -268,6 +276,12 @@ impl From<Event> for Happened {
             Event::Recovered => Self::Recovered,
             Event::Exported { passkeys } => Self::Exported { passkeys },
             Event::Imported { passkeys } => Self::Imported { passkeys },
+            Event::DeviceAdded(device) => Self::DeviceAdded {
+                device: device.to_string(),
+            },
+            Event::DeviceRemoved(device) => Self::DeviceRemoved {
+                device: device.to_string(),
+            },
         }
     }
 }

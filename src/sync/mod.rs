@@ -13,7 +13,7 @@ pub(crate) mod words;
 
 pub(crate) use self::driver::{Arrived, Driver, Number, Progress, to_the_end};
 pub(crate) use self::exchange::{Exchange, News};
-pub(crate) use self::report::{hex, report};
+pub(crate) use self::report::{called, report};
 pub(crate) use self::storage::Storage;
 
 use crate::error::Failure;

@@ -1,12 +1,11 @@
 //! How the exchange goes, for a command that asks.
 
-use std::fmt::Write as _;
-
 use wardkey_vault::{DeviceId, State, Vault};
 
 use super::driver::Driver;
 use super::storage::Storage;
 use super::words;
+use crate::commands::show;
 use crate::control::{DeviceStatus, SyncStatus};
 use crate::error::Failure;
 
@@ -46,7 +45,7 @@ fn devices(vault: &Vault) -> Result<Vec<DeviceStatus>, Failure> {
     for (device, is_removed) in members.chain(former) {
         let last_written_unix_ms = vault.last_written_unix_ms(device).map_err(super::broken)?;
         devices.push(DeviceStatus {
-            id: hex(device),
+            id: device.to_string(),
             name: vault.device_name(device).map(str::to_owned),
             is_this: vault.this_device() == Some(device),
             is_removed,
@@ -61,15 +60,6 @@ fn devices(vault: &Vault) -> Result<Vec<DeviceStatus>, Failure> {
 pub(crate) fn called(vault: &Vault, device: DeviceId) -> String {
     match vault.device_name(device) {
         Some(name) => format!("“{name}”"),
-        None => format!("device {}", hex(device).get(..8).unwrap_or_default()),
+        None => format!("device {}", show::short_device(&device.to_string())),
     }
-}
-
-/// The id of a device as people see it.
-pub(crate) fn hex(device: DeviceId) -> String {
-    let mut text = String::new();
-    for byte in device.0 {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-    }
-    text
 }

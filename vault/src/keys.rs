@@ -7,6 +7,8 @@
 //! ```
 //! HKDF is RFC 5869 with SHA-256, the cipher AES-256-GCM (NIST SP 800-38D).
 
+use std::fmt;
+
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce, Tag};
 use hkdf::Hkdf;
@@ -84,6 +86,13 @@ pub struct VaultId(pub [u8; 32]);
 /// Names a device of a vault; random. Public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId(pub [u8; 16]);
+
+/// Hexadecimal, in small letters.
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// The root key of one epoch as it serves one vault.
 pub struct VaultKey {

@@ -1,6 +1,7 @@
 //! What the log tells: events, and how they are written. `FORMAT.md` §14.
 
 use crate::cbor::{Fields, Reader, Writer};
+use crate::keys::DeviceId;
 use crate::{CredentialId, Profile, RpIdHash};
 
 /// Of a longer name the log keeps this many bytes.
@@ -15,6 +16,7 @@ const CONSENT: u64 = 9;
 const STORED: u64 = 10;
 const COUNT: u64 = 11;
 const DETAIL: u64 = 12;
+const DEVICE: u64 = 13;
 
 /// Something that was done with the key, or to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,10 @@ pub enum Event {
         /// How many.
         passkeys: u32,
     },
+    /// Another device was added to the vault, by this one.
+    DeviceAdded(DeviceId),
+    /// Another device was removed from the vault, by this one.
+    DeviceRemoved(DeviceId),
 }
 
 /// A credential as the log names it.
@@ -338,6 +344,8 @@ impl Event {
             Self::Recovered => (21, Vec::new()),
             Self::Exported { passkeys } => (22, count(*passkeys)),
             Self::Imported { passkeys } => (23, count(*passkeys)),
+            Self::DeviceAdded(device) => (24, vec![(DEVICE, Value::Bytes(&device.0))]),
+            Self::DeviceRemoved(device) => (25, vec![(DEVICE, Value::Bytes(&device.0))]),
         }
     }
 
@@ -387,6 +395,8 @@ impl Event {
             23 => Self::Imported {
                 passkeys: read_count(fields)?,
             },
+            24 => Self::DeviceAdded(read_device(fields)?),
+            25 => Self::DeviceRemoved(read_device(fields)?),
             _ => return None,
         })
     }
@@ -460,6 +470,12 @@ fn read_flag(input: &mut Reader<'_>) -> Option<bool> {
 
 fn read_count<N: TryFrom<u64>>(fields: &mut Fields<'_>) -> Option<N> {
     N::try_from(fields.required(COUNT, Reader::unsigned)?).ok()
+}
+
+fn read_device(fields: &mut Fields<'_>) -> Option<DeviceId> {
+    fields
+        .required(DEVICE, |input| input.bytes()?.try_into().ok())
+        .map(DeviceId)
 }
 
 #[cfg(test)]
