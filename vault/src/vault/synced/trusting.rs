@@ -18,7 +18,7 @@ pub(crate) enum Extended {
     Goes,
     /// The root key or the Vault PIN is another one.
     NeedsPin,
-    /// This device is no member any more.
+    /// This device is no member any more; nothing was changed.
     Removed,
     /// Something that it needs is not there; nothing was changed.
     Incomplete,
@@ -61,8 +61,8 @@ impl Vault {
         self.database.object(&Name::Entry(seq).to_bytes())
     }
 
-    /// A slot, or the root keys of earlier epochs.
-    pub(crate) fn membership_object(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+    /// A slot, or the root keys of earlier epochs, by its hash.
+    pub fn membership_object(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
         self.database.object(&Name::Object(hash).to_bytes())
     }
 
@@ -109,6 +109,10 @@ impl Vault {
         let Ok(next) = member.trust.follow(entry) else {
             return Ok(Extended::Incomplete);
         };
+        if next.member(member.device).is_none() {
+            // What this device has stays open to it: it goes by the entries from before.
+            return Ok(Extended::Removed);
+        }
         let kept: BTreeSet<_> = next.objects_in_force().collect();
         let replaced = member
             .trust
@@ -127,9 +131,7 @@ impl Vault {
         self.database.apply(&change)?;
         let same_keys =
             next.epoch() == member.trust.epoch() && next.pin_generation() == member.trust.pin_generation();
-        let extended = if next.member(member.device).is_none() {
-            Extended::Removed
-        } else if same_keys {
+        let extended = if same_keys {
             Extended::Goes
         } else {
             Extended::NeedsPin
