@@ -1,5 +1,6 @@
 //! The command line: flags in, one command out.
 
+pub(crate) mod device;
 pub(crate) mod locking;
 pub(crate) mod membership;
 pub(crate) mod sync;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use self::device::DeviceCommand;
 use self::locking::Locking;
 use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
 use self::sync::SyncCommand;
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     /// The authority that vouches for the passkeys of this installation
     #[command(subcommand)]
     Attestation(Attestation),
+    /// The devices that have the vault
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// Where synced passkeys are kept
     #[command(subcommand)]
     Sync(SyncCommand),

@@ -44,6 +44,7 @@ use std::sync::Arc;
 
 use crate::attach::Start;
 use crate::attach::as_root::KeyProcess;
+use crate::cli::device::DeviceCommand;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
 use crate::cli::sync::SyncCommand;
 use crate::cli::{Cli, Command, Doctor, Up};
@@ -105,6 +106,9 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Pin(PinCommand::Change(options)) => {
             membership::call(state, cli.json, |call| membership::change_pin(call, &options))?;
         }
+        Command::Pin(PinCommand::Adopt(options)) => {
+            membership::call(state, cli.json, |call| membership::adopt_pin(call, &options))?;
+        }
         Command::RecoveryKit(RecoveryKitCommand::Renew(pin)) => {
             membership::call(state, cli.json, |call| membership::renew_kit(call, &pin))?;
         }
@@ -117,10 +121,20 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Import(options) => {
             membership::call(state, cli.json, |call| membership::import(call, &options))?
         }
+        Command::Device(command) => device(state, cli.json, &command)?,
         Command::Sync(command) => sync(state, cli.json, &command)?,
         Command::Doctor(options) => return doctor(state, &options, cli.json),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn device(state: Option<&Path>, json: bool, command: &DeviceCommand) -> Result<(), Failure> {
+    membership::call(state, json, |call| match command {
+        DeviceCommand::Add(options) => membership::add_device(call, options),
+        DeviceCommand::Approve(options) => membership::approve_device(call, options),
+        DeviceCommand::List(pin) => membership::devices(call, pin),
+        DeviceCommand::Revoke(options) => membership::revoke_device(call, options),
+    })
 }
 
 fn sync(state: Option<&Path>, json: bool, command: &SyncCommand) -> Result<(), Failure> {

@@ -28,7 +28,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redb::backends::FileBackend;
-use wardkey_vault::{Created, DeviceId, Error as VaultError, History, KnownKey, Locked, RootKey, Vault};
+use wardkey_vault::{
+    Created, DeviceId, Error as VaultError, History, Joined, KnownKey, Locked, RootKey, Vault,
+};
 use zeroize::Zeroizing;
 
 use self::disk::Disk;
@@ -45,6 +47,8 @@ const KNOWN_KEY: &str = "known.key";
 const CONTROL_SOCKET: &str = "control.sock";
 /// More than the keys of a device take, wherever they are kept.
 const DEVICE_KEYS_LEN_MAX: u64 = 64 * 1024;
+/// So often the Vault PIN may be changed on other devices before this one hears of it.
+const EARLIER_MAX: u32 = 64;
 
 /// A state folder and its vault; nobody else has them.
 pub(crate) struct State {
@@ -135,6 +139,30 @@ impl Beginning {
         let known = adopted.held.make_known_key()?;
         let locked = Locked::open(disk, known, since_boot()).map_err(vault_failed)?;
         Ok((locked, adopted))
+    }
+
+    /// Makes the database of a device that joined a vault. A power cut leaves nothing, or all of it.
+    pub(crate) fn join(self, joined: &Joined) -> Result<State, Error> {
+        let Self { held, .. } = self;
+        let (generation, keys) = &joined.device_keys;
+        held.keep_device_keys(*generation, keys)?;
+        let known = held.make_known_key()?;
+        let file = held.folder.begin_file(TEMPORARY_DATABASE)?;
+        let path = held.folder.path_of(TEMPORARY_DATABASE);
+        let copy = file
+            .try_clone()
+            .map_err(|error| folder::io_error("make", path.clone(), error))?;
+        let failed = |source| Error::Vault { path, source };
+        let locked = match FileBackend::new(copy) {
+            Ok(backend) => {
+                let disk = Disk::watched(backend, &held.disk);
+                Vault::join(disk, joined, (known, since_boot()), &mut host::rng())
+            }
+            Err(error) => Err(VaultError::Database(Box::new(error.into()))),
+        }
+        .map_err(failed)?;
+        held.folder.finish_file(&file, TEMPORARY_DATABASE, DATABASE)?;
+        Ok(State { locked, held })
     }
 
     /// Makes the vault, or gives the one that is there its Vault PIN. A power cut leaves what was there before, or all of
@@ -239,6 +267,17 @@ impl Held {
         read_device_keys(&self.folder, generation)
     }
 
+    /// The keys of this device as they were kept last, under an earlier Vault PIN than that of this generation.
+    pub(crate) fn earlier_device_keys(&self, generation: u32) -> Result<Option<EarlierKeys>, Error> {
+        match newest_before(&self.folder, generation)? {
+            Some(generation) => Ok(Some(EarlierKeys {
+                generation,
+                keys: read_device_keys(&self.folder, generation)?,
+            })),
+            None => Ok(None),
+        }
+    }
+
     /// Keeps the keys of this device under the Vault PIN of this generation, durably.
     pub(crate) fn keep_device_keys(&self, generation: u32, keys: &[u8]) -> Result<(), Error> {
         self.write(&device_keys_name(generation), keys)
@@ -246,8 +285,7 @@ impl Held {
 
     /// Removes the keys that were kept under Vault PINs before this generation.
     pub(crate) fn forget_device_keys_before(&self, generation: u32) -> Result<(), Error> {
-        // There is one before, unless something went wrong in between.
-        for generation in generation.saturating_sub(8)..generation {
+        for generation in generation.saturating_sub(EARLIER_MAX)..generation {
             self.folder.remove_file(&device_keys_name(generation))?;
         }
         Ok(())
@@ -282,6 +320,12 @@ impl Held {
     }
 }
 
+/// The keys of this device as they are kept under an earlier Vault PIN.
+pub(crate) struct EarlierKeys {
+    pub(crate) generation: u32,
+    pub(crate) keys: Box<dyn DeviceKeys>,
+}
+
 /// Where the key that uses `folder` listens for other `wardkey` commands. Good as long as `folder` is open.
 pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
     folder.socket_path(CONTROL_SOCKET)
@@ -291,8 +335,12 @@ pub(crate) fn control_socket(folder: &Folder) -> PathBuf {
 pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<dyn DeviceKeys>, Error> {
     let name = device_keys_name(generation);
     let path = || folder.path_of(&name);
-    let file = folder.open_file_to_read(&name)?;
-    let file = file.ok_or_else(|| Error::DeviceKeysMissing(path()))?;
+    let Some(file) = folder.open_file_to_read(&name)? else {
+        return Err(match newest_before(folder, generation)? {
+            Some(_) => Error::PinChangedElsewhere,
+            None => Error::DeviceKeysMissing(path()),
+        });
+    };
     let mut bytes = Vec::new();
     file.take(DEVICE_KEYS_LEN_MAX)
         .read_to_end(&mut bytes)
@@ -301,6 +349,16 @@ pub(crate) fn read_device_keys(folder: &Folder, generation: u32) -> Result<Box<d
         NotRead::Damaged => Error::DeviceKeysDamaged(path()),
         NotRead::NeedTpm => Error::DeviceKeysInTpm,
     })
+}
+
+/// The newest Vault PIN before this one under which the keys of this device are kept.
+fn newest_before(folder: &Folder, generation: u32) -> Result<Option<u32>, Error> {
+    for earlier in (generation.saturating_sub(EARLIER_MAX)..generation).rev() {
+        if folder.open_file_to_read(&device_keys_name(earlier))?.is_some() {
+            return Ok(Some(earlier));
+        }
+    }
+    Ok(None)
 }
 
 /// The time that wrong Vault PINs are counted against.

@@ -39,6 +39,8 @@ pub(crate) struct DeviceKeys {
 pub(crate) enum PinCommand {
     /// Replace the Vault PIN
     Change(PinChange),
+    /// Take the Vault PIN over that was chosen on another device: this one asks for the old and the new one, once
+    Adopt(PinAdoption),
 }
 
 /// `wardkey pin change`.
@@ -52,6 +54,17 @@ pub(crate) struct PinChange {
     /// Somebody may know the Vault PIN: replace the root key, too
     #[arg(long)]
     pub(crate) compromised: bool,
+}
+
+/// `wardkey pin adopt`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PinAdoption {
+    /// Take the Vault PIN that this device had from the first line of this file, which nobody else may read; `-` is
+    /// standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) old_vault_pin_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) vault_pin: VaultPinSource,
 }
 
 /// `wardkey recovery-kit`.

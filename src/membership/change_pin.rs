@@ -4,7 +4,7 @@ use serde_json::json;
 use wardkey_vault::{Event, NewPin};
 
 use super::opened::Opened;
-use super::{Call, cost, vault_pin};
+use super::{Call, agreed, cost, vault_pin};
 use crate::cli::membership::PinChange;
 use crate::error::Failure;
 use crate::host;
@@ -19,20 +19,18 @@ pub(crate) fn change_pin(call: &mut Call<'_>, options: &PinChange) -> Result<(),
     let rng = &mut host::rng();
     let cost = cost(Some(opened.locked.trust()));
     let pin = NewPin::choose(&text, limit, cost, rng).map_err(vault_pin::not_chosen)?;
-    let prepared = opened.change(|here, right| {
+    let events: &[Event] = if options.compromised {
+        &[Event::VaultPinChanged, Event::RootKeyReplaced]
+    } else {
+        &[Event::VaultPinChanged]
+    };
+    agreed::change(call, opened, (&text, events), |here, right| {
         if options.compromised {
             right.unlocked.rotate(here, right.right_pin, Some(&pin), rng)
         } else {
             right.unlocked.change_pin(here, right.right_pin, &pin, rng)
         }
     })?;
-    call.dialogue.check_wanted()?;
-    let events: &[Event] = if options.compromised {
-        &[Event::VaultPinChanged, Event::RootKeyReplaced]
-    } else {
-        &[Event::VaultPinChanged]
-    };
-    prepared.carry_out(&text, events)?;
     let told = if options.compromised {
         "The Vault PIN and the root key are replaced. Whoever had a copy of the vault and the old PIN has the passkeys of\n\
          that time: replace them at their sites.\n"

@@ -11,10 +11,11 @@ use super::opened::{broken, vault};
 use super::{Call, passkeys};
 use crate::cli::membership::VaultPinSource;
 use crate::cli::sync::{Setup, StoreOptions};
+use crate::commands::show;
 use crate::control::{Answer, Client, Request, SyncAction, SyncStatus};
 use crate::error::Failure;
 use crate::host;
-use crate::remote::{Account, Address, Patience, Secrets, probe};
+use crate::remote::{Account, Address, Finding, Patience, Secrets, probe};
 use crate::state::{Folder, Held};
 use crate::sync::{Driver, Progress, Storage, report, to_the_end};
 
@@ -40,20 +41,8 @@ pub(crate) fn set_up_sync(call: &mut Call<'_>, options: &Setup) -> Result<(), Fa
             "stop it, set up sync, and start it again: it exchanges by itself from then on",
         ));
     }
-    let account = account(&options.store)?;
-    call.dialogue.say("Trying out the storage.\n")?;
-    let finding = probe(&account, Patience::default())?;
-    if !finding.capabilities.read_after_write {
-        return Err(Failure::new(
-            "this storage does not give back what was just written",
-            "use another one: nothing could be relied on",
-        ));
-    }
+    let storage = try_out(call, &options.store)?;
     let (mut vault, held) = vault(call.given, &options.vault_pin, call.dialogue)?;
-    let storage = Storage {
-        account,
-        capabilities: finding.capabilities,
-    };
     let rng = &mut host::rng();
     let moves = vault.syncs();
     vault
@@ -75,6 +64,23 @@ pub(crate) fn set_up_sync(call: &mut Call<'_>, options: &Setup) -> Result<(), Fa
         &driver,
         "The vault is exchanged from now on: a running key does it by itself.",
     )
+}
+
+/// The store that the command line names, and what it can do.
+pub(super) fn try_out(call: &mut Call<'_>, options: &StoreOptions) -> Result<Storage, Failure> {
+    let account = account(options)?;
+    call.dialogue.say("Trying out the storage.\n")?;
+    let Finding { capabilities, .. } = probe(&account, Patience::default())?;
+    if !capabilities.read_after_write {
+        return Err(Failure::new(
+            "this storage does not give back what was just written",
+            "use another one: nothing could be relied on",
+        ));
+    }
+    Ok(Storage {
+        account,
+        capabilities,
+    })
 }
 
 /// Exchanges once, or puts back what the store has lost.
@@ -116,7 +122,7 @@ pub(super) fn running(given: Option<&Path>) -> Result<Option<Client>, Failure> {
     }
 }
 
-fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Failure> {
+pub(super) fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Failure> {
     let answer = client
         .request(&Request::Sync { first })
         .map_err(|error| crate::commands::lost(&error))?;
@@ -165,7 +171,12 @@ pub(super) fn exchange(
     })
 }
 
-fn outcome(call: &mut Call<'_>, vault: &Vault, driver: &Driver, note: &str) -> Result<(), Failure> {
+pub(super) fn outcome(
+    call: &mut Call<'_>,
+    vault: &Vault,
+    driver: &Driver,
+    note: &str,
+) -> Result<(), Failure> {
     let status = report(vault, Some(driver))?;
     let count = passkeys(vault.len());
     show(
@@ -201,7 +212,7 @@ fn show(call: &mut Call<'_>, status: &SyncStatus, note: &str) -> Result<(), Fail
             (false, true) => ", removed",
             (false, false) => "",
         };
-        let id = device.id.get(..8).unwrap_or_default();
+        let id = show::short_device(&device.id);
         text.push_str(&format!("Device        {id}  {name}{what}\n"));
     }
     text.push_str(note);

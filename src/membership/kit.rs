@@ -2,22 +2,18 @@
 
 use std::fmt::Write as _;
 
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::{EcLevel, QrCode};
 use rand_core::Rng as _;
 use wardkey_vault::RecoveryKit;
 use zeroize::Zeroizing;
 
 use super::dialogue::{Dialogue, Room};
+use super::qr_code::{QUIET_ZONE, draw};
 use crate::error::Failure;
 use crate::host;
 
 /// Groups of a kit in one line.
 const GROUPS_IN_A_LINE: usize = 3;
-/// Light modules around a QR code, ISO/IEC 18004 §5.3.8.
-const QUIET_ZONE: usize = 4;
-/// Black on white, whatever the colours of the terminal are, and back to those.
-const BLACK_ON_WHITE: &str = "\x1b[38;5;16;48;5;231m";
-const COLORS_OF_TERMINAL: &str = "\x1b[0m";
 /// Lines of the page but those of the QR code.
 const TEXT_LINES: usize = 10;
 /// More than a page has, so that no copy of it is left behind while it grows.
@@ -123,32 +119,6 @@ fn push(page: &mut String, what: std::fmt::Arguments<'_>) {
 fn qr_code(groups: &[&str]) -> Option<QrCode> {
     let text = Zeroizing::new(groups.concat());
     QrCode::with_error_correction_level(text.as_bytes(), EcLevel::M).ok()
-}
-
-/// Two rows of modules in each line.
-fn draw(code: &QrCode, page: &mut String) {
-    let width = code.width();
-    let size = width + 2 * QUIET_ZONE;
-    let is_dark = |x: usize, y: usize| {
-        let module = |at: usize| at.checked_sub(QUIET_ZONE).filter(|at| *at < width);
-        match (module(x), module(y)) {
-            (Some(x), Some(y)) => code[(x, y)] == Color::Dark,
-            _ => false,
-        }
-    };
-    for y in (0..size).step_by(2) {
-        page.push_str(BLACK_ON_WHITE);
-        for x in 0..size {
-            page.push(match (is_dark(x, y), is_dark(x, y + 1)) {
-                (true, true) => '\u{2588}',
-                (true, false) => '\u{2580}',
-                (false, true) => '\u{2584}',
-                (false, false) => ' ',
-            });
-        }
-        page.push_str(COLORS_OF_TERMINAL);
-        page.push('\n');
-    }
 }
 
 #[cfg(test)]

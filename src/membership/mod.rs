@@ -4,13 +4,19 @@
 //! is durable in an order in which the power may go at any time: the keys of this device under their new name, then
 //! the change in one transaction, and only then is removed what nothing uses any more.
 
+mod adopt_pin;
+mod agreed;
 mod backup;
 mod change_pin;
+mod devices;
 mod dialogue;
 mod exchange;
 mod init;
+mod join;
 mod kit;
+mod mailbox;
 mod opened;
+mod qr_code;
 mod recover;
 mod renew_kit;
 mod secret_file;
@@ -30,13 +36,16 @@ use rustix::system::sysinfo;
 use serde_json::Value;
 use wardkey_vault::{KdfCost, Trust};
 
+pub(crate) use self::adopt_pin::adopt_pin;
 pub(crate) use self::backup::{export, import};
 pub(crate) use self::change_pin::change_pin;
+pub(crate) use self::devices::{approve_device, devices, revoke_device};
 use self::dialogue::Dialogue;
 #[cfg(feature = "demo")]
 use self::dialogue::Nobody;
 pub(crate) use self::exchange::{account, set_up_sync, sync, sync_status};
 pub(crate) use self::init::{Made, init};
+pub(crate) use self::join::add_device;
 pub(crate) use self::opened::state;
 pub(crate) use self::recover::recover;
 pub(crate) use self::renew_kit::renew_kit;

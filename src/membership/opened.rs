@@ -29,7 +29,7 @@ pub(super) struct Opened {
     pub(super) right: RightGuess,
     pub(super) pin: Zeroizing<String>,
     /// Before the right one.
-    wrong_pins: u32,
+    pub(super) wrong_pins: u32,
 }
 
 impl Opened {
@@ -191,7 +191,7 @@ pub(crate) fn state(given: Option<&Path>) -> Result<State, Failure> {
 }
 
 /// Counts a try. After too many it waits: the time begins anew with every program that tries.
-fn count(locked: &mut Locked, dialogue: &mut dyn Dialogue) -> Result<Guess, Failure> {
+pub(super) fn count(locked: &mut Locked, dialogue: &mut dyn Dialogue) -> Result<Guess, Failure> {
     loop {
         match locked.guess(since_boot()) {
             Ok(guess) => return Ok(guess),

@@ -4,7 +4,7 @@ use serde_json::json;
 use wardkey_vault::Event;
 
 use super::opened::Opened;
-use super::{Call, kit};
+use super::{Call, agreed, kit};
 use crate::cli::membership::VaultPinSource;
 use crate::error::Failure;
 use crate::host;
@@ -16,9 +16,10 @@ pub(crate) fn renew_kit(call: &mut Call<'_>, source: &VaultPinSource) -> Result<
     let kit = kit::hand_over(call.dialogue)?;
     let pin = opened.pin.clone();
     let rng = &mut host::rng();
-    let prepared = opened.change(|here, right| right.unlocked.renew_kit(here, right.right_pin, &kit, rng))?;
-    call.dialogue.check_wanted()?;
-    prepared.carry_out(&pin, &[Event::RecoveryKitRenewed])?;
+    let events = &[Event::RecoveryKitRenewed];
+    agreed::change(call, opened, (&pin, events), |here, right| {
+        right.unlocked.renew_kit(here, right.right_pin, &kit, rng)
+    })?;
     let told = if had_one {
         "The new recovery kit is in force. The old one opens only copies of the vault from before: destroy it.\n"
     } else {

@@ -26,6 +26,7 @@ pub(crate) use self::request::{Answer, Created, Polled, Request};
 pub(crate) use self::store::{Store, Tell, Ticket};
 pub(crate) use self::tag::Tag;
 pub(crate) use self::trouble::{Kind, Trouble};
+pub(crate) use self::waiting::WaitingStore;
 
 #[cfg(test)]
 mod tests;

@@ -30,6 +30,8 @@ pub(crate) enum Error {
     KeyDamaged(PathBuf),
     #[error("the keys of this device, {0}, are missing")]
     DeviceKeysMissing(PathBuf),
+    #[error("the Vault PIN was changed on another device")]
+    PinChangedElsewhere,
     #[error("{0} does not hold the keys of a device")]
     DeviceKeysDamaged(PathBuf),
     #[error("the keys of this device are in its TPM, which this wardkey was built without")]
@@ -97,6 +99,9 @@ impl Error {
             Self::KeyDamaged(_) => "put it back from a backup; it holds exactly 32 bytes".to_owned(),
             Self::DeviceKeysMissing(_) | Self::DeviceKeysDamaged(_) => {
                 "put the file back from a backup, or take the vault over with its recovery kit: wardkey recover".to_owned()
+            }
+            Self::PinChangedElsewhere => {
+                "stop the key if it runs, and enter the old one and the new one, once: wardkey pin adopt".to_owned()
             }
             Self::DeviceKeysInTpm => {
                 "use a wardkey that was built with --features tpm, or take the vault over with its recovery kit: wardkey \

@@ -4,7 +4,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wardkey_vault::{KeyStoreError, Machine, Signature, SignedHash, State, Status, Vault, Wish};
+use wardkey_vault::{
+    Change, KeyStoreError, Machine, Proposed, Signature, SignedHash, State, Status, Vault, Wish,
+};
 
 use super::broken;
 use super::courier::Courier;
@@ -98,6 +100,16 @@ impl Driver {
     /// Puts back whatever the store turns out not to have.
     pub(crate) fn heal_all(&mut self) {
         self.machine.heal_all();
+    }
+
+    /// Makes a change of who can open the vault, at the store first. The device's keys that belong to it are durable already.
+    pub(crate) fn propose(&mut self, change: Change) {
+        self.machine.propose(change);
+    }
+
+    /// What became of the change; `None` as long as that is not known.
+    pub(crate) fn proposed(&self) -> Option<Proposed> {
+        self.machine.proposed()
     }
 
     /// Does what there is to do.

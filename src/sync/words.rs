@@ -52,7 +52,9 @@ pub(crate) fn describe(state: &State, name: &dyn Fn(DeviceId) -> String) -> (Str
         ),
         State::NeedsPin => (
             "Another device replaced the root key or the Vault PIN.".to_owned(),
-            Some("unlock the vault: wardkey unlock"),
+            Some(
+                "unlock the vault anew: wardkey unlock; if the Vault PIN is another one, first: wardkey pin adopt",
+            ),
         ),
         State::Removed => (
             "This device was removed from the vault. It keeps what it had, and gets nothing new.".to_owned(),

@@ -89,7 +89,8 @@ pub use secret::{Secret, SecretBytes};
 pub use signature::{PublicPoint, Signature, SignedHash};
 pub use slot::{NotOpened, OpenedSlot, open_device_slot};
 pub use sync::{
-    Answer, GET_AT_ONCE, Machine, NoAnswer, OBJECT_LEN_MAX, Proposed, Request, State, Status, Wish,
+    Answer, GET_AT_ONCE, Machine, MembershipPlaces, NoAnswer, OBJECT_LEN_MAX, Proposed, Request, State,
+    Status, Wish,
 };
 pub use trust::{Chosen, NotSettled, NotTrusted, Remembered, Transcript, Trust};
 pub use vault::{Entry, History, NotTaken, Taken, ToSign, Trashed, Vault};

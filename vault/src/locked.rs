@@ -167,6 +167,11 @@ impl Locked {
         &self.member.trust
     }
 
+    /// Whether this device exchanges what changes with the others.
+    pub fn syncs(&self) -> Result<bool, Error> {
+        Ok(self.database.meta(Meta::Replica)?.is_some())
+    }
+
     /// This device.
     pub fn device(&self) -> DeviceId {
         self.member.device

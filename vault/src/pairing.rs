@@ -124,6 +124,11 @@ impl PairingId {
         (id.name(Step::Hello) == name).then_some(id)
     }
 
+    /// What its first message is called in the mailbox.
+    pub fn hello(self) -> String {
+        self.name(Step::Hello)
+    }
+
     /// The names of all messages that a pairing may have, to be removed from the mailbox when it is over.
     pub fn names(self) -> Vec<String> {
         let steps = [

@@ -190,7 +190,7 @@ impl Trust {
     }
 
     /// What has to be in a store for everybody to be able to open the vault.
-    pub(crate) fn objects_in_force(&self) -> impl Iterator<Item = ObjectHash> {
+    pub fn objects_in_force(&self) -> impl Iterator<Item = ObjectHash> {
         self.slots().into_values().chain(self.earlier_keys())
     }
 

@@ -95,6 +95,26 @@ impl Layout {
     }
 }
 
+/// Where a store keeps what says who belongs to a vault: what a device needs that joins it.
+pub struct MembershipPlaces(Layout);
+
+impl MembershipPlaces {
+    /// Of this vault.
+    pub fn of(vault: VaultId) -> Self {
+        Self(Layout::new(vault))
+    }
+
+    /// The entry of the trust log with this number; the first is 1.
+    pub fn entry(&self, number: u32) -> String {
+        self.0.name(StoreName::Trust(number))
+    }
+
+    /// What is kept under a hash.
+    pub fn object(&self, hash: ObjectHash) -> String {
+        self.0.name(StoreName::Membership(hash))
+    }
+}
+
 /// What a store said it has.
 #[derive(Default)]
 pub(super) struct Listing {

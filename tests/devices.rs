@@ -1,0 +1,316 @@
+//! Several devices of one vault, as a person adds and removes them, with a folder as the store.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
+
+use common::terminal::Session;
+use common::{Key, VAULT_PIN, listed, new_folder, new_vault, passkey_of, printed, wardkey, write_secret};
+use tempfile::TempDir;
+
+const OTHER_PIN: &str = "another passphrase of many words";
+
+/// A computer with a state folder, and files with Vault PINs.
+struct Computer {
+    state: TempDir,
+    secrets: TempDir,
+}
+
+/// `wardkey device add`, which waits to be let in.
+struct Newcomer {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Computer {
+    fn new(state: TempDir) -> Self {
+        Self {
+            state,
+            secrets: new_folder(),
+        }
+    }
+
+    /// The first device of a vault that is exchanged at `store`.
+    fn first(store: &Path) -> Self {
+        let computer = Self::new(new_vault());
+        computer.run(&["sync", "setup", text(store), "--device-name", "desk"]);
+        computer
+    }
+
+    /// The file with a Vault PIN.
+    fn secret(&self, name: &str, pin: &str) -> String {
+        write_secret(&self.secrets.path().join(name), pin)
+    }
+
+    /// What a command printed that opens the vault with `VAULT_PIN`.
+    fn run(&self, arguments: &[&str]) -> String {
+        self.run_with(VAULT_PIN, arguments)
+    }
+
+    fn run_with(&self, pin: &str, arguments: &[&str]) -> String {
+        let pin = self.secret("pin.txt", pin);
+        printed(
+            self.state.path(),
+            &[arguments, &["--vault-pin-file", &pin]].concat(),
+        )
+    }
+
+    /// What a command complained that failed.
+    fn fails(&self, pin: &str, arguments: &[&str]) -> String {
+        let pin = self.secret("pin.txt", pin);
+        let arguments = [arguments, &["--vault-pin-file", &pin]].concat();
+        let output = wardkey(self.state.path(), &arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?} did not fail");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// Asks to be let in.
+    fn ask_to_join(&self, store: &Path, pin: &str) -> Newcomer {
+        let pin = self.secret("join.txt", pin);
+        let arguments = ["--json", "device", "add", text(store), "--device-name", "lap"];
+        let arguments = [&arguments[..], &["--vault-pin-file", &pin]].concat();
+        let mut process = wardkey(self.state.path(), &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Newcomer { process, output }
+    }
+
+    fn start_key(&self, pin: &str) -> Key {
+        write_secret(&self.state.path().join("vault-pin"), pin);
+        Key::start(self.state.path())
+    }
+
+    fn users(&self, pin: &str) -> Vec<String> {
+        self.run_with(pin, &["sync", "now"]);
+        let key = self.start_key(pin);
+        let mut users = listed(self.state.path(), "user_name");
+        drop(key);
+        users.sort();
+        users
+    }
+
+    fn register(&self, pin: &str, user: &str) {
+        let key = self.start_key(pin);
+        key.connect().make_credential(&passkey_of(user)).unwrap();
+        drop(key);
+        self.run_with(pin, &["sync", "now"]);
+    }
+}
+
+impl Newcomer {
+    /// A text of the next line that has it.
+    fn told(&mut self, key: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.output.read_line(&mut line).unwrap() > 0, "no {key} was told");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if let Some(text) = line[key].as_str() {
+                return text.to_owned();
+            }
+        }
+    }
+
+    fn ends_well(self) {
+        let output = self.process.wait_with_output().unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn fails(self) -> String {
+        let output = self.process.wait_with_output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+fn answer(session: &mut Session, question: &str, text: &str) {
+    session.shows(question);
+    session.types(&format!("{text}\n"));
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// Two devices of one vault, and the store between them.
+fn two_devices() -> (Computer, Computer, TempDir) {
+    let store = new_folder();
+    let desk = Computer::first(store.path());
+    let lap = Computer::new(new_folder());
+    let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
+    let code = newcomer.told("code");
+    desk.run(&["device", "approve", &code]);
+    newcomer.ends_well();
+    (desk, lap, store)
+}
+
+#[test]
+fn what_is_registered_on_one_device_is_on_the_other() {
+    let (desk, lap, store) = two_devices();
+    desk.register(VAULT_PIN, "ann");
+    assert_eq!(lap.users(VAULT_PIN), ["ann"]);
+    lap.register(VAULT_PIN, "bob");
+    assert_eq!(desk.users(VAULT_PIN), ["ann", "bob"]);
+    assert!(!common::holds(store.path(), "ann") && !common::holds(store.path(), "bob"));
+    assert!(
+        !store.path().join("pkv1/p").exists(),
+        "the mailbox is not cleared"
+    );
+    let devices = desk.run(&["device", "list"]);
+    assert!(
+        devices.contains("desk, this one") && devices.contains("lap, last heard of on"),
+        "{devices}"
+    );
+}
+
+#[test]
+fn a_device_is_let_in_with_the_digits_that_it_shows() {
+    let store = new_folder();
+    let desk = Computer::first(store.path());
+    let lap = Computer::new(new_folder());
+    let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
+    newcomer.told("code");
+    let mut approving = Session::start(desk.state.path(), &["device", "approve"]);
+    answer(&mut approving, "Vault PIN: ", VAULT_PIN);
+    let digits = newcomer.told("digits");
+    let wrong = if digits == "1234 5678" {
+        "8765 4321"
+    } else {
+        "1234 5678"
+    };
+    answer(&mut approving, "The digits that the new device shows: ", wrong);
+    answer(&mut approving, "; 2 tries left.", "");
+    answer(&mut approving, "eight digits are needed.", &digits);
+    approving.shows("The device is let in.");
+    assert!(approving.ended());
+    newcomer.ends_well();
+}
+
+#[test]
+fn three_times_wrong_digits_end_it() {
+    let store = new_folder();
+    let desk = Computer::first(store.path());
+    let lap = Computer::new(new_folder());
+    let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
+    newcomer.told("code");
+    let mut approving = Session::start(desk.state.path(), &["device", "approve"]);
+    answer(&mut approving, "Vault PIN: ", VAULT_PIN);
+    let digits = newcomer.told("digits");
+    let wrong = if digits == "1234 5678" {
+        "8765 4321"
+    } else {
+        "1234 5678"
+    };
+    for _ in 0..3 {
+        answer(&mut approving, "The digits that the new device shows: ", wrong);
+    }
+    assert!(!approving.ended());
+    assert!(newcomer.fails().contains("this pairing is over"));
+    assert!(!lap.state.path().join("vault.redb").exists());
+    assert_eq!(desk.run(&["device", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_device_without_the_vault_pin_gets_nothing() {
+    let store = new_folder();
+    let desk = Computer::first(store.path());
+    let lap = Computer::new(new_folder());
+    let mut newcomer = lap.ask_to_join(store.path(), "not the one of the vault");
+    let code = newcomer.told("code");
+    desk.run(&["device", "approve", &code]);
+    assert!(newcomer.fails().contains("the Vault PIN does not open the vault"));
+    assert!(!lap.state.path().join("vault.redb").exists());
+}
+
+#[test]
+fn a_removed_device_reads_nothing_newer() {
+    let (desk, lap, _store) = two_devices();
+    desk.register(VAULT_PIN, "ann");
+    assert_eq!(lap.users(VAULT_PIN), ["ann"]);
+    let removed = desk.run(&["device", "revoke", "lap", "--yes"]);
+    assert!(
+        removed.contains("“lap” is removed") && removed.contains(common::RP_ID),
+        "{removed}"
+    );
+    desk.register(VAULT_PIN, "bob");
+    let status = lap.run(&["--json", "sync", "now"]);
+    assert!(status.contains("\"state\":\"removed\""), "{status}");
+    assert_eq!(lap.users(VAULT_PIN), ["ann"]);
+    let devices = desk.run(&["device", "list"]);
+    assert!(devices.contains("lap, removed"), "{devices}");
+}
+
+#[test]
+fn another_device_takes_a_new_vault_pin_over() {
+    let (desk, lap, _store) = two_devices();
+    let new = desk.secret("new.txt", OTHER_PIN);
+    desk.run(&["pin", "change", "--compromised", "--new-vault-pin-file", &new]);
+    desk.register(OTHER_PIN, "ann");
+    let heard = lap.fails(VAULT_PIN, &["sync", "now"]);
+    assert!(
+        heard.contains("replaced the root key or the Vault PIN"),
+        "{heard}"
+    );
+    let behind = lap.fails(OTHER_PIN, &["sync", "now"]);
+    assert!(behind.contains("wardkey pin adopt"), "{behind}");
+    let wrong = lap.secret("old.txt", "none of the two that were");
+    let refused = lap.fails(OTHER_PIN, &["pin", "adopt", "--old-vault-pin-file", &wrong]);
+    assert!(
+        refused.contains("one of the two Vault PINs is wrong"),
+        "{refused}"
+    );
+    let old = lap.secret("old.txt", VAULT_PIN);
+    lap.run_with(OTHER_PIN, &["pin", "adopt", "--old-vault-pin-file", &old]);
+    assert_eq!(lap.users(OTHER_PIN), ["ann"]);
+    let again = lap.fails(OTHER_PIN, &["pin", "adopt", "--old-vault-pin-file", &old]);
+    assert!(again.contains("no older Vault PIN"), "{again}");
+}
+
+#[test]
+fn nobody_is_changed_while_the_store_cannot_be_reached() {
+    let (desk, _lap, store) = two_devices();
+    let away = store.path().with_extension("away");
+    std::fs::rename(store.path(), &away).unwrap();
+    let new = desk.secret("new.txt", OTHER_PIN);
+    let failed = desk.fails(VAULT_PIN, &["pin", "change", "--new-vault-pin-file", &new]);
+    assert!(failed.contains("nothing was changed"), "{failed}");
+    std::fs::rename(&away, store.path()).unwrap();
+    desk.run(&["sync", "now"]);
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_two_lines() {
+    let store = new_folder();
+    let alone = Computer::new(new_vault());
+    let approve = alone.fails(VAULT_PIN, &["device", "approve"]);
+    assert!(approve.contains("wardkey sync setup URL"), "{approve}");
+    let code = alone.fails(VAULT_PIN, &["device", "approve", "PKVP1:00"]);
+    assert!(code.contains("this is not the code of a device"), "{code}");
+    let add = alone.fails(VAULT_PIN, &["device", "add", text(store.path())]);
+    assert!(add.contains("there is a vault in"), "{add}");
+    let desk = Computer::first(store.path());
+    let nobody = desk.fails(VAULT_PIN, &["device", "revoke", "lap", "--yes"]);
+    assert!(
+        nobody.contains("no device of the vault is called \"lap\""),
+        "{nobody}"
+    );
+    let itself = desk.fails(VAULT_PIN, &["device", "revoke", "desk", "--yes"]);
+    assert!(itself.contains("this is the device you are at"), "{itself}");
+    for errors in [approve, code, add, nobody, itself] {
+        assert_eq!(
+            errors.lines().filter(|line| line.starts_with("hint: ")).count(),
+            1,
+            "{errors}"
+        );
+    }
+}
