@@ -1,4 +1,4 @@
-//! Carries one request of the vault to the store and brings the answer back. A request for many objects is many requests
+//! Carries one request of the vault to the store and brings the answer back. A request about many objects is many requests
 //! at once.
 
 use std::collections::BTreeMap;
@@ -60,6 +60,11 @@ impl Courier {
             }
             Request::Create { name, bytes } => self.ask(0, remote::Request::Create { name, bytes }),
             Request::Put { name, bytes } => self.ask(0, remote::Request::Put { name, bytes }),
+            Request::Remove { names } => {
+                for (place, name) in names.into_iter().enumerate() {
+                    self.ask(place, remote::Request::Remove { name });
+                }
+            }
         }
     }
 
@@ -100,9 +105,9 @@ impl Courier {
             }
             remote::Answer::Polled(polled) => self.polled(polled),
             remote::Answer::Created(Created::AlreadyThere) => Answer::AlreadyThere,
-            remote::Answer::Created(Created::New) | remote::Answer::Put | remote::Answer::Removed => {
-                Answer::Kept
-            }
+            remote::Answer::Removed if !self.under_way.is_empty() => return None,
+            remote::Answer::Removed => Answer::Removed,
+            remote::Answer::Created(Created::New) | remote::Answer::Put => Answer::Kept,
         };
         Some(Ok(answer))
     }

@@ -9,11 +9,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{
-    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition, TableError, WriteTransaction,
+    Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
 
 use crate::Error;
+use crate::frame::ObjectHash;
 use crate::keys::DeviceId;
 use crate::known::KnownHash;
 use crate::seal::RowId;
@@ -27,6 +28,8 @@ const MERGED: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("merg
 const OUTBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outbox");
 const TOLD: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("told");
 const DEVICE_LOGS: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("device-logs");
+const SNAPSHOTS: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("snapshots");
+const SNAPSHOT_PARTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("snapshot-parts");
 
 /// redb's page cache; what is read often is in the vault's own index.
 const CACHE_BYTES: usize = 4 << 20;
@@ -102,7 +105,12 @@ pub(crate) struct Change {
     pub(crate) remove_outbox: Range<u64>,
     pub(crate) put_outbox: Vec<(u64, Vec<u8>)>,
     pub(crate) put_device_log: Option<((DeviceId, u32), Vec<u8>)>,
-    pub(crate) put_told: Option<(DeviceId, Vec<u8>)>,
+    pub(crate) remove_device_logs: Vec<(DeviceId, u32)>,
+    pub(crate) put_told: Vec<(DeviceId, Vec<u8>)>,
+    pub(crate) remove_snapshots: Vec<(DeviceId, u32)>,
+    pub(crate) put_snapshot: Option<((DeviceId, u32), Vec<u8>)>,
+    pub(crate) remove_snapshot_parts: Vec<ObjectHash>,
+    pub(crate) put_snapshot_part: Option<(ObjectHash, Vec<u8>)>,
 }
 
 impl Change {
@@ -143,6 +151,8 @@ impl Change {
             transaction.delete_table(OUTBOX).map_err(failed)?;
             transaction.delete_table(DEVICE_LOGS).map_err(failed)?;
             transaction.delete_table(TOLD).map_err(failed)?;
+            transaction.delete_table(SNAPSHOTS).map_err(failed)?;
+            transaction.delete_table(SNAPSHOT_PARTS).map_err(failed)?;
         }
         if !self.put_merged.is_empty() {
             let mut merged = transaction.open_table(MERGED).map_err(failed)?;
@@ -159,14 +169,45 @@ impl Change {
                 outbox.insert(number, sealed.as_slice()).map_err(failed)?;
             }
         }
-        if let Some(((device, seq), object)) = &self.put_device_log {
+        if self.put_device_log.is_some() || !self.remove_device_logs.is_empty() {
             let mut logs = transaction.open_table(DEVICE_LOGS).map_err(failed)?;
-            logs.insert((&device.0, *seq), object.as_slice())
-                .map_err(failed)?;
+            for (device, seq) in &self.remove_device_logs {
+                logs.remove((&device.0, *seq)).map_err(failed)?;
+            }
+            if let Some(((device, seq), object)) = &self.put_device_log {
+                logs.insert((&device.0, *seq), object.as_slice())
+                    .map_err(failed)?;
+            }
         }
-        if let Some((device, sealed)) = &self.put_told {
+        if !self.put_told.is_empty() {
             let mut told = transaction.open_table(TOLD).map_err(failed)?;
-            told.insert(&device.0, sealed.as_slice()).map_err(failed)?;
+            for (device, sealed) in &self.put_told {
+                told.insert(&device.0, sealed.as_slice()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_to_snapshots(&self, transaction: &WriteTransaction) -> Result<(), Error> {
+        if self.put_snapshot.is_some() || !self.remove_snapshots.is_empty() {
+            let mut snapshots = transaction.open_table(SNAPSHOTS).map_err(failed)?;
+            for (device, number) in &self.remove_snapshots {
+                snapshots.remove((&device.0, *number)).map_err(failed)?;
+            }
+            if let Some(((device, number), root)) = &self.put_snapshot {
+                snapshots
+                    .insert((&device.0, *number), root.as_slice())
+                    .map_err(failed)?;
+            }
+        }
+        if self.put_snapshot_part.is_some() || !self.remove_snapshot_parts.is_empty() {
+            let mut parts = transaction.open_table(SNAPSHOT_PARTS).map_err(failed)?;
+            for hash in &self.remove_snapshot_parts {
+                parts.remove(&hash.0).map_err(failed)?;
+            }
+            if let Some((hash, part)) = &self.put_snapshot_part {
+                parts.insert(&hash.0, part.as_slice()).map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -368,6 +409,65 @@ impl Database {
         self.get(DEVICE_LOGS, (&device.0, seq))
     }
 
+    /// Which objects of a device's log are there, of those before a number.
+    pub(crate) fn device_log_before(&self, device: DeviceId, seq: u32) -> Result<Vec<u32>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, DEVICE_LOGS)? else {
+                return Ok(Vec::new());
+            };
+            let rows = table.range((&device.0, 0)..(&device.0, seq)).map_err(failed)?;
+            rows.map(|row| row.map(|(key, _)| key.value().1).map_err(failed))
+                .collect()
+        })
+    }
+
+    /// For how many passkeys something is merged.
+    pub(crate) fn merged_len(&self) -> Result<u64, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let table = existing(&transaction, MERGED)?;
+            table.map_or(Ok(0), |table| table.len().map_err(failed))
+        })
+    }
+
+    /// Shows the roots of the snapshots that are known to `visit`, which may end it with an error.
+    pub(crate) fn snapshots(&self, mut visit: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, SNAPSHOTS)? else {
+                return Ok(());
+            };
+            for row in table.iter().map_err(failed)? {
+                visit(row.map_err(failed)?.1.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The root of a snapshot that is known.
+    pub(crate) fn snapshot(&self, device: DeviceId, number: u32) -> Result<Option<Vec<u8>>, Error> {
+        self.get(SNAPSHOTS, (&device.0, number))
+    }
+
+    /// A part of a snapshot that this device made.
+    pub(crate) fn snapshot_part(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+        self.get(SNAPSHOT_PARTS, &hash.0)
+    }
+
+    /// All of these parts.
+    pub(crate) fn snapshot_parts(&self) -> Result<Vec<ObjectHash>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, SNAPSHOT_PARTS)? else {
+                return Ok(Vec::new());
+            };
+            let rows = table.iter().map_err(failed)?;
+            rows.map(|row| row.map(|(hash, _)| ObjectHash(*hash.value())).map_err(failed))
+                .collect()
+        })
+    }
+
     /// Makes `change` durable, all of it or nothing, and all that was made before.
     pub(crate) fn apply(&self, change: &Change) -> Result<(), Error> {
         self.commit(change, Durability::Immediate)
@@ -411,6 +511,7 @@ impl Database {
             }
             change.apply_to_log(&transaction)?;
             change.apply_to_sync(&transaction)?;
+            change.apply_to_snapshots(&transaction)?;
             change.apply_in_clear(&transaction)?;
             transaction.commit().map_err(failed)
         })

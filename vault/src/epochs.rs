@@ -42,21 +42,31 @@ pub(crate) fn encode<'a>(
 
 /// `None` for what is not such a map, or has more than `max` keys.
 pub(crate) fn decode(payload: &[u8], max: usize) -> Option<BTreeMap<u32, Secret<32>>> {
+    let keys = decode_repeated(payload, max)?;
+    let ascend = keys.is_sorted_by(|(one, _), (next, _)| one < next);
+    ascend.then(|| keys.into_iter().collect())
+}
+
+/// As [`decode`], for keys of several devices: those with one number ascend.
+pub(crate) fn decode_repeated(payload: &[u8], max: usize) -> Option<Vec<(u32, Secret<32>)>> {
     let mut input = Reader(payload);
     if (input.map()?, input.unsigned()?) != (1, KEYS) {
         return None;
     }
     let len = usize::try_from(input.array()?).ok().filter(|len| *len <= max)?;
-    let mut keys = BTreeMap::new();
+    let mut keys: Vec<(u32, Secret<32>)> = Vec::with_capacity(len);
     for _ in 0..len {
         if input.array()? != 2 {
             return None;
         }
         let epoch = u32::try_from(input.unsigned()?).ok()?;
-        if keys.last_key_value().is_some_and(|(last, _)| *last >= epoch) {
+        let key = Secret::from_slice(input.bytes()?)?;
+        let before =
+            |(last, other): &(u32, Secret<32>)| (*last, other.expose_secret()) < (epoch, key.expose_secret());
+        if !keys.last().is_none_or(before) {
             return None;
         }
-        keys.insert(epoch, Secret::from_slice(input.bytes()?)?);
+        keys.push((epoch, key));
     }
     input.end().map(|()| keys)
 }

@@ -32,8 +32,10 @@ pub(crate) enum Kind {
 pub enum SealedKind {
     /// An entry of a device's log.
     Log,
-    /// Everything that the logs amount to.
+    /// Everything that the logs amount to: what it consists of.
     Snapshot,
+    /// A part of it.
+    SnapshotPart,
     /// The root keys of earlier epochs.
     EarlierKeys,
 }
@@ -45,6 +47,7 @@ impl Kind {
             Self::Sealed(SealedKind::Log) => 2,
             Self::Sealed(SealedKind::Snapshot) => 3,
             Self::Slot => 4,
+            Self::Sealed(SealedKind::SnapshotPart) => 5,
             Self::Sealed(SealedKind::EarlierKeys) => 15,
         }
     }
@@ -97,6 +100,11 @@ impl Unsigned {
     /// For the key store of the author.
     pub fn to_sign(&self) -> &SignedHash {
         &self.to_sign
+    }
+
+    /// How long the whole object is going to be.
+    pub(crate) fn signed_len(&self) -> usize {
+        self.bytes.len() + Signature::LEN
     }
 
     /// The whole object.

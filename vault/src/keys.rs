@@ -61,6 +61,8 @@ pub(crate) const PUBLIC_STATE: &[u8] = b"pkv1/public-state\0";
 
 /// HKDF label of the name of a row.
 const MERGED: &[u8] = b"pkv1/merged\0";
+/// What a snapshot amounts to.
+pub(crate) const SNAPSHOT_STATE: &[u8] = b"pkv1/state\0";
 
 /// Before what two devices say to each other before one adds the other: all of it, …
 pub(crate) const PAIRING: &[u8] = b"pkv1/pair\0";

@@ -176,6 +176,15 @@ impl<'a> Authentic<'a> {
         Self::by(bytes, kind, trust.vault(), |position| trust.log_author(position))
     }
 
+    /// Reads an object of `kind` that was read before, when its author may have been a member that it is not now.
+    pub(crate) fn read_again(bytes: &'a [u8], kind: SealedKind, trust: &Trust) -> Result<Self, Refused> {
+        Self::by(bytes, kind, trust.vault(), |position| {
+            let former = || trust.former(position.author).map(|(public, _)| public);
+            let public = trust.member(position.author).or_else(former)?;
+            Some(public.signing)
+        })
+    }
+
     fn by(
         bytes: &'a [u8],
         kind: SealedKind,

@@ -30,7 +30,7 @@ use crate::{
 
 mod synced;
 
-pub(crate) use self::synced::Extended;
+pub(crate) use self::synced::{Extended, Making, Piece, SnapshotKey, Taking};
 pub use self::synced::{NotTaken, Taken, ToSign, Trashed};
 
 /// The format of the database that this program writes, and the newest it reads.
@@ -738,6 +738,7 @@ impl Vault {
         member.is_known_whole = true;
         self.member = Some(member);
         self.session = Some(session);
+        self.recall_snapshots()?;
         Ok(self)
     }
 

@@ -39,6 +39,11 @@ pub enum Request {
         /// What.
         bytes: Vec<u8>,
     },
+    /// Have nothing under these names any more.
+    Remove {
+        /// At most [`GET_AT_ONCE`](crate::GET_AT_ONCE).
+        names: Vec<String>,
+    },
 }
 
 /// What the store said, to the request of the same name.
@@ -54,6 +59,8 @@ pub enum Answer {
     Polled(Option<Vec<u8>>, Option<String>),
     /// It is kept.
     Kept,
+    /// Nothing is there.
+    Removed,
     /// There is something else, or the same, under that name.
     AlreadyThere,
 }
@@ -83,6 +90,12 @@ pub(super) enum Outstanding {
     /// What an entry of the trust log needs, and the entry.
     Needed(Vec<u8>, Vec<ObjectHash>),
     Logs(Vec<super::layout::StoreName>),
+    /// Roots of snapshots.
+    Roots(Vec<super::layout::StoreName>),
+    /// Parts of the snapshot that is being taken.
+    Parts,
+    PublishPiece,
+    Remove,
     Membership,
     PublishEntry(u32),
     PublishObject,

@@ -4,6 +4,8 @@
 //! pkv1/<vault>/t/<number>.obj                   an entry of the trust log
 //! pkv1/<vault>/k/<hash>.obj                     a slot, or the root keys of earlier epochs
 //! pkv1/<vault>/d/<device>/<life>-<number>.obj   an object of a device's log
+//! pkv1/<vault>/s/<device>/<number>.obj          the root of a snapshot
+//! pkv1/<vault>/s/<device>/<hash>.obj            a part of a snapshot
 //! pkv1/<vault>/hint                             16 random bytes, others after each change
 //! ```
 //! Numbers have 8 hexadecimal digits, everything else as many as it has bytes, twice. What is called otherwise is not
@@ -30,6 +32,14 @@ pub(super) enum StoreName {
         device: DeviceId,
         seq: u32,
         incarnation: u32,
+    },
+    Snapshot {
+        device: DeviceId,
+        number: u32,
+    },
+    SnapshotPart {
+        device: DeviceId,
+        hash: ObjectHash,
     },
     Hint,
 }
@@ -66,6 +76,12 @@ impl Layout {
                 seq,
                 incarnation,
             } => format!("{root}d/{}/{incarnation:08x}-{seq:08x}.obj", hex(&device.0)),
+            StoreName::Snapshot { device, number } => {
+                format!("{root}s/{}/{number:08x}.obj", hex(&device.0))
+            }
+            StoreName::SnapshotPart { device, hash } => {
+                format!("{root}s/{}/{}.obj", hex(&device.0), hex(&hash.0))
+            }
             StoreName::Hint => format!("{root}hint"),
         }
     }
@@ -87,6 +103,17 @@ impl Layout {
                     device: DeviceId(unhex(device)?),
                     seq: number(seq)?,
                     incarnation: number(incarnation)?,
+                }
+            }
+            "s" => {
+                let (device, piece) = rest.split_once('/')?;
+                let device = DeviceId(unhex(device)?);
+                match number(piece) {
+                    Some(number) => StoreName::Snapshot { device, number },
+                    None => StoreName::SnapshotPart {
+                        device,
+                        hash: ObjectHash(unhex(piece)?),
+                    },
                 }
             }
             _ => return None,
@@ -122,30 +149,45 @@ pub(super) struct Listing {
     pub(super) membership: BTreeSet<ObjectHash>,
     /// By device and number; more than one life where something went wrong.
     pub(super) logs: BTreeMap<DeviceId, BTreeSet<(u32, u32)>>,
+    /// The numbers of each device's.
+    pub(super) snapshots: BTreeMap<DeviceId, BTreeSet<u32>>,
+    pub(super) parts: BTreeSet<(DeviceId, ObjectHash)>,
 }
 
 impl Listing {
     pub(super) fn read<'a>(layout: &Layout, names: impl IntoIterator<Item = &'a str>) -> Self {
         let mut listing = Self::default();
         for name in names {
-            match layout.parse(name) {
-                Some(StoreName::Trust(seq)) => {
-                    listing.trust.insert(seq);
-                }
-                Some(StoreName::Membership(hash)) => {
-                    listing.membership.insert(hash);
-                }
-                Some(StoreName::Log {
-                    device,
-                    seq,
-                    incarnation,
-                }) => {
-                    listing.logs.entry(device).or_default().insert((seq, incarnation));
-                }
-                Some(StoreName::Hint) | None => {}
+            if let Some(name) = layout.parse(name) {
+                listing.add(name);
             }
         }
         listing
+    }
+
+    pub(super) fn add(&mut self, name: StoreName) {
+        match name {
+            StoreName::Trust(seq) => {
+                self.trust.insert(seq);
+            }
+            StoreName::Membership(hash) => {
+                self.membership.insert(hash);
+            }
+            StoreName::Log {
+                device,
+                seq,
+                incarnation,
+            } => {
+                self.logs.entry(device).or_default().insert((seq, incarnation));
+            }
+            StoreName::Snapshot { device, number } => {
+                self.snapshots.entry(device).or_default().insert(number);
+            }
+            StoreName::SnapshotPart { device, hash } => {
+                self.parts.insert((device, hash));
+            }
+            StoreName::Hint => {}
+        }
     }
 
     pub(super) fn has(&self, name: StoreName) -> bool {
@@ -160,6 +202,11 @@ impl Listing {
                 .logs
                 .get(&device)
                 .is_some_and(|log| log.contains(&(seq, incarnation))),
+            StoreName::Snapshot { device, number } => self
+                .snapshots
+                .get(&device)
+                .is_some_and(|numbers| numbers.contains(&number)),
+            StoreName::SnapshotPart { device, hash } => self.parts.contains(&(device, hash)),
             StoreName::Hint => false,
         }
     }
@@ -183,6 +230,14 @@ impl Listing {
             });
         }
         names
+    }
+
+    /// How far a device's log goes on after `seq` without a gap.
+    pub(super) fn end_of(&self, device: DeviceId, seq: u32) -> u32 {
+        match self.after(device, seq).last() {
+            Some(StoreName::Log { seq, .. }) => *seq,
+            _ => seq,
+        }
     }
 
     /// The last object of a device's log that is listed.
@@ -244,6 +299,14 @@ mod tests {
             StoreName::Trust(0x1f),
             StoreName::Membership(ObjectHash([7; 32])),
             log(3, 0x1234_5678),
+            StoreName::Snapshot {
+                device: DEVICE,
+                number: 0x2a,
+            },
+            StoreName::SnapshotPart {
+                device: DEVICE,
+                hash: ObjectHash([9; 32]),
+            },
             StoreName::Hint,
         ];
         for name in names {
@@ -268,6 +331,9 @@ mod tests {
             "k/00.obj",
             "d/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001.obj",
             "d/../00000001-00000002.obj",
+            "s/00000001.obj",
+            "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001 (1).obj",
+            "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/0000000000000001.obj",
             "x/00000001.obj",
             "",
         ] {

@@ -3,8 +3,10 @@
 //!
 //! A round is: list what the store has; compare with what it had; read what is new of the trust log, then of the devices'
 //! logs; write what this device has to say, unless something is wrong with the store. Between rounds one small object, the
-//! hint, is looked at: it changes whenever somebody wrote. What comes of an answer is in `heard.rs`.
+//! hint, is looked at: it changes whenever somebody wrote. What comes of an answer is in `heard.rs`, what snapshots have to
+//! do with it in `compacting.rs`.
 
+mod compacting;
 mod heard;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 
+use self::compacting::Snapshots;
 use super::exchange::{Compare, NoAnswer, Outstanding, Request};
 use super::layout::{Layout, Listing, StoreName};
 use super::status::{State, Status};
@@ -20,7 +23,7 @@ use crate::keys::{DeviceId, VaultId};
 use crate::membership::{Change, Name};
 use crate::object::NotNext;
 use crate::signature::{Signature, SignedHash};
-use crate::vault::{NotTaken, ToSign, Vault};
+use crate::vault::{NotTaken, Piece, SnapshotKey, ToSign, Vault};
 use crate::{Error, KeyStoreError};
 
 /// How many objects are asked for in one request.
@@ -53,6 +56,12 @@ pub enum Wish {
     Rest(Duration),
 }
 
+/// Something that is being signed.
+enum Said {
+    Object(ToSign),
+    Piece(Piece),
+}
+
 /// An object that waits, and for which one.
 struct SetAside {
     name: StoreName,
@@ -72,6 +81,7 @@ struct Round {
     finished: BTreeSet<StoreName>,
     trust_is_read: bool,
     membership_is_there: bool,
+    snapshots: Snapshots,
     wrote: bool,
     /// Nothing was listed, since that was just done.
     only_speaks: bool,
@@ -107,7 +117,7 @@ pub struct Machine {
     layout: Layout,
     round: Option<Round>,
     outstanding: Option<Outstanding>,
-    to_sign: Option<ToSign>,
+    to_sign: Option<Said>,
     /// To be asked for before anything else.
     compare: Option<Compare>,
     needed: Option<(Vec<u8>, Vec<ObjectHash>)>,
@@ -124,6 +134,10 @@ pub struct Machine {
     trash_emptied_unix_ms: u64,
     failures: u32,
     wanted: bool,
+    /// The snapshots whose state was compared with this device's, as far as that could be, …
+    judged: BTreeSet<SnapshotKey>,
+    /// … and those with another one.
+    differ: BTreeSet<SnapshotKey>,
 }
 
 impl Machine {
@@ -156,6 +170,8 @@ impl Machine {
             trash_emptied_unix_ms: 0,
             failures: 0,
             wanted: true,
+            judged: BTreeSet::new(),
+            differ: BTreeSet::new(),
         }
     }
 
@@ -210,7 +226,10 @@ impl Machine {
 
     /// What is to be signed.
     pub fn to_sign(&self) -> Option<&SignedHash> {
-        self.to_sign.as_ref().map(ToSign::hash)
+        self.to_sign.as_ref().map(|said| match said {
+            Said::Object(said) => said.hash(),
+            Said::Piece(piece) => piece.hash(),
+        })
     }
 
     /// What is to be done next. `now` is a time that never goes back, `unix_ms` what the clock says.
@@ -254,6 +273,7 @@ impl Machine {
                 listing: Some(Listing::default()),
                 trust_is_read: true,
                 only_speaks: true,
+                snapshots: Snapshots::passed_over(),
                 ..Round::default()
             });
             return None;
@@ -283,13 +303,17 @@ impl Machine {
                 let under = self.layout.root().to_owned();
                 return Ok(Some(self.ask(Outstanding::List, Request::List { under })));
             }
-            if let Some(wish) = self.put_back(vault)? {
-                return Ok(Some(wish));
-            }
             if let Some(wish) = self.compared(vault)? {
                 return Ok(Some(wish));
             }
-            if let Some(wish) = self.read_trust(vault) {
+            if let Some(wish) = self.read_trust(vault).or_else(|| self.read_snapshots(vault)) {
+                return Ok(Some(wish));
+            }
+            self.compare_listing(vault)?;
+            if let Some(wish) = self.put_back(vault)? {
+                return Ok(Some(wish));
+            }
+            if let Some(wish) = self.take_snapshot(vault, rng)? {
                 return Ok(Some(wish));
             }
             if self.take_arrived(vault, rng)? {
@@ -297,6 +321,9 @@ impl Machine {
             }
             if let Some(wish) = self.read_logs(vault) {
                 return Ok(Some(wish));
+            }
+            if self.judge(vault)? {
+                continue;
             }
             return if self.may_write() {
                 self.write(vault, unix_ms, rng)
@@ -307,8 +334,9 @@ impl Machine {
     }
 
     fn may_write(&self) -> bool {
-        let red = |round: &Round| round.found.as_ref().is_some_and(State::is_red);
-        self.status.missing.is_empty() && !self.round.as_ref().is_some_and(red)
+        let may_not =
+            |round: &Round| round.snapshots.one_waits() || round.found.as_ref().is_some_and(State::is_red);
+        self.status.missing.is_empty() && !self.round.as_ref().is_some_and(may_not)
     }
 
     /// Heals, where that was asked for.
@@ -321,6 +349,7 @@ impl Machine {
                 self.status.missing.retain(|missing| *missing != name);
                 return Ok(Some(self.ask(Outstanding::Put, Request::Put { name, bytes })));
             }
+            self.renew(vault, place);
         }
         Ok(None)
     }
@@ -395,6 +424,7 @@ impl Machine {
 
     /// Asks for what is listed and was not read.
     fn read_logs(&mut self, vault: &Vault) -> Option<Wish> {
+        let pause = self.pause(vault);
         let round = self.round.as_mut()?;
         let listing = round.listing.as_ref()?;
         let aside: BTreeSet<StoreName> = round.set_aside.iter().map(|aside| aside.name).collect();
@@ -408,6 +438,10 @@ impl Machine {
             let mut new = listing.after(*device, vault.log_head(*device).seq());
             new.retain(|name| matches!(name, StoreName::Log { seq, .. } if *seq <= end));
             to_read += new.len();
+            if let Some(pause) = &pause {
+                let end = pause.head(*device).seq();
+                new.retain(|name| matches!(name, StoreName::Log { seq, .. } if *seq <= end));
+            }
             let end = new.iter().position(|name| round.finished.contains(name));
             let new = new.iter().take(end.unwrap_or(new.len()));
             names.extend(new.filter(|name| !aside.contains(*name)));
@@ -445,10 +479,14 @@ impl Machine {
                 self.ask(Outstanding::PublishObject, Request::Create { name, bytes }),
             ));
         }
+        vault.owe_acknowledgement(rng)?;
         if let Some(to_sign) = vault.next_object(rng, unix_ms)? {
-            self.to_sign = Some(to_sign);
+            self.to_sign = Some(Said::Object(to_sign));
             self.outstanding = Some(Outstanding::Signature);
             return Ok(Some(Wish::Sign));
+        }
+        if let Some(wish) = self.make_snapshot(vault, unix_ms, rng)? {
+            return Ok(Some(wish));
         }
         let Some(round) = &mut self.round else {
             return Ok(None);
@@ -461,7 +499,7 @@ impl Machine {
             let bytes = hint.to_vec();
             return Ok(Some(self.ask(Outstanding::Tell, Request::Put { name, bytes })));
         }
-        Ok(None)
+        self.remove(vault, unix_ms)
     }
 
     /// Whether the store has objects of this device that it does not remember, and cannot take yet: it has to before it says
@@ -551,7 +589,8 @@ impl Machine {
     ) -> Result<(), Error> {
         self.outstanding = None;
         match (self.to_sign.take(), signature) {
-            (Some(said), Ok(signature)) => vault.keep_object(said, &signature),
+            (Some(Said::Object(said)), Ok(signature)) => vault.keep_object(said, &signature),
+            (Some(Said::Piece(piece)), Ok(signature)) => self.piece_signed(vault, piece, &signature),
             _ => {
                 self.give_up(NoAnswer::Refused, now);
                 Ok(())
@@ -650,6 +689,8 @@ fn kept(vault: &Vault, name: StoreName) -> Result<Option<Vec<u8>>, Error> {
         StoreName::Trust(seq) => vault.trust_entry(seq),
         StoreName::Membership(hash) => vault.membership_object(hash),
         StoreName::Log { device, seq, .. } => vault.log_object(device, seq),
+        StoreName::Snapshot { device, number } => vault.snapshot_root((device, number)),
+        StoreName::SnapshotPart { hash, .. } => vault.snapshot_part(hash),
         StoreName::Hint => Ok(None),
     }
 }
@@ -657,7 +698,11 @@ fn kept(vault: &Vault, name: StoreName) -> Result<Option<Vec<u8>>, Error> {
 fn fork_at(name: StoreName) -> State {
     match name {
         StoreName::Log { device, seq, .. } => State::Forked(device, seq),
-        StoreName::Trust(_) | StoreName::Membership(_) | StoreName::Hint => State::OtherTrust,
+        StoreName::Trust(_)
+        | StoreName::Membership(_)
+        | StoreName::Snapshot { .. }
+        | StoreName::SnapshotPart { .. }
+        | StoreName::Hint => State::OtherTrust,
     }
 }
 

@@ -3,6 +3,8 @@
 //! An operation beats those that its author had seen. Of those that did not see each other the clocks decide, and then
 //! the names of the devices: for this alone is a clock believed. A deletion beats everything that had not seen it.
 
+mod join;
+
 use zeroize::Zeroizing;
 
 use super::operation::Operation;
@@ -141,7 +143,10 @@ impl<T> Register<T> {
     fn write(&mut self, seen: Seen<'_>, stamp: Stamp, value: T) {
         self.0.retain(|(written, _)| !seen.covers(written));
         let at = self.0.partition_point(|(written, _)| *written < stamp);
-        self.0.insert(at, (stamp, value));
+        // It may have come with a snapshot that was not taken to its end.
+        if self.0.get(at).is_none_or(|(written, _)| *written != stamp) {
+            self.0.insert(at, (stamp, value));
+        }
     }
 
     fn in_force(&self) -> Option<&T> {
@@ -232,6 +237,11 @@ impl Merged {
         deletions.map(|(stamp, _)| stamp.unix_ms()).max()
     }
 
+    /// The passkey as it was stored first; `None` where there is nothing of it.
+    pub(crate) fn core(&self) -> Option<&Passkey> {
+        self.core.as_ref().map(|(_, core)| core)
+    }
+
     /// The operation that stored it first.
     pub(crate) fn stored(&self) -> Option<Stamp> {
         self.core.as_ref().map(|(stamp, _)| *stamp)
@@ -294,9 +304,7 @@ impl Merged {
                 out.unsigned(0);
             }
         }
-        self.life.encode(&mut out, |out, life| {
-            out.unsigned(u64::from(*life == Life::Stored));
-        });
+        self.encode_life(&mut out);
         self.names
             .encode(&mut out, |out, names| names.encode(out.array(3)));
         self.large_blob.encode(&mut out, |out, blob| match blob {
@@ -308,6 +316,12 @@ impl Merged {
             }
         });
         Some(encoded)
+    }
+
+    fn encode_life(&self, out: &mut Writer<'_>) {
+        self.life.encode(out, |out, life| {
+            out.unsigned(u64::from(*life == Life::Stored));
+        });
     }
 
     /// `None` for everything that [`Self::encode`] does not make.

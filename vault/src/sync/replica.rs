@@ -6,6 +6,7 @@ use std::ops::Range;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::snapshot::Known;
 use super::versions::Versions;
 use crate::cbor::{Fields, Reader, Writer};
 use crate::database::{Database, Meta};
@@ -14,7 +15,7 @@ use crate::keys::{DeviceId, MergedNames, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::object::LogHead;
 use crate::seal::{self, Place};
-use crate::sync::operation::Operation;
+use crate::sync::operation::{DEVICE_NAME_LEN_MAX, Operation};
 use crate::{CredentialId, Error, Secret};
 
 const NAMES: u64 = 1;
@@ -46,10 +47,11 @@ pub(crate) struct Standing {
 pub(crate) struct Replica {
     pub(crate) names: MergedNames,
     pub(crate) standing: Standing,
-    /// The wrapping keys of other devices.
+    /// The wrapping keys that devices share.
     pub(crate) foreign: Vec<WrappingKey>,
     /// What the devices call themselves.
     pub(crate) device_names: BTreeMap<DeviceId, String>,
+    pub(crate) snapshots: Vec<Known>,
     /// Which operations wait to be told; they are numbered.
     pub(crate) outbox: Range<u64>,
     /// Which of them are about which passkey.
@@ -64,6 +66,7 @@ impl Replica {
             standing: Standing::default(),
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
+            snapshots: Vec::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         }
@@ -78,7 +81,7 @@ impl Replica {
         let mut replica = Self::decode(&payload).ok_or(Error::Tampered)?;
         if let Some(sealed) = database.meta(Meta::ForeignKeys)? {
             let payload = keys.open(Place::ForeignKeys, &sealed)?;
-            let foreign = epochs::decode(&payload, epochs::SEALED_MAX).ok_or(Error::Tampered)?;
+            let foreign = epochs::decode_repeated(&payload, epochs::SEALED_MAX).ok_or(Error::Tampered)?;
             let foreign = foreign.into_iter();
             replica.foreign = foreign
                 .map(|(number, key)| WrappingKey::new(number, key))
@@ -86,7 +89,9 @@ impl Replica {
         }
         if let Some(sealed) = database.meta(Meta::DeviceNames)? {
             let payload = keys.open(Place::DeviceNames, &sealed)?;
-            replica.device_names = decode_device_names(&payload).ok_or(Error::Tampered)?;
+            let mut input = Reader(&payload);
+            let names = read_device_names(&mut input).filter(|_| input.end().is_some());
+            replica.device_names = names.ok_or(Error::Tampered)?;
         }
         database.outbox(|number, sealed| {
             let operation = keys.open(Place::Outbox(number), sealed)?;
@@ -136,6 +141,7 @@ impl Replica {
             },
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
+            snapshots: Vec::new(),
             outbox: 0..0,
             waiting: BTreeMap::new(),
         };
@@ -168,25 +174,31 @@ pub(crate) fn seal_device_names(
     rng: &mut dyn CryptoRng,
 ) -> Option<Vec<u8>> {
     let mut payload = Zeroizing::new(Vec::new());
-    let mut out = Writer(&mut payload);
+    write_device_names(names, &mut Writer(&mut payload));
+    keys.seal(seal::fresh(rng), Place::DeviceNames, payload)
+}
+
+pub(super) fn write_device_names(names: &BTreeMap<DeviceId, String>, out: &mut Writer<'_>) {
     out.array(u64::try_from(names.len()).expect("a length fits in 64 bits"));
     for (device, name) in names {
         out.array(2).bytes(&device.0).text(name);
     }
-    keys.seal(seal::fresh(rng), Place::DeviceNames, payload)
 }
 
-fn decode_device_names(payload: &[u8]) -> Option<BTreeMap<DeviceId, String>> {
-    let mut input = Reader(payload);
-    let mut names = BTreeMap::new();
+pub(super) fn read_device_names(input: &mut Reader<'_>) -> Option<BTreeMap<DeviceId, String>> {
+    let mut names: BTreeMap<DeviceId, String> = BTreeMap::new();
     for _ in 0..input.array()? {
         if input.array()? != 2 {
             return None;
         }
         let device = DeviceId(input.bytes()?.try_into().ok()?);
-        names.insert(device, input.text()?.to_owned());
+        if names.last_key_value().is_some_and(|(last, _)| *last >= device) {
+            return None;
+        }
+        let name = input.text().filter(|name| name.len() <= DEVICE_NAME_LEN_MAX)?;
+        names.insert(device, name.to_owned());
     }
-    input.end().map(|()| names)
+    Some(names)
 }
 
 impl Standing {

@@ -35,6 +35,24 @@ impl Versions {
         self.0.iter().map(|(device, head)| (*device, *head))
     }
 
+    /// Whether all that `other` goes to was read.
+    pub(crate) fn cover(&self, other: &Self) -> bool {
+        other
+            .iter()
+            .all(|(device, head)| head.seq() <= self.head(device).seq())
+    }
+
+    /// Of each device whichever goes further.
+    pub(crate) fn joined(&self, other: &Self) -> Self {
+        let mut joined = self.clone();
+        for (device, head) in other.iter() {
+            if head.seq() > joined.head(device).seq() {
+                joined.set(device, head);
+            }
+        }
+        joined
+    }
+
     /// What is here and not in `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let new = self

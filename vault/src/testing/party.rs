@@ -27,6 +27,7 @@ pub(crate) struct MemoryStore {
     pub(crate) reads: usize,
     pub(crate) lists: usize,
     pub(crate) writes: usize,
+    pub(crate) removals: usize,
 }
 
 impl MemoryStore {
@@ -63,6 +64,13 @@ impl MemoryStore {
                 self.writes += 1;
                 self.files.insert(name, bytes);
                 Answer::Kept
+            }
+            Request::Remove { names } => {
+                self.removals += names.len();
+                for name in names {
+                    self.files.remove(&name);
+                }
+                Answer::Removed
             }
         })
     }

@@ -8,6 +8,7 @@
 //! hears, `synced/trusting.rs` the trust log.
 
 mod reading;
+mod snapshots;
 mod telling;
 mod trusting;
 
@@ -15,6 +16,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 pub use self::reading::{NotTaken, Taken};
+pub(crate) use self::snapshots::{Making, Piece, SnapshotKey, Taking};
 pub use self::telling::ToSign;
 pub(crate) use self::trusting::Extended;
 use super::Vault;
@@ -121,8 +123,9 @@ impl Vault {
                 wrap::unwrap(&key.shared_wrapping_key(), rp, id)
             }
             None => {
-                let key = replica.foreign.iter().find(|key| key.epoch == number)?;
-                wrap::unwrap(key, rp, id)
+                // Each device numbers its own.
+                let mut keys = replica.foreign.iter().filter(|key| key.epoch == number);
+                keys.find_map(|key| wrap::unwrap(key, rp, id))
             }
         };
         found.filter(|(profile, _)| *profile == Profile::Synced)
@@ -308,6 +311,20 @@ impl Vault {
             })?;
         }
         Ok(thrown_away)
+    }
+
+    /// All that is merged, in the order of the ids.
+    #[cfg(test)]
+    pub(crate) fn merged_for_test(&self) -> Vec<(CredentialId, Vec<u8>)> {
+        let mut all = Vec::new();
+        let visit = |row, sealed: &[u8]| {
+            let payload = self.keys.open(Place::Merged(row), sealed)?;
+            all.push((Merged::decode(&payload).unwrap().0, payload.to_vec()));
+            Ok(())
+        };
+        self.database.all_merged(visit).unwrap();
+        all.sort();
+        all
     }
 
     fn seal_merged(

@@ -44,7 +44,7 @@ impl Machine {
         match (outstanding, answer) {
             (Outstanding::Hint, Answer::Unchanged) => self.poll_later(now),
             (Outstanding::Hint, Answer::Polled(hint, tag)) => self.look_at_hint(hint.as_deref(), tag, now),
-            (Outstanding::List, Answer::Listed(names)) => self.compare(vault, &names)?,
+            (Outstanding::List, Answer::Listed(names)) => self.listed(&names),
             (Outstanding::Entry(seq), Answer::Got(mut got)) => {
                 match got.pop().flatten() {
                     Some(entry) => self.look_at_entry(vault, seq, entry)?,
@@ -61,6 +61,10 @@ impl Machine {
                 self.extend(vault, &entry, objects)?;
             }
             (Outstanding::Logs(names), Answer::Got(got)) => self.arrived(names, got),
+            (Outstanding::Roots(names), Answer::Got(got)) => self.look_at_roots(vault, names, got)?,
+            (Outstanding::Parts, Answer::Got(got)) => self.parts_arrived(got),
+            (Outstanding::PublishPiece, Answer::Kept) => self.piece_published(vault, true)?,
+            (Outstanding::PublishPiece, Answer::AlreadyThere) => self.piece_published(vault, false)?,
             (Outstanding::Membership, Answer::Kept | Answer::AlreadyThere) => self.wrote(),
             (Outstanding::PublishEntry(seq), Answer::Kept) => {
                 vault.set_published_trust(rng, seq)?;
@@ -76,7 +80,8 @@ impl Machine {
             (Outstanding::Compare(compare), Answer::Got(mut got)) => {
                 self.look_at_rival(vault, compare, got.pop().flatten(), now, rng)?;
             }
-            (Outstanding::Tell | Outstanding::Put, Answer::Kept) => {}
+            (Outstanding::Tell | Outstanding::Put, Answer::Kept) | (Outstanding::Remove, Answer::Removed) => {
+            }
             _ => self.give_up(NoAnswer::Nonsense, now),
         }
         Ok(())
@@ -143,7 +148,7 @@ impl Machine {
         Ok(())
     }
 
-    fn wrote(&mut self) {
+    pub(super) fn wrote(&mut self) {
         self.status.written += 1;
         if let Some(round) = &mut self.round {
             round.wrote = true;
@@ -176,37 +181,11 @@ impl Machine {
         }
     }
 
-    /// What is listed against what was there.
-    fn compare(&mut self, vault: &Vault, names: &[String]) -> Result<(), Error> {
-        let listing = Listing::read(&self.layout, names.iter().map(String::as_str));
-        let mut expected: Vec<StoreName> = (1..=vault.published_trust()).map(StoreName::Trust).collect();
-        if let Some(trust) = vault.trust()
-            && trust.remembered().seq <= vault.published_trust()
-        {
-            expected.extend(trust.objects_in_force().map(StoreName::Membership));
-        }
-        for (device, head) in vault.log_heads() {
-            let listed = listing.logs.get(&device);
-            let missing = (1..=head.seq()).filter(|seq| {
-                listed.is_none_or(|log| log.range((*seq, 0)..=(*seq, u32::MAX)).next().is_none())
-            });
-            for seq in missing {
-                expected.push(StoreName::log(
-                    device,
-                    vault.log_place(device, seq)?.unwrap_or(head),
-                ));
-            }
-        }
-        let missing = expected.into_iter().filter(|name| !listing.has(*name));
-        self.status.missing = missing.map(|name| self.layout.name(name)).collect();
+    fn listed(&mut self, names: &[String]) {
         self.status.read = 0;
-        if std::mem::take(&mut self.heals_all) {
-            self.heal = self.status.missing.iter().cloned().collect();
-        }
         if let Some(round) = &mut self.round {
-            round.listing = Some(listing);
+            round.listing = Some(Listing::read(&self.layout, names.iter().map(String::as_str)));
         }
-        Ok(())
     }
 
     /// Finds out what an entry of the trust log needs.

@@ -459,7 +459,7 @@ fn what_is_not_told_yet_stays_in_force_when_something_else_is_read() {
 }
 
 /// Credentials that are not stored work on every device, whether they were made before or after syncing began; those
-/// bound to a device do not.
+/// bound to a device do not. Mutation: of two keys with one number, which are of two devices, the lesser stays.
 #[test]
 fn wrapped_credentials_follow_their_profile() {
     let mut one = Party::first_without_sync();
@@ -470,11 +470,14 @@ fn wrapped_credentials_follow_their_profile() {
     one.vault.begin_sync(&mut one.rng).unwrap();
     let mut two = Party::added_by(&mut one, SECOND, &mut store);
     settle(&mut [&mut one, &mut two], &mut store);
+    let mut three = Party::added_by(&mut two, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
     let after = wrap(&mut one, crate::Profile::Synced);
     let still_bound = wrap(&mut one, crate::Profile::DeviceBound);
     for id in [&before, &after] {
         assert!(one.vault.unwrap(&rp, id).is_some());
         assert!(two.vault.unwrap(&rp, id).is_some());
+        assert!(three.vault.unwrap(&rp, id).is_some());
     }
     for id in [&bound, &still_bound] {
         assert!(one.vault.unwrap(&rp, id).is_some());

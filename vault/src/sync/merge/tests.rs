@@ -97,8 +97,8 @@ impl Device {
     }
 }
 
-/// Devices that write and read as `script` says; in the end everybody reads everything, in an order of his own.
-fn run(script: &[(usize, u8, u64, u64)]) -> Vec<Device> {
+/// Devices that write and read as `script` says, and what each has written.
+fn play(script: &[(usize, u8, u64, u64)]) -> (Vec<Device>, Vec<Vec<Written>>) {
     let mut devices: Vec<Device> = (0..DEVICES).map(|_| Device::default()).collect();
     let mut logs: Vec<Vec<Written>> = vec![Vec::new(); DEVICES];
     for &(actor, action, number, time) in script {
@@ -119,6 +119,12 @@ fn run(script: &[(usize, u8, u64, u64)]) -> Vec<Device> {
             deliver(&mut devices[actor], &logs[from]);
         }
     }
+    (devices, logs)
+}
+
+/// As [`play`]; in the end everybody reads everything, in an order of his own.
+fn run(script: &[(usize, u8, u64, u64)]) -> Vec<Device> {
+    let (mut devices, logs) = play(script);
     for (number, device) in devices.iter_mut().enumerate() {
         while (0..DEVICES).any(|n| deliver(device, &logs[(n + number) % DEVICES])) {}
     }
@@ -166,6 +172,45 @@ proptest! {
             prop_assert_eq!(&decoded.encode(id).unwrap(), &encoded);
             prop_assert_eq!(&merged.copy().encode(id).unwrap(), &encoded);
         }
+    }
+
+    /// What two devices have read, in part the same, is joined: as if one had read what either has. A third one that had
+    /// the join of some of it only, and then reads, ends where all end. Mutations: in `join`, a value that is missing on
+    /// one side counts as written over, or never does; `write` that takes a stamp twice.
+    #[test]
+    fn joined_states_are_what_reading_leads_to(
+        script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..PASSKEYS, 0..4_u64), 0..60),
+        pick in any::<u64>(),
+    ) {
+        let (mut devices, logs) = play(&script);
+        let all = run(&script).remove(0);
+        let there = devices.remove(1);
+        let mut here = devices.remove(0);
+        let before = here.versions.clone();
+        for (number, (id, other)) in there.merged.iter().enumerate() {
+            if pick >> (number % 64) & 1 == 0 {
+                let merged = here.merged.entry(id.clone()).or_default();
+                prop_assert_eq!(merged.join(&before, other, &there.versions), Ok(()));
+            }
+        }
+        let mut later = Device { versions: before.clone(), merged: BTreeMap::new() };
+        later.merged.extend(here.merged.iter().map(|(id, merged)| (id.clone(), merged.copy())));
+        while (0..DEVICES).any(|n| deliver(&mut later, &logs[n])) {}
+        prop_assert_eq!(later.state(), all.state());
+
+        for (id, other) in &there.merged {
+            let merged = here.merged.entry(id.clone()).or_default();
+            prop_assert_eq!(merged.join(&before, other, &there.versions), Ok(()));
+            prop_assert!(merged.is_within(&before.joined(&there.versions)));
+        }
+        here.versions = before.joined(&there.versions);
+        let end = here.versions.clone();
+        let mut read = Device::default();
+        while (0..DEVICES).any(|n| read.versions.head(id(n)).seq() < end.head(id(n)).seq() && deliver(&mut read, &logs[n])) {}
+        prop_assert_eq!(&read.versions, &end);
+        prop_assert_eq!(here.state(), read.state());
+        while (0..DEVICES).any(|n| deliver(&mut here, &logs[n])) {}
+        prop_assert_eq!(here.state(), all.state());
     }
 
     #[test]

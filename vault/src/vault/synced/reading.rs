@@ -99,6 +99,12 @@ impl Vault {
         heads.collect()
     }
 
+    /// The same.
+    pub(crate) fn versions(&self) -> Versions {
+        let versions = |replica: &Replica| replica.standing.versions.clone();
+        self.replica.as_ref().map(versions).unwrap_or_default()
+    }
+
     /// How far the log of a device was read.
     pub fn log_head(&self, device: DeviceId) -> LogHead {
         let head = |replica: &Replica| replica.standing.versions.head(device);
@@ -108,10 +114,14 @@ impl Vault {
     /// When a device wrote last, by its clock: milliseconds since the Unix epoch. `None` where nothing of it was read.
     pub fn last_written_unix_ms(&self, device: DeviceId) -> Result<Option<u64>, Error> {
         let object = self.database.device_log(device, self.log_head(device).seq())?;
-        Ok(object
-            .as_deref()
-            .and_then(object::place_of)
-            .map(|(_, unix_ms)| unix_ms))
+        let read = object.as_deref().and_then(object::place_of);
+        let covered = self
+            .snapshots()
+            .iter()
+            .filter_map(|known| known.written_unix_ms.get(&device));
+        Ok(read
+            .map(|(_, unix_ms)| unix_ms)
+            .or_else(|| covered.max().copied()))
     }
 
     /// Up to which of its objects a device is listened to; `None` where it is not at all.
@@ -230,10 +240,10 @@ impl Vault {
         let (merged, contradiction) = self.merge(replica, &object)?;
         let mut change = Change {
             put_device_log: Some(((object.author, object.head.seq()), bytes.to_vec())),
-            put_told: Some((
+            put_told: vec![(
                 object.author,
                 seal_told(&self.keys, object.author, &object.versions, rng),
-            )),
+            )],
             ..Change::default()
         };
         if own {
@@ -245,7 +255,8 @@ impl Vault {
             let row = replica.names.row(id.as_bytes());
             let sealed = self.seal_merged(rng, row, id, merged)?;
             change.put_merged.push((row, sealed));
-            let visible = self.with_what_waits(replica, member, merged, id, told_before)?;
+            let here = &replica.standing.versions;
+            let visible = self.with_what_waits(replica, (member, here), merged, id, told_before)?;
             if let Some(now) = self.different(id, visible)? {
                 shown.insert(id.clone(), now);
             }
@@ -253,7 +264,7 @@ impl Vault {
         let standing = standing_after(&replica.standing, &object, own, source);
         let sealed = standing.seal(&replica.names, &self.keys, rng);
         change.put_meta.push((Meta::Replica, sealed));
-        let foreign = new_keys(replica, &object.operations, own);
+        let foreign = new_keys(&replica.foreign, &object.operations);
         if let Some(foreign) = &foreign {
             let sealed = seal_foreign(foreign, &self.keys, rng).ok_or(Error::TooLarge)?;
             change.put_meta.push((Meta::ForeignKeys, sealed));
@@ -329,11 +340,12 @@ impl Vault {
         }
     }
 
-    /// The passkey as it is to be used: what is merged, and then what waits to be told of it.
-    fn with_what_waits(
+    /// The passkey as it is to be used: what is merged, and then what waits to be told of it. `versions` led to what is
+    /// merged.
+    pub(super) fn with_what_waits(
         &self,
         replica: &Replica,
-        member: &Member,
+        (member, versions): (&Member, &Versions),
         merged: &Merged,
         id: &CredentialId,
         told_before: u64,
@@ -356,7 +368,7 @@ impl Vault {
             };
             let seen = Seen {
                 author: member.device,
-                versions: &replica.standing.versions,
+                versions,
             };
             // Which of two contradicting ones is kept is said when it is told.
             let _ = merged.apply(&operation, stamp, seen);
@@ -366,7 +378,7 @@ impl Vault {
 
     /// What has to change for `visible` to be what is in use; `None` where it is.
     #[expect(clippy::option_option, reason = "the outer is whether there is a difference")]
-    fn different(
+    pub(super) fn different(
         &self,
         id: &CredentialId,
         visible: Option<Passkey>,
@@ -380,7 +392,7 @@ impl Vault {
     }
 
     /// Makes `change` durable before long, and `shown` what is in use.
-    fn show(
+    pub(super) fn show(
         &mut self,
         rng: &mut dyn CryptoRng,
         mut change: Change,
@@ -453,37 +465,45 @@ fn new_names(replica: &Replica, object: &Readable) -> Option<BTreeMap<DeviceId, 
     Some(names)
 }
 
-/// The wrapping keys of other devices with those in `operations`; `None` where there is no new one. Of two keys with one
-/// number, which no honest devices share, the lesser stays: that does not depend on the order.
-fn new_keys(replica: &Replica, operations: &[Operation], own: bool) -> Option<Vec<WrappingKey>> {
+/// The wrapping keys that devices share with those in `operations`; `None` where there is no new one.
+fn new_keys(known: &[WrappingKey], operations: &[Operation]) -> Option<Vec<WrappingKey>> {
     let shared = operations.iter().filter_map(|operation| match operation {
-        Operation::ShareWrappingKey(key) if !own => Some(key),
+        Operation::ShareWrappingKey(key) => Some(key),
         Operation::Store(_)
         | Operation::Rename(..)
         | Operation::WriteLargeBlob(..)
         | Operation::Delete(_)
-        | Operation::ShareWrappingKey(_)
         | Operation::NameDevice(_) => None,
     });
-    let mut keys: BTreeMap<u32, WrappingKey> = BTreeMap::new();
-    let mut any = false;
-    for (key, is_new) in replica
-        .foreign
-        .iter()
-        .map(|key| (key, false))
-        .chain(shared.map(|key| (key, true)))
-    {
-        let lesser = |other: &WrappingKey| other.secret().expose_secret() <= key.secret().expose_secret();
-        if keys.get(&key.epoch).is_some_and(lesser) || keys.len() >= epochs::SEALED_MAX {
-            continue;
-        }
-        any |= is_new;
-        keys.insert(key.epoch, key.copy());
-    }
-    any.then(|| keys.into_values().collect())
+    with_keys(known, shared)
 }
 
-fn seal_told(keys: &LocalKeys, device: DeviceId, told: &Versions, rng: &mut dyn CryptoRng) -> Vec<u8> {
+/// All of these wrapping keys, ascending; `None` where `more` has no new one.
+pub(super) fn with_keys<'a>(
+    known: &[WrappingKey],
+    more: impl IntoIterator<Item = &'a WrappingKey>,
+) -> Option<Vec<WrappingKey>> {
+    let mut keys: Vec<_> = known.iter().map(WrappingKey::copy).collect();
+    for key in more {
+        let order = |other: &WrappingKey| {
+            let secrets = (other.secret().expose_secret(), key.secret().expose_secret());
+            other.epoch.cmp(&key.epoch).then(secrets.0.cmp(secrets.1))
+        };
+        if let Err(at) = keys.binary_search_by(order)
+            && keys.len() < epochs::SEALED_MAX
+        {
+            keys.insert(at, key.copy());
+        }
+    }
+    (keys.len() > known.len()).then_some(keys)
+}
+
+pub(super) fn seal_told(
+    keys: &LocalKeys,
+    device: DeviceId,
+    told: &Versions,
+    rng: &mut dyn CryptoRng,
+) -> Vec<u8> {
     let mut payload = Zeroizing::new(Vec::new());
     told.encode(&mut crate::cbor::Writer(&mut payload));
     keys.seal(seal::fresh(rng), Place::Told(device), payload)

@@ -1,0 +1,281 @@
+//! Snapshots: which are known, what is believed of them, who has acknowledged them, and what is forgotten since. `SYNC.md` §6.
+//!
+//! `snapshots/making.rs` makes one, `snapshots/taking.rs` takes one.
+
+mod making;
+mod taking;
+
+use rand_core::CryptoRng;
+
+pub(crate) use self::making::{Making, Piece};
+pub(crate) use self::taking::Taking;
+use super::Vault;
+use super::reading::NotTaken;
+use crate::database::Change;
+use crate::frame::{Refused, SealedKind};
+use crate::keys::DeviceId;
+use crate::object::{Authentic, LogHead};
+use crate::seal::Place;
+use crate::sync::{Known, Merged, Replica, Root, StateHash, Versions};
+use crate::{Error, ObjectHash, Trust};
+
+/// A device that has written nothing for so long is not waited for.
+const AWAY_MS: u64 = 90 * 86_400_000;
+
+/// Who made a snapshot, and its number.
+pub(crate) type SnapshotKey = (DeviceId, u32);
+
+impl Vault {
+    pub(crate) fn snapshots(&self) -> &[Known] {
+        self.replica.as_ref().map_or(&[], |replica| &replica.snapshots)
+    }
+
+    pub(crate) fn snapshot(&self, (author, number): SnapshotKey) -> Option<&Known> {
+        self.snapshots()
+            .iter()
+            .find(|known| known.key() == (author, number))
+    }
+
+    /// What one of the known snapshots covers is in no log any more, for all that is known here.
+    pub(crate) fn covered(&self) -> Versions {
+        let covered = self.snapshots().iter();
+        covered.fold(Versions::default(), |all, known| all.joined(&known.versions))
+    }
+
+    /// Whether another known one covers as much.
+    pub(crate) fn is_replaced(&self, known: &Known) -> bool {
+        self.snapshots().iter().any(|other| known.is_replaced_by(other))
+    }
+
+    /// After the vault was opened.
+    pub(in crate::vault) fn recall_snapshots(&mut self) -> Result<(), Error> {
+        let (Some(member), Some(session)) = (&self.member, &self.session) else {
+            return Ok(());
+        };
+        let mut snapshots = Vec::new();
+        self.database.snapshots(|bytes| {
+            let object = Authentic::read_again(bytes, SealedKind::Snapshot, &member.trust);
+            let object = object.map_err(|_| Error::Tampered)?;
+            let key = session.keys.get(&object.header().epoch).ok_or(Error::Tampered)?;
+            let payload = object.open(key).map_err(|_| Error::Tampered)?;
+            let root = Root::decode(&payload).ok_or(Error::Tampered)?;
+            snapshots.push(Known::of(object.header(), &root));
+            Ok(())
+        })?;
+        if let Some(replica) = &mut self.replica {
+            replica.snapshots = snapshots;
+        }
+        Ok(())
+    }
+
+    /// Reads the root of a snapshot that the store has under this name, and says whether it is believed.
+    pub(crate) fn read_snapshot(
+        &self,
+        (author, number): SnapshotKey,
+        bytes: &[u8],
+    ) -> Result<Known, NotTaken> {
+        let (Some(replica), Some(member), Some(session)) = (&self.replica, &self.member, &self.session)
+        else {
+            return Err(NotTaken::NoSync);
+        };
+        let trust = &member.trust;
+        let object = Authentic::read(bytes, SealedKind::Snapshot, trust.vault(), trust)?;
+        let (header, position) = (object.header(), object.header().position);
+        if position.author != author {
+            return Err(Refused::Misplaced.into());
+        }
+        if position.trust_seq > trust.remembered().seq {
+            return Err(NotTaken::WaitsForTrust);
+        }
+        if trust
+            .added_at(author)
+            .is_none_or(|added| position.trust_seq < added)
+        {
+            return Err(Refused::NotAMember.into());
+        }
+        let entry = self.trust_entry(position.trust_seq)?;
+        if entry.as_deref().map(ObjectHash::of) != Some(position.trust_head) {
+            return Err(Refused::Misplaced.into());
+        }
+        let key = session.keys.get(&header.epoch).ok_or(NotTaken::WaitsForTrust)?;
+        let root = Root::decode(&object.open(key)?).ok_or(Refused::Malformed)?;
+        let own = LogHead::new(position.incarnation, position.seq, position.previous);
+        if root.number != number
+            || root.versions.head(author) != own
+            || root.versions.without(author).hash() != position.seen
+        {
+            return Err(Refused::Misplaced.into());
+        }
+        self.check_covered(replica, trust, &root)?;
+        Ok(Known::of(header, &root))
+    }
+
+    /// Everything that a snapshot covers is accepted, and nothing of it contradicts what was read here.
+    fn check_covered(&self, replica: &Replica, trust: &Trust, root: &Root) -> Result<(), NotTaken> {
+        for (device, head) in root.versions.iter() {
+            let accepted = match trust.former(device) {
+                Some((_, last)) if head.seq() == last.seq() => head == last,
+                Some((_, last)) => head.seq() < last.seq() && head.incarnation() <= last.incarnation(),
+                None => trust.member(device).is_some(),
+            };
+            if !accepted {
+                return Err(Refused::NotAMember.into());
+            }
+            let read = replica.standing.versions.head(device);
+            if head.seq() > read.seq() && head.incarnation() < read.incarnation() {
+                return Err(NotTaken::Forked(device, head.seq()));
+            }
+            let told = root.logs.values().map(|log| log.told.head(device));
+            for named in told.chain([head]) {
+                let known = self.hash_in_log(replica, device, named.seq())?;
+                if known.is_some_and(|known| known != named.hash()) {
+                    return Err(NotTaken::Forked(device, named.seq()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The hash of an object of a log, as far as this device knows it.
+    fn hash_in_log(
+        &self,
+        replica: &Replica,
+        device: DeviceId,
+        seq: u32,
+    ) -> Result<Option<ObjectHash>, Error> {
+        let snapshots = replica.snapshots.iter().map(|known| &known.versions);
+        let mut heads = snapshots
+            .chain([&replica.standing.versions])
+            .map(|versions| versions.head(device));
+        if let Some(head) = heads.find(|head| head.seq() == seq) {
+            return Ok(Some(head.hash()));
+        }
+        let object = self.database.device_log(device, seq)?;
+        Ok(object.as_deref().map(ObjectHash::of))
+    }
+
+    /// From now on a snapshot is known: it was in the store as a whole.
+    pub(crate) fn remember_snapshot(&mut self, known: Known, root: Vec<u8>) -> Result<(), Error> {
+        self.database.apply(&Change {
+            put_snapshot: Some((known.key(), root)),
+            ..Change::default()
+        })?;
+        if let Some(replica) = &mut self.replica {
+            replica.snapshots.retain(|other| other.key() != known.key());
+            replica.snapshots.push(known);
+        }
+        Ok(())
+    }
+
+    /// From now on a snapshot is not known any more.
+    pub(crate) fn forget_snapshot(&mut self, key: SnapshotKey) -> Result<(), Error> {
+        let Some(replica) = &mut self.replica else {
+            return Ok(());
+        };
+        let (forgotten, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut replica.snapshots)
+            .into_iter()
+            .partition(|known| known.key() == key);
+        replica.snapshots = kept;
+        self.database.apply(&Change {
+            remove_snapshots: vec![key],
+            remove_snapshot_parts: forgotten.into_iter().flat_map(|known| known.parts).collect(),
+            ..Change::default()
+        })
+    }
+
+    /// The root of a known snapshot, as it was written.
+    pub(crate) fn snapshot_root(&self, (author, number): SnapshotKey) -> Result<Option<Vec<u8>>, Error> {
+        self.database.snapshot(author, number)
+    }
+
+    /// A part of a snapshot that this device made.
+    pub(crate) fn snapshot_part(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+        self.database.snapshot_part(hash)
+    }
+
+    /// Whether this device has read exactly what a snapshot covers, and something else came of it.
+    pub(crate) fn differs_from(&self, known: &Known) -> Result<bool, Error> {
+        let Some(replica) = &self.replica else {
+            return Ok(false);
+        };
+        if replica.standing.versions != known.versions {
+            return Ok(false);
+        }
+        let mut fingerprints = Vec::new();
+        self.database.all_merged(|row, sealed| {
+            let payload = self.keys.open(Place::Merged(row), sealed)?;
+            let (id, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
+            let fingerprint = merged.fingerprint(&id);
+            fingerprints.push((id, fingerprint));
+            Ok(())
+        })?;
+        fingerprints.sort();
+        let mut state = StateHash::new();
+        for (id, fingerprint) in &fingerprints {
+            state.add(id, fingerprint).ok_or(Error::Tampered)?;
+        }
+        Ok(state.finish() != known.state)
+    }
+
+    /// Whether nobody needs any more what a snapshot covers. `unix_ms` is the time.
+    pub(crate) fn is_acknowledged(&self, known: &Known, unix_ms: u64) -> Result<bool, Error> {
+        let (Some(replica), Some(member)) = (&self.replica, &self.member) else {
+            return Ok(false);
+        };
+        if !replica.standing.versions.cover(&known.versions) {
+            return Ok(false);
+        }
+        for device in member.trust.members() {
+            if device == member.device || device == known.author {
+                continue;
+            }
+            // Its own log it has read.
+            let needed = known.versions.without(device);
+            let heard = self
+                .last_written_unix_ms(device)?
+                .unwrap_or(known.unix_ms.max(member.trust.newest_unix_ms()));
+            if !self.told(device)?.cover(&needed) && heard.saturating_add(AWAY_MS) > unix_ms {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where others wait to hear that this device has read what a snapshot covers, it owes an answer.
+    pub(crate) fn owe_acknowledgement(&mut self, rng: &mut dyn CryptoRng) -> Result<(), Error> {
+        let (Some(replica), Some(member)) = (&self.replica, &self.member) else {
+            return Ok(());
+        };
+        let told = self.told(member.device)?;
+        let owed = replica.snapshots.iter().any(|known| {
+            known.author != member.device
+                && replica.standing.versions.cover(&known.versions)
+                && !told.cover(&known.versions.without(member.device))
+        });
+        if !owed {
+            return Ok(());
+        }
+        self.change_standing(rng, |standing| standing.owes_an_answer = true)
+    }
+
+    /// Forgets the objects of logs that a known snapshot covers and the store does not list, but the last of each log.
+    pub(crate) fn forget_compacted(
+        &mut self,
+        is_listed: impl Fn(DeviceId, u32) -> bool,
+    ) -> Result<(), Error> {
+        let mut remove_device_logs = Vec::new();
+        for (device, head) in self.covered().iter() {
+            let end = self.log_head(device).seq().min(head.seq() + 1);
+            let kept = self.database.device_log_before(device, end)?;
+            let gone = kept.into_iter().filter(|seq| !is_listed(device, *seq));
+            remove_device_logs.extend(gone.map(|seq| (device, seq)));
+        }
+        if remove_device_logs.is_empty() {
+            return Ok(());
+        }
+        self.database.apply_later(&Change {
+            remove_device_logs,
+            ..Change::default()
+        })
+    }
+}
