@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 
-use self::compacting::Snapshots;
+use self::compacting::{SUMS_UP_AFTER, Snapshots};
 use super::exchange::{Compare, NoAnswer, Outstanding, Request};
 use super::layout::{Layout, Listing, StoreName};
 use super::status::{State, Status};
@@ -134,6 +134,7 @@ pub struct Machine {
     trash_emptied_unix_ms: u64,
     failures: u32,
     wanted: bool,
+    sums_up_after: u64,
     /// The snapshots whose state was compared with this device's, as far as that could be, …
     judged: BTreeSet<SnapshotKey>,
     /// … and those with another one.
@@ -170,6 +171,7 @@ impl Machine {
             trash_emptied_unix_ms: 0,
             failures: 0,
             wanted: true,
+            sums_up_after: SUMS_UP_AFTER,
             judged: BTreeSet::new(),
             differ: BTreeSet::new(),
         }

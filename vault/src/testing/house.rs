@@ -13,6 +13,7 @@ use crate::{
 
 pub(crate) const SECOND: DeviceId = DeviceId([0xb2; 16]);
 pub(crate) const THIRD: DeviceId = DeviceId([0xc3; 16]);
+pub(crate) const FOURTH: DeviceId = DeviceId([0xd4; 16]);
 
 /// The store, and the keys of each device by the generation of the Vault PIN.
 #[derive(Clone)]

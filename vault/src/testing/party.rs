@@ -7,8 +7,8 @@ use super::home::{DEVICE, Home, PIN, Step, kit, new_pin};
 use super::house::Newcomer;
 use super::{Disk, TestRng, passkey, root_key};
 use crate::{
-    Answer, Change, CredentialId, DeviceId, Here, History, KeyAuth, KeyStore, KnownKey, Locked, Machine,
-    Name, NoAnswer, NotChanged, ObjectHash, Proposed, RecoveryKit, Request, RightGuess, RightPin,
+    Answer, Change, CredentialId, DeviceId, Error, Here, History, KeyAuth, KeyStore, KnownKey, Locked,
+    Machine, Name, NoAnswer, NotChanged, ObjectHash, Proposed, RecoveryKit, Request, RightGuess, RightPin,
     SoftwareKeys, State, Unlocked, Vault, VaultPin, Wish, create,
 };
 
@@ -24,6 +24,8 @@ fn known() -> KnownKey {
 #[derive(Clone, Default)]
 pub(crate) struct MemoryStore {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// What was created, removed or not.
+    pub(crate) ever: BTreeMap<String, Vec<u8>>,
     pub(crate) reads: usize,
     pub(crate) lists: usize,
     pub(crate) writes: usize,
@@ -57,6 +59,7 @@ impl MemoryStore {
                 if self.files.contains_key(&name) {
                     return Ok(Answer::AlreadyThere);
                 }
+                self.ever.insert(name.clone(), bytes.clone());
                 self.files.insert(name, bytes);
                 Answer::Kept
             }
@@ -238,24 +241,30 @@ impl Party {
 
     /// One step: `false` when there is nothing to do. `serve` is the store.
     pub(crate) fn step(&mut self, serve: &mut dyn FnMut(Request) -> Result<Answer, NoAnswer>) -> bool {
+        self.try_step(serve).unwrap()
+    }
+
+    /// As [`Self::step`], where the disk may fail.
+    pub(crate) fn try_step(
+        &mut self,
+        serve: &mut dyn FnMut(Request) -> Result<Answer, NoAnswer>,
+    ) -> Result<bool, Error> {
         let passed = u64::try_from(self.now.as_millis()).unwrap();
         let time = (self.now, self.clock_unix_ms + passed);
-        let wish = self.machine.wish(&mut self.vault, time, &mut self.rng).unwrap();
-        match wish {
+        match self.machine.wish(&mut self.vault, time, &mut self.rng)? {
             Wish::Request(request) => {
                 let answer = serve(request);
                 self.machine
-                    .answer(&mut self.vault, answer, self.now, &mut self.rng)
-                    .unwrap();
+                    .answer(&mut self.vault, answer, self.now, &mut self.rng)?;
             }
             Wish::Sign => {
                 let auth = self.vault.key_auth().unwrap();
                 let signature = self.keys.sign(&auth, self.machine.to_sign().unwrap());
-                self.machine.signed(&mut self.vault, signature, self.now).unwrap();
+                self.machine.signed(&mut self.vault, signature, self.now)?;
             }
-            Wish::Rest(until) => return until <= self.now,
+            Wish::Rest(until) => return Ok(until <= self.now),
         }
-        true
+        Ok(true)
     }
 
     /// Does all that there is to do now.

@@ -19,6 +19,8 @@ use crate::sync::snapshot::Known;
 use crate::sync::status::State;
 use crate::vault::{Making, NotTaken, Piece, SnapshotKey, Taking, Vault};
 
+/// So many objects are worth a snapshot.
+pub(super) const SUMS_UP_AFTER: u64 = 256;
 /// How many roots of one device that are not believed are passed over before it is given up.
 const REFUSED_MAX: usize = 4;
 
@@ -172,6 +174,11 @@ impl Machine {
         Ok(())
     }
 
+    /// How many objects that no snapshot covers are worth one: 256 if this is not called.
+    pub fn sum_up_after(&mut self, objects: u64) {
+        self.sums_up_after = objects;
+    }
+
     /// Whether everything is there and was read, so that all may be summed up or removed.
     fn all_is_well(&self, vault: &Vault) -> bool {
         let Some(round) = self.round.as_ref().filter(|round| !round.only_speaks) else {
@@ -315,7 +322,7 @@ impl Machine {
                 self.ask(Outstanding::PublishPiece, Request::Create { name, bytes }),
             ));
         }
-        if snapshots.making.is_none() && (snapshots.renews || vault.snapshot_is_due()?) {
+        if snapshots.making.is_none() && (snapshots.renews || vault.snapshot_is_due(self.sums_up_after)?) {
             let number = round
                 .listing
                 .as_ref()

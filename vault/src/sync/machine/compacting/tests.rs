@@ -1,7 +1,13 @@
 //! "Mutation" says what was taken out to see the test fail.
 
+mod hostile;
+mod lost;
+
+use rand_core::Rng as _;
+
 use super::*;
-use crate::testing::house::{SECOND, THIRD};
+use crate::testing::TestRng;
+use crate::testing::house::{FOURTH, SECOND, THIRD};
 use crate::testing::party::{MemoryStore, Party};
 
 /// A device with another root key than the first, and so with a snapshot.
@@ -24,9 +30,10 @@ fn rotate(mut one: Party, store: &mut MemoryStore) -> Party {
     one
 }
 
-/// What a device makes of all that it has read.
-fn state(party: &Party) -> Vec<(crate::CredentialId, Vec<u8>)> {
-    party.vault.merged_for_test()
+/// What a device makes of all that it has read, as hashes.
+fn state(party: &Party) -> Vec<(crate::CredentialId, ObjectHash)> {
+    let merged = party.vault.merged_for_test().into_iter();
+    merged.map(|(id, merged)| (id, ObjectHash::of(&merged))).collect()
 }
 
 #[test]
@@ -104,4 +111,222 @@ fn rotate_with(one: &mut Party, two: &mut Party, store: &mut MemoryStore) -> Par
     *two = two.reopened(52);
     settle(&mut [two, &mut one], store);
     one
+}
+
+/// Mutation: the number of passkeys does not count.
+#[test]
+fn a_snapshot_is_made_when_it_is_worth_it() {
+    let (mut party, mut store) = (Party::first(), MemoryStore::default());
+    let id = party.register("example.org", "ann");
+    party.sync(&mut store);
+    let rename = |party: &mut Party, store: &mut MemoryStore, number: u32| {
+        let mut passkey = party.vault.load(&id).unwrap().unwrap();
+        passkey.user_name = Some(number.to_string());
+        party.vault.update(&mut party.rng, &passkey, None).unwrap();
+        assert_eq!(party.sync(store), &State::Fresh);
+    };
+    for number in 2..256 {
+        rename(&mut party, &mut store, number);
+    }
+    assert!(store.named("/s/").is_empty(), "after 255 objects");
+    rename(&mut party, &mut store, 256);
+    assert_eq!(store.named("/s/").len(), 2);
+    party.sync(&mut store);
+    assert_eq!(store.named("/d/").len(), 1, "nobody else has to read them");
+
+    party.machine.sum_up_after(4);
+    for user in 0..20 {
+        party.register("example.com", &user.to_string());
+    }
+    for number in 0..9 {
+        rename(&mut party, &mut store, number);
+    }
+    assert_eq!(
+        store.named("/00000001.obj").len(),
+        2,
+        "the trust log, and the first snapshot"
+    );
+    rename(&mut party, &mut store, 9);
+    rename(&mut party, &mut store, 10);
+    assert_eq!(
+        store.named("/00000002.obj").len(),
+        2,
+        "two times eleven is more than 21"
+    );
+}
+
+/// Mutation: whoever can makes one.
+#[test]
+fn the_device_that_wrote_most_makes_the_snapshot() {
+    let (mut one, mut two, mut store) = two();
+    one.machine.sum_up_after(1);
+    for user in ["a", "b", "c"] {
+        two.register("example.org", user);
+        two.sync(&mut store);
+    }
+    one.sync(&mut store);
+    assert!(
+        store
+            .named("/00000002.obj")
+            .iter()
+            .all(|name| !name.contains("/s/"))
+    );
+    two.machine.sum_up_after(1);
+    two.sync(&mut store);
+    assert!(
+        store
+            .named("/00000002.obj")
+            .iter()
+            .any(|name| name.contains("/s/b2"))
+    );
+}
+
+// --- R-10 and R-11 ----------------------------------------------------------------------------------------------------
+
+fn rename(party: &mut Party, id: &crate::CredentialId, name: &str) {
+    let mut passkey = party.vault.load(id).unwrap().unwrap();
+    passkey.user_name = Some(name.to_owned());
+    party.vault.update(&mut party.rng, &passkey, None).unwrap();
+}
+
+fn delete(party: &mut Party, id: &crate::CredentialId) {
+    party.vault.delete(&mut party.rng, id, None).unwrap();
+}
+
+const DAY: u64 = 86_400;
+
+/// Mutations: a device that is away is waited for; `join` that keeps what was written over.
+#[test]
+fn a_device_that_was_away_for_long_takes_the_snapshot_and_keeps_what_it_has_to_say() {
+    let (mut one, mut two, mut store) = two();
+    let (gone, other) = (
+        one.register("example.org", "gone"),
+        one.register("example.org", "other"),
+    );
+    settle(&mut [&mut one, &mut two], &mut store);
+    let offline = two.register("example.org", "made offline");
+    rename(&mut two, &gone, "renamed, and gone meanwhile");
+    let old = two.reopened(31);
+
+    delete(&mut one, &gone);
+    rename(&mut one, &other, "renamed meanwhile");
+    one.sync(&mut store);
+    one.machine.sum_up_after(1);
+    one.later(89 * DAY).sync(&mut store);
+    let objects = store.named("/d/a1").len();
+    one.later(2 * DAY).sync(&mut store);
+    assert!(
+        store.named("/d/a1").len() < objects,
+        "it is not waited for any more"
+    );
+
+    let mut two = old;
+    two.later(92 * DAY);
+    settle(&mut [&mut two, &mut one], &mut store);
+    assert_eq!(two.users(), ["ann", "made offline", "other"]);
+    assert_eq!(one.users(), two.users());
+    assert!(one.vault.load(&offline).unwrap().is_some());
+    assert_eq!(
+        two.vault.load(&other).unwrap().unwrap().user_name.as_deref(),
+        Some("renamed meanwhile")
+    );
+    settle(&mut [&mut two, &mut one], &mut store);
+    assert_eq!(one.users(), two.users());
+}
+
+/// what is in the trash is in the snapshot, for thirty days; that it was deleted is for ever.
+#[test]
+fn the_trash_is_in_the_snapshot_and_a_deletion_stays_for_ever() {
+    let (mut one, mut store) = (Party::first(), MemoryStore::default());
+    let id = one.register("example.org", "ann");
+    one.sync(&mut store);
+    delete(&mut one, &id);
+    one.sync(&mut store);
+    one.machine.sum_up_after(1);
+    one.sync(&mut store);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(store.named("/d/a1").len(), 1);
+
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    two.sync(&mut store);
+    assert!(two.users().is_empty());
+    assert!(two.vault.take_back(&mut two.rng, &id, None).unwrap());
+    assert_eq!(two.users(), ["ann"]);
+    delete(&mut two, &id);
+    settle(&mut [&mut two, &mut one], &mut store);
+
+    one.later(31 * DAY);
+    two.later(31 * DAY);
+    settle(&mut [&mut two, &mut one], &mut store);
+    one.machine.sum_up_after(1);
+    settle(&mut [&mut one, &mut two], &mut store);
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    three.sync(&mut store);
+    assert!(three.users().is_empty());
+    assert!(
+        !three.vault.take_back(&mut three.rng, &id, None).unwrap(),
+        "it was thrown away"
+    );
+    let ids: Vec<_> = state(&three).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, [id], "that it was deleted is known");
+}
+
+/// Whatever devices do, one that takes snapshots ends where one ends that reads all that was ever written.
+#[test]
+fn with_snapshots_and_without_everybody_ends_the_same() {
+    for seed in 0..3 {
+        play(seed);
+    }
+}
+
+/// A random number below `end`.
+fn below(rng: &mut TestRng, end: u64) -> usize {
+    usize::try_from(rng.next_u64() % end).unwrap()
+}
+
+fn play(seed: u64) {
+    let rng = &mut TestRng(seed << 40);
+    let (mut one, mut store) = (Party::first(), MemoryStore::default());
+    let two = Party::added_by(&mut one, SECOND, &mut store);
+    let three = Party::added_by(&mut one, THIRD, &mut store);
+    let mut parties = [one, two, three];
+    let (mut ids, mut made) = (Vec::new(), BTreeSet::new());
+    for _ in 0..60 {
+        let party = &mut parties[below(rng, 3)];
+        party.machine.sum_up_after(6);
+        let chosen: Option<&crate::CredentialId> = ids.get(below(rng, 1 + u64::try_from(ids.len()).unwrap()));
+        let here = chosen.filter(|id| party.vault.load(id).unwrap().is_some());
+        match (below(rng, 8), here) {
+            (0, _) => ids.push(party.register("example.org", &ids.len().to_string())),
+            (1, Some(id)) => delete(party, id),
+            (2, Some(id)) => rename(party, id, &rng.next_u64().to_string()),
+            (3, None) => {
+                if let Some(id) = chosen {
+                    party.vault.take_back(&mut party.rng, id, None).unwrap();
+                }
+            }
+            _ => {
+                let state = party.sync(&mut store).clone();
+                assert!(matches!(state, State::Fresh), "seed {seed}: {state:?}");
+            }
+        }
+        made.extend(store.named("/s/"));
+    }
+    let [one, two, three] = &mut parties;
+    settle(&mut [one, two, three], &mut store);
+    assert!(made.len() > 3, "seed {seed}: {} pieces", made.len());
+    assert!(store.removals > 20, "seed {seed}");
+    let expected = state(&parties[0]);
+    for party in &parties[1..] {
+        assert_eq!(state(party), expected, "seed {seed}");
+    }
+    let mut without = Party::added_by(&mut parties[0], FOURTH, &mut store);
+    let mut with = without.reopened(99);
+    with.sync(&mut store);
+    let mut everything = store.clone();
+    everything.files.append(&mut everything.ever.clone());
+    everything.files.retain(|name, _| !name.contains("/s/"));
+    without.sync(&mut everything);
+    assert_eq!(state(&with), expected, "seed {seed}");
+    assert_eq!(state(&without), expected, "seed {seed}");
 }

@@ -20,8 +20,6 @@ use crate::sync::{
 use crate::vault::Vault;
 use crate::{CredentialId, Error, ObjectHash};
 
-/// So many objects are not worth a snapshot.
-const OBJECTS_MIN: u64 = 256;
 /// An object of a log takes as much as so many passkeys in a snapshot, at least.
 const PASSKEYS_EACH: u64 = 2;
 
@@ -65,8 +63,9 @@ impl Making {
 }
 
 impl Vault {
-    /// Whether this device is to make a snapshot. It has read all that there is.
-    pub(crate) fn snapshot_is_due(&self) -> Result<bool, Error> {
+    /// Whether this device, which has read all that there is, is to make a snapshot. Less than `objects_min` objects are not
+    /// worth one.
+    pub(crate) fn snapshot_is_due(&self, objects_min: u64) -> Result<bool, Error> {
         let (Some(replica), Some(trust), Some(session)) = (&self.replica, self.trust(), &self.session) else {
             return Ok(false);
         };
@@ -87,7 +86,7 @@ impl Vault {
             )
         };
         let all: u64 = versions.iter().map(|(device, _)| growth(device)).sum();
-        if all < OBJECTS_MIN || all * PASSKEYS_EACH < self.database.merged_len()? {
+        if all < objects_min || all * PASSKEYS_EACH < self.database.merged_len()? {
             return Ok(false);
         }
         let most = trust

@@ -1,0 +1,352 @@
+//! What is not believed. The names of tests are those of the threat table in `DESIGN.md`.
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::frame::SealedKind;
+use crate::object::{Authentic, LogHead, Position, seal};
+use crate::sync::snapshot::{Root, decode_part, encode_part};
+use crate::sync::{Names, Operation, Seen, Stamp, Versions};
+use crate::testing::home::DEVICE;
+use crate::{DeviceId, KeyStore as _, Refused};
+
+/// The root of the only snapshot, its part, and their names.
+struct Found {
+    root: Vec<u8>,
+    root_name: String,
+    part: Vec<u8>,
+    part_name: String,
+}
+
+fn found(store: &MemoryStore) -> Found {
+    let mut names = store.named("/s/");
+    names.sort_by_key(String::len);
+    let [root_name, part_name] = names.try_into().unwrap();
+    Found {
+        root: store.files[&root_name].clone(),
+        part: store.files[&part_name].clone(),
+        root_name,
+        part_name,
+    }
+}
+
+const FIRST: SnapshotKey = (DEVICE, 1);
+
+fn open(party: &Party, kind: SealedKind, bytes: &[u8]) -> (Position, Zeroizing<Vec<u8>>) {
+    let trust = party.vault.trust().unwrap();
+    let object = Authentic::read_again(bytes, kind, trust).unwrap();
+    let key = party.guess.as_ref().unwrap().unlocked.key(object.header().epoch);
+    (object.header().position, object.open(&key.unwrap()).unwrap())
+}
+
+/// What `party` seals and signs.
+fn write(party: &mut Party, kind: SealedKind, position: Position, payload: Zeroizing<Vec<u8>>) -> Vec<u8> {
+    let epoch = party.vault.trust().unwrap().epoch();
+    let key = party.guess.as_ref().unwrap().unlocked.key(epoch).unwrap();
+    let object = seal(&key, kind, position, payload, &mut party.rng).unwrap();
+    let auth = party.vault.key_auth().unwrap();
+    let signature = party.keys.sign(&auth, object.to_sign()).unwrap();
+    object.signed(&signature)
+}
+
+/// The root with something changed, signed by `party`.
+fn other_root(party: &mut Party, root: &[u8], change: impl FnOnce(&mut Position, &mut Root)) -> Vec<u8> {
+    let (mut position, payload) = open(party, SealedKind::Snapshot, root);
+    let mut root = Root::decode(&payload).unwrap();
+    change(&mut position, &mut root);
+    write(party, SealedKind::Snapshot, position, root.encode())
+}
+
+/// As it is where the header follows from the root.
+fn consistent(position: &mut Position, versions: &Versions) {
+    let own = versions.head(position.author);
+    (position.incarnation, position.seq, position.previous) = (own.incarnation(), own.seq(), own.hash());
+    position.seen = versions.without(position.author).hash();
+}
+
+/// One device, whose snapshot a second one has read, too.
+fn known() -> (Party, Party, MemoryStore, Found) {
+    let (one, two, store) = two();
+    let found = found(&store);
+    (one, two, store, found)
+}
+
+/// I-06. Mutation: the signature is not checked.
+#[test]
+fn a_flipped_bit_anywhere_is_refused() {
+    let (_, mut two, _, found) = known();
+    assert!(two.vault.read_snapshot(FIRST, &found.root).is_ok());
+    for at in 0..found.root.len() {
+        let mut root = found.root.clone();
+        root[at] ^= 1 << (at % 8);
+        assert!(
+            two.vault.read_snapshot(FIRST, &root).is_err(),
+            "byte {at} of the root"
+        );
+    }
+    for at in 0..found.part.len() {
+        let mut part = found.part.clone();
+        part[at] ^= 1 << (at % 8);
+        let mut taking = Taking::begin(FIRST);
+        let taken = two.vault.take_snapshot_part(&mut two.rng, &mut taking, &part);
+        assert!(taken.is_err(), "byte {at} of the part");
+    }
+    let mut taking = Taking::begin(FIRST);
+    two.vault
+        .take_snapshot_part(&mut two.rng, &mut taking, &found.part)
+        .unwrap();
+    for len in 0..found.root.len() {
+        assert!(two.vault.read_snapshot(FIRST, &found.root[..len]).is_err());
+    }
+}
+
+/// I-03.
+#[test]
+fn an_object_of_another_type_is_no_snapshot() {
+    let (_, mut two, store, found) = known();
+    let log = &store.files[&store.named("/d/a1")[0]];
+    let others = [store.named("/t/"), store.named("/k/")].concat();
+    for other in others
+        .iter()
+        .map(|name| &store.files[name])
+        .chain([log, &found.part])
+    {
+        assert!(two.vault.read_snapshot(FIRST, other).is_err());
+    }
+    for object in [&found.root, &found.part] {
+        assert!(matches!(
+            two.vault.take_object(&mut two.rng, object),
+            Err(NotTaken::Refused(Refused::Malformed))
+        ));
+    }
+    let mut taking = Taking::begin(FIRST);
+    for other in [log, &found.root] {
+        assert!(
+            two.vault
+                .take_snapshot_part(&mut two.rng, &mut taking, other)
+                .is_err()
+        );
+    }
+}
+
+/// I-04, I-05. Mutations: the number in the root is not compared; its author is not.
+#[test]
+fn a_snapshot_is_of_one_vault_one_author_and_one_number() {
+    let (one, two, _, found) = known();
+    let wrong = [(DEVICE, 2), (SECOND, 1), (THIRD, 1)];
+    for key in wrong {
+        assert!(two.vault.read_snapshot(key, &found.root).is_err(), "{key:?}");
+    }
+    drop(one);
+    let (_, mut store) = (Party::first(), MemoryStore::default());
+    let mut stranger = Party::first_without_kit();
+    stranger.register("example.org", "ann");
+    stranger.machine.sum_up_after(1);
+    stranger.sync(&mut store);
+    let other = store.named("/00000001.obj");
+    let other = other.iter().find(|name| name.contains("/s/")).unwrap();
+    assert!(two.vault.read_snapshot(FIRST, &store.files[other]).is_err());
+    assert!(stranger.vault.read_snapshot(FIRST, &store.files[other]).is_ok());
+    assert!(stranger.vault.read_snapshot(FIRST, &found.root).is_err());
+}
+
+/// Each would be believed by somebody who does not look. Mutations: each check of `read_snapshot` and `check_covered`.
+#[test]
+fn a_root_says_what_its_header_says_and_contradicts_nothing_that_is_known() {
+    let (mut one, two, _, found) = known();
+    one = one.reopened(70);
+    let hash = ObjectHash([7; 32]);
+    let forked = |root: &[u8]| matches!(two.vault.read_snapshot(FIRST, root), Err(NotTaken::Forked(..)));
+    let refused = |root: &[u8]| matches!(two.vault.read_snapshot(FIRST, root), Err(NotTaken::Refused(_)));
+    let same = other_root(&mut one, &found.root, |_, _| {});
+    assert!(two.vault.read_snapshot(FIRST, &same).is_ok());
+
+    let own = one.vault.versions().head(DEVICE);
+    let other_head = other_root(&mut one, &found.root, |position, root| {
+        let head = root.versions.head(DEVICE);
+        root.versions
+            .set(DEVICE, LogHead::new(head.incarnation(), head.seq(), hash));
+        consistent(position, &root.versions);
+    });
+    assert!(forked(&other_head), "another hash in the author's own log");
+    let ahead = other_root(&mut one, &found.root, |position, root| {
+        root.versions.set(DEVICE, LogHead::new(0, own.seq() + 5, hash));
+        root.versions.set(SECOND, two.vault.versions().head(SECOND));
+        let mut told = Versions::default();
+        told.set(DEVICE, LogHead::new(0, own.seq(), hash));
+        root.logs
+            .insert(SECOND, crate::sync::Covered { unix_ms: 1, told });
+        consistent(position, &root.versions);
+    });
+    assert!(forked(&ahead), "another hash in what another device had seen");
+    let of_stranger = other_root(&mut one, &found.root, |position, root| {
+        let stranger = DeviceId([0xee; 16]);
+        root.versions.set(stranger, LogHead::new(0, 1, hash));
+        let told = Versions::default();
+        root.logs
+            .insert(stranger, crate::sync::Covered { unix_ms: 1, told });
+        consistent(position, &root.versions);
+    });
+    assert!(refused(&of_stranger), "somebody who is no member");
+
+    let header = [
+        |position: &mut Position| position.seen = [1; 32],
+        |position: &mut Position| position.seq += 1,
+        |position: &mut Position| position.incarnation += 1,
+        |position: &mut Position| position.previous = ObjectHash([8; 32]),
+        |position: &mut Position| position.trust_head = ObjectHash([9; 32]),
+        |position: &mut Position| position.trust_seq -= 1,
+        |position: &mut Position| position.author = SECOND,
+    ];
+    for (number, change) in header.into_iter().enumerate() {
+        let root = other_root(&mut one, &found.root, |position, _| change(position));
+        assert!(refused(&root), "header {number}");
+    }
+    let later = other_root(&mut one, &found.root, |position, _| position.trust_seq += 9);
+    assert!(matches!(
+        two.vault.read_snapshot(FIRST, &later),
+        Err(NotTaken::WaitsForTrust)
+    ));
+}
+
+/// K-07: a snapshot by who was removed is nothing to go by, whenever it claims to have been made. Mutation: it counts as long
+/// as its place in the log is accepted.
+#[test]
+fn a_removed_member_makes_no_snapshot() {
+    let (mut one, mut two, mut store, found) = known();
+    let last = one.vault.log_head(SECOND);
+    let mut thief = two.reopened(71);
+    one = one.reopened(72);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    let mut one = one.reopened(73);
+    one.sync(&mut store);
+    let back_dated = other_root(&mut thief, &found.root, |position, root| {
+        let known = two.vault.trust().unwrap().remembered();
+        (position.author, position.trust_seq, position.trust_head) = (SECOND, known.seq, known.head);
+        root.versions = two.vault.versions();
+        root.logs = root
+            .versions
+            .iter()
+            .map(|(device, _)| {
+                let told = Versions::default();
+                (device, crate::sync::Covered { unix_ms: 1, told })
+            })
+            .collect();
+        consistent(position, &root.versions);
+    });
+    assert!(
+        two.vault.read_snapshot((SECOND, 1), &back_dated).is_ok(),
+        "as long as it was one"
+    );
+    assert!(matches!(
+        one.vault.read_snapshot((SECOND, 1), &back_dated),
+        Err(NotTaken::Refused(Refused::NotAMember))
+    ));
+    two.sync(&mut store);
+}
+
+/// A part belongs to its root, and says nothing that the root does not cover.
+#[test]
+fn a_part_that_does_not_follow_from_its_root_is_not_taken() {
+    let (mut one, _, mut store, found) = known();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    let mut one = one.reopened(74);
+    let (position, payload) = open(&one, SealedKind::SnapshotPart, &found.part);
+    let items = || {
+        let items = decode_part(&payload).unwrap().into_iter();
+        items
+            .map(|(id, merged)| merged.encode(&id).unwrap())
+            .collect::<Vec<_>>()
+    };
+    let twice = encode_part(&[items(), items()].concat());
+    let parts = [
+        ("an item twice", twice, true),
+        ("not covered", encode_part(&from_the_future(&payload)), true),
+        ("the same", encode_part(&items()), false),
+    ];
+    for (what, payload, is_wrong) in parts {
+        let part = write(&mut one, SealedKind::SnapshotPart, position, payload);
+        let hash = ObjectHash::of(&part);
+        let root = other_root(&mut one, &found.root, |_, root| root.parts = vec![hash]);
+        let mut store = store.clone();
+        store.files.remove(&found.part_name);
+        store
+            .files
+            .insert(one.machine.layout.name(part_name(DEVICE, hash)), part);
+        store.files.insert(found.root_name.clone(), root);
+        let mut three = three.reopened(75);
+        let state = three.sync(&mut store).clone();
+        assert_eq!(matches!(state, State::Damaged(_)), is_wrong, "{what}: {state:?}");
+    }
+    // The state is another one.
+    let root = other_root(&mut one, &found.root, |_, root| root.state = [1; 32]);
+    let mut changed = store.clone();
+    changed.files.insert(found.root_name.clone(), root);
+    assert!(matches!(three.reopened(76).sync(&mut changed), State::Damaged(_)));
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann"]);
+}
+
+/// The items of a part, with a name that nobody has written yet.
+fn from_the_future(payload: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let (versions, author) = (Versions::default(), DEVICE);
+    let stamp = Stamp {
+        time: u64::MAX,
+        device: author,
+        seq: 99,
+        index: 0,
+    };
+    let items = decode_part(payload).unwrap().into_iter();
+    let changed = items.map(|(id, mut merged)| {
+        let operation = Operation::Rename(id.clone(), Names::default());
+        let seen = Seen {
+            author,
+            versions: &versions,
+        };
+        merged.apply(&operation, stamp, seen).unwrap();
+        merged.encode(&id).unwrap()
+    });
+    changed.collect()
+}
+
+/// Who has read exactly what a snapshot covers looks whether the same came of it. Mutation: `judge` that never compares.
+#[test]
+fn a_snapshot_that_says_something_else_is_reported() {
+    let (mut one, mut store) = (Party::first(), MemoryStore::default());
+    one.register("example.org", "ann");
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    settle(&mut [&mut two, &mut one], &mut store);
+    one.machine.sum_up_after(1);
+    one.sync(&mut store);
+    let found = found(&store);
+    let mut one = one.reopened(77);
+    let root = other_root(&mut one, &found.root, |_, root| root.state = [1; 32]);
+    let honest = two.reopened(78).sync(&mut store.clone()).clone();
+    assert_eq!(honest, State::Fresh);
+    store.files.insert(found.root_name.clone(), root);
+    assert_eq!(two.sync(&mut store), &State::Damaged(found.root_name.clone()));
+    assert_eq!(two.sync(&mut store), &State::Damaged(found.root_name));
+}
+
+/// Names that others put there, as many as there may be.
+#[test]
+fn made_up_names_hold_nothing_up() {
+    let (mut one, mut two, mut store, found) = known();
+    let folder = found.root_name.rsplit_once('/').unwrap().0.to_owned();
+    for number in 0..100_u32 {
+        let name = format!("{folder}/{:08x}.obj", u32::MAX - number);
+        store.files.insert(name, found.root.clone());
+        store.files.insert(
+            format!("{folder}/{}.obj", format!("{number:08x}").repeat(8)),
+            Vec::new(),
+        );
+    }
+    let reads = store.reads;
+    for party in [&mut one, &mut two] {
+        party.register("example.org", "goes on");
+        assert!(matches!(party.sync(&mut store), State::Damaged(_)));
+        assert!(!party.vault.has_something_to_say());
+    }
+    assert!(store.reads - reads < 40, "{}", store.reads - reads);
+}

@@ -1,0 +1,247 @@
+//! Something gets lost: a piece in the store, an answer, the power, a device, the memory of one.
+
+use super::*;
+use crate::NoAnswer;
+use crate::testing::Disk;
+
+/// Mutation: the pieces of a snapshot are not expected.
+#[test]
+fn a_snapshot_that_the_store_lost_is_put_back_byte_for_byte() {
+    let (mut one, mut two, mut store) = two();
+    let whole = store.clone();
+    for name in whole.named("/s/") {
+        store.files.remove(&name);
+        for party in [&mut one, &mut two] {
+            assert_eq!(party.sync(&mut store), &State::RolledBack, "{name}");
+            assert_eq!(party.machine.status().missing, std::slice::from_ref(&name));
+        }
+        one.machine.heal();
+        settle(&mut [&mut one, &mut two], &mut store);
+        assert_eq!(store.files.get(&name), whole.files.get(&name), "{name}");
+    }
+}
+
+/// The part is nowhere but with its maker. Mutation: `renew` that does nothing.
+#[test]
+fn a_snapshot_that_nobody_has_any_more_is_made_anew() {
+    let (mut one, mut two, mut store) = two();
+    store.files.retain(|name, _| !name.contains("/s/"));
+    assert_eq!(two.sync(&mut store), &State::RolledBack);
+    two.machine.heal();
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert!(!store.named("/s/b2").is_empty());
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    three.sync(&mut store);
+    assert_eq!(state(&three), state(&one));
+}
+
+/// Mutation: what is covered is expected.
+#[test]
+fn what_is_covered_is_not_missed_and_everything_else_is() {
+    let (mut one, mut two, mut store) = two();
+    one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    let covered = one.vault.covered();
+    let whole = store.clone();
+    for (device, folder) in [(one.id(), "/d/a1"), (two.id(), "/d/b2")] {
+        for name in whole.named(folder) {
+            store.files.remove(&name);
+            let seq = u32::from_str_radix(&name[name.len() - 12..name.len() - 4], 16).unwrap();
+            let expected = if seq <= covered.head(device).seq() {
+                State::Fresh
+            } else {
+                State::RolledBack
+            };
+            assert_eq!(one.sync(&mut store), &expected, "{name}");
+            store = whole.clone();
+        }
+    }
+}
+
+/// Two snapshots, the objects that they cover, and what is removed in the end.
+fn busy(party: &mut Party) {
+    party.machine.sum_up_after(1);
+    party.register("example.org", "bob");
+    party.machine.now();
+}
+
+/// Each answer is lost in turn. Mutations: a root is written before its parts; it is removed after them.
+#[test]
+fn a_lost_answer_leaves_nothing_behind() {
+    let (one, _, store) = two();
+    let expected = {
+        let (mut one, mut store) = (one.reopened(60), store.clone());
+        busy(&mut one);
+        one.work(&mut store);
+        one.users()
+    };
+    for lost in 0..40 {
+        let (mut one, mut store) = (one.reopened(61), store.clone());
+        busy(&mut one);
+        let mut asked = 0;
+        for _ in 0..400 {
+            let mut serve = |request: Request| {
+                asked += usize::from(!matches!(request, Request::Poll { .. }));
+                let answer = store.serve(request);
+                if asked == lost + 1 {
+                    Err(NoAnswer::Unreachable)
+                } else {
+                    answer
+                }
+            };
+            if !one.step(&mut serve) {
+                one.later(6);
+            }
+            roots_have_their_parts(&one, &store);
+        }
+        ends_well(one, store, &expected);
+        if asked <= lost {
+            return;
+        }
+    }
+    panic!("there are more steps than that");
+}
+
+fn roots_have_their_parts(party: &Party, store: &MemoryStore) {
+    let layout = &party.machine.layout;
+    for known in party.vault.snapshots() {
+        let mut there = pieces(known).map(|piece| store.files.contains_key(&layout.name(piece)));
+        assert!(there.next() == Some(false) || there.all(|part| part));
+    }
+}
+
+fn ends_well(mut one: Party, mut store: MemoryStore, expected: &[String]) {
+    one.machine.sum_up_after(1000);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(one.users(), expected);
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(state(&three), state(&one));
+}
+
+/// K-11 for compaction: the power goes at each write of a scripted day; what is left is the old state or the new one, and the
+/// next snapshot removes what nobody needs.
+#[test]
+fn a_power_cut_at_any_write_loses_nothing() {
+    let (one, two, store) = two();
+    let (mut expected, mut writes) = (Vec::new(), 0);
+    for cut in 0.. {
+        let (mut one, mut store) = (one.reopened(62), store.clone());
+        busy(&mut one);
+        if cut == 0 {
+            let whole = one.disk.clone();
+            whole.record();
+            one.work(&mut store);
+            (expected, writes) = (one.users(), whole.recorded_len());
+        }
+        if cut > writes {
+            break;
+        }
+        one.disk.cut_power_after(cut);
+        let cut_off = (0..400).find_map(|_| match one.try_step(&mut |request| store.serve(request)) {
+            Ok(true) => None,
+            Ok(false) => Some(false),
+            Err(_) => Some(true),
+        });
+        assert!(cut_off.is_some(), "it never rests");
+        roots_have_their_parts(&one, &store);
+        let mut kept = cut;
+        let disk = one.disk.after_power_cut(|| {
+            kept += 1;
+            kept % 2 == 0
+        });
+        let mut one = one.restarted(disk, 63);
+        one.machine.sum_up_after(1);
+        assert_eq!(one.sync(&mut store), &State::Fresh, "write {cut}");
+        assert_eq!(one.users(), expected, "write {cut}");
+        let mut two = two.reopened(64);
+        settle(&mut [&mut two, &mut one], &mut store);
+        assert_eq!(state(&two), state(&one), "write {cut}");
+        assert!(
+            store.named("/s/").len() <= 4,
+            "write {cut}: {:?}",
+            store.named("/s/")
+        );
+    }
+}
+
+/// what it wrote since is in a snapshot, and nowhere else. Mutation: the incarnation stays.
+#[test]
+fn a_device_restored_from_a_copy_finds_its_objects_in_a_snapshot() {
+    let (mut one, mut two, mut store) = two();
+    let copy = Disk::with(two.disk.content());
+    for user in ["bob", "carol"] {
+        two.register("example.org", user);
+        settle(&mut [&mut two, &mut one], &mut store);
+    }
+    one.machine.sum_up_after(1);
+    one.register("example.org", "dave");
+    settle(&mut [&mut one, &mut two], &mut store);
+    let head = two.vault.log_head(two.id());
+    assert!(store.named("/d/b2").len() < 4);
+
+    let mut restored = two.restarted(copy, 65);
+    restored.register("example.org", "made after");
+    assert_eq!(restored.sync(&mut store), &State::Fresh);
+    settle(&mut [&mut restored, &mut one], &mut store);
+    assert_eq!(restored.users(), ["ann", "bob", "carol", "dave", "made after"]);
+    assert_eq!(state(&restored), state(&one));
+    let now = restored.vault.log_head(restored.id());
+    assert_eq!((now.incarnation(), head.incarnation()), (1, 0));
+    assert!(now.seq() > head.seq());
+}
+
+/// Mutation: the newer one replaces the other, whatever it covers.
+#[test]
+fn two_snapshots_at_once_stay_until_one_covers_both() {
+    let (mut one, mut two, mut store) = two();
+    one.machine.sum_up_after(1);
+    two.machine.sum_up_after(1);
+    let mut other = store.clone();
+    one.register("example.org", "bob");
+    one.sync(&mut store);
+    for user in ["carol", "dave", "eve"] {
+        two.register("example.org", user);
+        two.sync(&mut other);
+    }
+    store.files.extend(other.files);
+    assert!(store.named("/s/a1").len() == 4 || store.named("/s/a1").len() == 2);
+    assert!(!store.named("/s/b2").is_empty());
+    for party in [&mut one, &mut two] {
+        party.machine.sum_up_after(1000);
+    }
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann", "bob", "carol", "dave", "eve"]);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    one.machine.sum_up_after(1);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    assert!(store.named("/s/b2").is_empty(), "{:?}", store.named("/s/"));
+}
+
+/// Nobody else is left who would. Mutation: only the author removes.
+#[test]
+fn the_maker_removes_what_a_former_member_wrote() {
+    let (mut one, mut two, mut store) = two();
+    for user in ["bob", "carol", "dave"] {
+        two.register("example.org", user);
+        settle(&mut [&mut two, &mut one], &mut store);
+    }
+    two.machine.sum_up_after(1);
+    settle(&mut [&mut two, &mut one], &mut store);
+    let last = one.vault.log_head(SECOND);
+    let mut one = one.reopened(66);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    let mut one = one.reopened(67);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    let name = format!("/00000000-{:08x}.obj", last.seq());
+    assert_eq!(store.named("/d/b2").len(), 1);
+    assert!(store.named("/d/b2")[0].ends_with(&name));
+    assert!(store.named("/s/b2").is_empty());
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann", "bob", "carol", "dave"]);
+}
