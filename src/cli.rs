@@ -87,6 +87,9 @@ pub(crate) enum Command {
     List,
     /// Delete a passkey
     Delete(Delete),
+    /// What was deleted in a vault that syncs, and is kept for 30 days
+    #[command(subcommand)]
+    Trash(TrashCommand),
     /// Describe the key and its state folder
     Info,
     /// Show what was done with the key, the newest last
@@ -428,6 +431,18 @@ pub(crate) struct Delete {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrashCommand {
+    /// List the passkeys in the trash
+    List,
+    /// Bring a passkey back
+    Restore {
+        /// The id of the passkey, or its first characters, as `wardkey trash list` shows it
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+    },
 }
 
 #[cfg(test)]

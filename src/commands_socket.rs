@@ -109,6 +109,8 @@ impl Desk<'_> {
             Request::Sync { first } => Some(self.sync(first)),
             Request::List { .. }
             | Request::Delete { .. }
+            | Request::Trash { .. }
+            | Request::TakeBack { .. }
             | Request::Info
             | Request::AttestationRoot
             | Request::Log { .. } => Some(match self.device.authenticator_mut() {

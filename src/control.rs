@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wardkey_authenticator::{Authenticator, Facts, KeyKind, LargeBlobs as Kept};
-use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Vault};
+use wardkey_vault::{CredentialId, Entry, Error as VaultError, Passkey, Profile, Trashed, Vault};
 use zeroize::Zeroizing;
 
 use self::log::Page;
@@ -42,6 +42,10 @@ pub(crate) enum Request {
     List { after_unix_ms: u64 },
     /// Delete the passkey with exactly this id.
     Delete { id: String },
+    /// What was deleted and is kept, with ids after this one, ascending; as many as fit into an answer.
+    Trash { after: Option<String> },
+    /// Take the passkey with exactly this id back from the trash.
+    TakeBack { id: String },
     /// What the key is.
     Info,
     /// The certificate of the attestation authority; the authority is made where there is none.
@@ -146,10 +150,21 @@ pub(crate) enum Answer {
     /// No passkeys: there are none after these.
     Passkeys {
         passkeys: Vec<Listed>,
+        /// Whether what is deleted is kept for a while.
+        has_trash: bool,
     },
     /// Whether there was one to delete.
     Deleted {
         existed: bool,
+    },
+    /// No passkeys: there are none after these. Nothing where nothing is kept.
+    Trash {
+        passkeys: Option<Vec<Discarded>>,
+    },
+    /// Whether there was one to take back, and whether another one of its account is in the trash for it.
+    TakenBack {
+        existed: bool,
+        replaced: bool,
     },
     Info(Info),
     Log(Page),
@@ -212,6 +227,16 @@ pub(crate) struct Listed {
     pub(crate) algorithm: i32,
     pub(crate) profile: ProfileName,
     pub(crate) created_unix_ms: u64,
+}
+
+/// A passkey in the trash.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Discarded {
+    #[serde(flatten)]
+    pub(crate) passkey: Listed,
+    /// Nothing where the store does not know yet.
+    pub(crate) deleted_unix_ms: Option<u64>,
+    pub(crate) kept_until_unix_ms: Option<u64>,
 }
 
 /// [`Profile`] on the socket.
@@ -286,6 +311,8 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
     let answer = match request {
         Request::List { after_unix_ms } => list(*after_unix_ms, authenticator.vault()),
         Request::Delete { id } => delete(id, authenticator),
+        Request::Trash { after } => trash(after.as_deref(), authenticator.vault()),
+        Request::TakeBack { id } => take_back(id, authenticator),
         Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
         // The event loop, which can lock and unlock, answers these before it comes here.
         Request::Status | Request::Unlock { .. } | Request::Lock => {
@@ -328,18 +355,45 @@ fn list(after_unix_ms: u64, vault: &Vault) -> Result<Answer, VaultError> {
         passkeys.extend(vault.load(&id)?.map(Listed::from));
         last_unix_ms = Some(created_unix_ms);
     }
-    Ok(Answer::Passkeys { passkeys })
+    Ok(Answer::Passkeys {
+        passkeys,
+        has_trash: vault.syncs(),
+    })
 }
 
 fn delete(id: &str, authenticator: &mut Authenticator) -> Result<Answer, VaultError> {
-    let id = Base64UrlUnpadded::decode_vec(id)
-        .ok()
-        .and_then(|id| CredentialId::new(&id));
-    let existed = id
+    let existed = credential_id(id)
         .map(|id| authenticator.delete(host::now(), &id))
         .transpose()?
         .unwrap_or(false);
     Ok(Answer::Deleted { existed })
+}
+
+fn trash(after: Option<&str>, vault: &Vault) -> Result<Answer, VaultError> {
+    if !vault.syncs() {
+        return Ok(Answer::Trash { passkeys: None });
+    }
+    let mut passkeys: Vec<_> = vault.trash()?.into_iter().map(Discarded::from).collect();
+    passkeys.retain(|discarded| after.is_none_or(|after| discarded.passkey.id.as_str() > after));
+    passkeys.sort_by(|one, other| one.passkey.id.cmp(&other.passkey.id));
+    passkeys.truncate(PAGE_LEN);
+    Ok(Answer::Trash {
+        passkeys: Some(passkeys),
+    })
+}
+
+fn take_back(id: &str, authenticator: &mut Authenticator) -> Result<Answer, VaultError> {
+    let before = authenticator.vault().len();
+    let existed = credential_id(id)
+        .map(|id| authenticator.take_back(host::now(), &id))
+        .transpose()?
+        .unwrap_or(false);
+    let replaced = existed && authenticator.vault().len() <= before;
+    Ok(Answer::TakenBack { existed, replaced })
+}
+
+fn credential_id(text: &str) -> Option<CredentialId> {
+    CredentialId::new(&Base64UrlUnpadded::decode_vec(text).ok()?)
 }
 
 impl From<Facts> for Info {
@@ -408,6 +462,16 @@ impl From<Passkey> for Listed {
     }
 }
 
+impl From<Trashed> for Discarded {
+    fn from(trashed: Trashed) -> Self {
+        Self {
+            deleted_unix_ms: trashed.deleted_unix_ms,
+            kept_until_unix_ms: trashed.kept_until_unix_ms(),
+            passkey: trashed.passkey.into(),
+        }
+    }
+}
+
 impl From<Profile> for ProfileName {
     fn from(profile: Profile) -> Self {
         match profile {
@@ -448,6 +512,8 @@ impl Client {
             Request::Unlock { .. } => PATIENCE_WITH_PIN,
             Request::List { .. }
             | Request::Delete { .. }
+            | Request::Trash { .. }
+            | Request::TakeBack { .. }
             | Request::Info
             | Request::AttestationRoot
             | Request::Log { .. }

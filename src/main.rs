@@ -47,7 +47,7 @@ use crate::attach::as_root::KeyProcess;
 use crate::cli::device::DeviceCommand;
 use crate::cli::membership::{PinCommand, RecoveryKitCommand};
 use crate::cli::sync::SyncCommand;
-use crate::cli::{Cli, Command, Doctor, Up};
+use crate::cli::{Cli, Command, Doctor, TrashCommand, Up};
 use crate::commands::Access;
 use crate::control::SyncAction;
 use crate::doctor::{Format, Machine, UsbId};
@@ -95,6 +95,12 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
                 cli.json,
                 &mut stdout(),
             )?;
+        }
+        Command::Trash(TrashCommand::List) => {
+            commands::list_trash(Access::open(state)?, cli.json, &mut stdout())?;
+        }
+        Command::Trash(TrashCommand::Restore { id }) => {
+            commands::restore(Access::open(state)?, &id, cli.json, &mut stdout())?;
         }
         Command::Info => commands::info(Access::open(state)?, cli.json, &mut stdout())?,
         Command::Log(options) => commands::log(Access::open(state)?, options.limit, cli.json, &mut stdout())?,

@@ -9,8 +9,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Key, VAULT_PIN, new_folder, new_vault, passkey_of, printed, wardkey, write_secret};
+use common::{
+    Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, passkey_of, printed, wardkey, write_secret,
+};
 use tempfile::TempDir;
+use wardkey_sim::fido_client::GetAssertion;
 
 /// A vault that is exchanged at a folder, and the file with its Vault PIN.
 struct Synced {
@@ -81,9 +84,57 @@ fn what_is_registered_is_in_the_store_soon_and_says_nothing_there() {
     let status = printed(state.path(), &["--json", "sync", "status"]);
     assert!(written, "it is not written: {status} {}", key.complaints());
     assert!(!common::holds(store.path(), "somebody"));
-    assert!(!common::holds(store.path(), common::RP_ID));
+    assert!(!common::holds(store.path(), RP_ID));
     let status = printed(state.path(), &["--json", "sync", "now"]);
     assert!(status.contains("\"state\":\"fresh\""), "{status}");
+}
+
+#[test]
+fn what_was_deleted_is_in_the_trash_and_signs_again_when_it_is_restored() {
+    let Synced { state, .. } = synced();
+    let key = Key::start(state.path());
+    let mut client = key.connect();
+    client.make_credential(&passkey_of("ann")).unwrap();
+    let request = GetAssertion {
+        rp_id: RP_ID.to_owned(),
+        client_data_hash: [2; 32],
+        ..GetAssertion::default()
+    };
+    client.get_assertion(&request).unwrap();
+    let [id] = listed(state.path(), "id").try_into().unwrap();
+    let said = printed(state.path(), &["delete", "--yes", "--", &id[..6]]);
+    assert!(said.contains("kept for 30 days"), "{said}");
+    client.get_assertion(&request).unwrap_err();
+
+    let trash = printed(state.path(), &["trash", "list"]);
+    for part in ["ann", RP_ID, &id[..8]] {
+        assert!(trash.contains(part), "{part}: {trash}");
+    }
+    let trash = printed(state.path(), &["--json", "trash", "list"]);
+    assert!(trash.contains(&format!("\"id\": \"{id}\"")), "{trash}");
+    let refused = wardkey(state.path(), &["trash", "restore", "zz"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let errors = String::from_utf8(refused.stderr).unwrap();
+    assert!(errors.contains("no passkey in the trash"), "{errors}");
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+
+    // Another one for the account gives way.
+    client.make_credential(&passkey_of("ann")).unwrap();
+    let restored = printed(state.path(), &["trash", "restore", "--", &id[..6]]);
+    assert!(
+        restored.starts_with("The passkey for ann at example.org is back."),
+        "{restored}"
+    );
+    assert!(restored.contains("is in the trash now"), "{restored}");
+    assert_eq!(listed(state.path(), "id"), [id]);
+    client.get_assertion(&request).unwrap();
+    let log = printed(state.path(), &["log"]);
+    assert!(
+        log.contains("Took back the passkey at example.org as ann."),
+        "{log}"
+    );
 }
 
 #[test]

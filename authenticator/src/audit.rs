@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wardkey_transport::time::Instant;
 use wardkey_vault::{
-    Consent, CredentialId, Error, Event, Frequent, Passkey, Profile, Record, Site, Subject, Wanted,
+    Consent, CredentialId, Error, Event, Frequent, Passkey, Profile, Record, Site, Subject, Trashed, Wanted,
 };
 
 use crate::authenticator::Authenticator;
@@ -96,6 +96,7 @@ fn frequent(event: &Event) -> Option<Frequent> {
             ..
         }
         | Event::Deleted(_)
+        | Event::TakenBack(_)
         | Event::NotVerified { .. }
         | Event::Reset
         | Event::Omitted(_)
@@ -212,6 +213,15 @@ impl Authenticator {
         };
         let entry = self.entry(now, Event::Deleted(subject(&passkey)));
         self.vault.delete(&mut *self.rng, id, entry.as_ref())
+    }
+
+    /// Takes a credential back from the trash, because the user wants it at this computer; `false` when it is not there.
+    pub fn take_back(&mut self, now: Instant, id: &CredentialId) -> Result<bool, Error> {
+        let Some(Trashed { passkey, .. }) = self.vault.trashed(id)? else {
+            return Ok(false);
+        };
+        let entry = self.entry(now, Event::TakenBack(subject(&passkey)));
+        self.vault.take_back(&mut *self.rng, id, entry.as_ref())
     }
 
     /// When [`Self::handle_timeout`] has something to do.

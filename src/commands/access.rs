@@ -9,7 +9,7 @@ use wardkey_vault::Vault;
 use super::log::{Beginning, History};
 use crate::cli::Model;
 use crate::control::log::{Line, Page};
-use crate::control::{self, Answer, Client, Listed, Request};
+use crate::control::{self, Answer, Client, Discarded, Listed, Request};
 use crate::error::Failure;
 use crate::key;
 use crate::state::{Folder, Held, State};
@@ -110,8 +110,39 @@ impl Access {
             let after_unix_ms = all.last().map_or(0, |last| last.created_unix_ms);
             match self.request(&Request::List { after_unix_ms })? {
                 None => return Ok(all),
-                Some(Answer::Passkeys { passkeys }) if passkeys.is_empty() => return Ok(all),
-                Some(Answer::Passkeys { passkeys }) => all.extend(passkeys),
+                Some(Answer::Passkeys { passkeys, .. }) if passkeys.is_empty() => return Ok(all),
+                Some(Answer::Passkeys { passkeys, .. }) => all.extend(passkeys),
+                Some(_) => return Err(misunderstood()),
+            }
+        }
+    }
+
+    /// Whether what is deleted is kept for a while.
+    pub(super) fn has_trash(&mut self) -> Result<bool, Failure> {
+        let none = Request::List {
+            after_unix_ms: u64::MAX,
+        };
+        match self.request(&none)? {
+            None => Ok(false),
+            Some(Answer::Passkeys { has_trash, .. }) => Ok(has_trash),
+            Some(_) => Err(misunderstood()),
+        }
+    }
+
+    /// Every passkey that was deleted and is kept, in the order of their ids; `None` where nothing is kept.
+    pub(super) fn trash(&mut self) -> Result<Option<Vec<Discarded>>, Failure> {
+        let mut all: Vec<Discarded> = Vec::new();
+        loop {
+            let after = all.last().map(|last| last.passkey.id.clone());
+            match self.request(&Request::Trash { after })? {
+                None => return Ok(Some(all)),
+                Some(Answer::Trash { passkeys: None }) => return Ok(None),
+                Some(Answer::Trash {
+                    passkeys: Some(passkeys),
+                }) if passkeys.is_empty() => return Ok(Some(all)),
+                Some(Answer::Trash {
+                    passkeys: Some(passkeys),
+                }) => all.extend(passkeys),
                 Some(_) => return Err(misunderstood()),
             }
         }

@@ -150,6 +150,7 @@ impl Happened {
                     show::short_device(device)
                 )
             }
+            Self::TakenBack { credential } => format!("Took back the passkey {}.", credential.at()),
         }
     }
 }

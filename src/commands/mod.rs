@@ -1,9 +1,10 @@
-//! `wardkey list`, `delete`, `info`, `log`, `metadata`, `attestation`, `unlock`, `lock` and `status`: short commands about
+//! `wardkey list`, `delete`, `trash`, `info`, `log`, `metadata`, `attestation`, `unlock`, `lock` and `status`: short commands about
 //! the key, its vault and its passkeys, whether a
 //! key runs on the folder or not.
 
 mod access;
 mod attestation;
+mod by_id;
 mod delete;
 mod info;
 mod list;
@@ -11,6 +12,7 @@ mod log;
 mod metadata;
 pub(crate) mod show;
 mod sync;
+mod trash;
 mod vault;
 
 pub(crate) use self::access::{Access, lost, misunderstood};
@@ -21,6 +23,7 @@ pub(crate) use self::list::list;
 pub(crate) use self::log::log;
 pub(crate) use self::metadata::metadata;
 pub(crate) use self::sync::check_store;
+pub(crate) use self::trash::{list_trash, restore};
 pub(crate) use self::vault::{lock, status, unlock};
 
 use std::io::{self, Write};

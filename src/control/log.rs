@@ -123,6 +123,9 @@ pub(crate) enum Happened {
         /// hexadecimal
         device: String,
     },
+    TakenBack {
+        credential: Named,
+    },
 }
 
 /// [`Subject`] on the socket.
@@ -281,6 +284,9 @@ impl From<Event> for Happened {
             },
             Event::DeviceRemoved(device) => Self::DeviceRemoved {
                 device: device.to_string(),
+            },
+            Event::TakenBack(credential) => Self::TakenBack {
+                credential: credential.into(),
             },
         }
     }

@@ -49,7 +49,7 @@ fn ask(key: &mut Authenticator, line: &str) -> Answer {
 }
 
 fn listed(answer: Answer) -> Vec<Listed> {
-    let Answer::Passkeys { passkeys } = answer else {
+    let Answer::Passkeys { passkeys, .. } = answer else {
         panic!("{answer:?}");
     };
     passkeys

@@ -137,6 +137,8 @@ pub(super) fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<Sync
         Answer::Failed { reason } => reason,
         Answer::Passkeys { .. }
         | Answer::Deleted { .. }
+        | Answer::Trash { .. }
+        | Answer::TakenBack { .. }
         | Answer::Info(_)
         | Answer::Log(_)
         | Answer::AttestationRoot { .. }

@@ -43,6 +43,8 @@ pub enum Event {
     Updated(Subject),
     /// A stored credential was deleted.
     Deleted(Subject),
+    /// A deleted credential was taken back from the trash.
+    TakenBack(Subject),
     /// The user refused.
     Refused {
         /// What was asked for.
@@ -346,6 +348,7 @@ impl Event {
             Self::Imported { passkeys } => (23, count(*passkeys)),
             Self::DeviceAdded(device) => (24, vec![(DEVICE, Value::Bytes(&device.0))]),
             Self::DeviceRemoved(device) => (25, vec![(DEVICE, Value::Bytes(&device.0))]),
+            Self::TakenBack(credential) => (26, credential.write()),
         }
     }
 
@@ -397,6 +400,7 @@ impl Event {
             },
             24 => Self::DeviceAdded(read_device(fields)?),
             25 => Self::DeviceRemoved(read_device(fields)?),
+            26 => Self::TakenBack(Subject::read(fields)?),
             _ => return None,
         })
     }

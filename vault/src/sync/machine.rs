@@ -42,7 +42,7 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 const RETRY_SELDOM: Duration = Duration::from_secs(900);
 
 /// How long what was deleted stays in the trash, …
-const TRASH_MS: u64 = 30 * DAY_MS;
+pub(crate) const TRASH_MS: u64 = 30 * DAY_MS;
 /// … and how often it is looked whether it is time.
 const DAY_MS: u64 = 86_400_000;
 

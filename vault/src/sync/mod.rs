@@ -19,6 +19,7 @@ mod versions;
 
 pub use self::exchange::{Answer, NoAnswer, OBJECT_LEN_MAX, Request};
 pub use self::layout::MembershipPlaces;
+pub(crate) use self::machine::TRASH_MS;
 pub use self::machine::{GET_AT_ONCE, Machine, Proposed, Wish};
 pub(crate) use self::merge::{Contradiction, Merged, Names, Seen, Stamp, copy};
 pub(crate) use self::operation::{DEVICE_NAME_LEN_MAX, Entry, Operation, encode_entry};

@@ -12,9 +12,12 @@ mod snapshots;
 mod telling;
 mod trusting;
 
+use std::collections::BTreeSet;
+
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use self::reading::NOT_TOLD;
 pub use self::reading::{NotTaken, Taken};
 pub(crate) use self::snapshots::{Making, Piece, SnapshotKey, Taking};
 pub use self::telling::ToSign;
@@ -24,7 +27,7 @@ use crate::database::{Change, Database, Meta};
 use crate::keys::{DeviceId, KeyAuth, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place, RowId};
-use crate::sync::{DEVICE_NAME_LEN_MAX, Merged, Names, Operation, Replica, Standing};
+use crate::sync::{DEVICE_NAME_LEN_MAX, Merged, Names, Operation, Replica, Standing, TRASH_MS};
 use crate::{CredentialId, Error, Passkey, Profile, Record, RpIdHash, wrap};
 
 /// How many operations are made durable at a time when a device begins to sync.
@@ -37,8 +40,16 @@ pub(super) struct Said(Vec<Option<CredentialId>>);
 pub struct Trashed {
     /// The passkey.
     pub passkey: Passkey,
-    /// When it was deleted, by the clock of the device that did: milliseconds since the Unix epoch.
-    pub deleted_unix_ms: u64,
+    /// When it was deleted, by the clock of the device that did: milliseconds since the Unix epoch. `None` where this
+    /// device did, and the store does not know yet.
+    pub deleted_unix_ms: Option<u64>,
+}
+
+impl Trashed {
+    /// How long it is kept, at least: milliseconds since the Unix epoch; `None` where that is not counted yet.
+    pub fn kept_until_unix_ms(&self) -> Option<u64> {
+        Some(self.deleted_unix_ms?.saturating_add(TRASH_MS))
+    }
 }
 
 impl Vault {
@@ -249,19 +260,41 @@ impl Vault {
 
     /// The passkeys in the trash: deleted, and not thrown away yet.
     pub fn trash(&self) -> Result<Vec<Trashed>, Error> {
-        let mut trash = Vec::new();
+        let Some(replica) = &self.replica else {
+            return Ok(Vec::new());
+        };
+        // What was deleted and is not told yet is only in the outbox.
+        let mut ids: BTreeSet<_> = replica.waiting.keys().cloned().collect();
         self.database.all_merged(|row, sealed| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            let (_, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
-            if let (Some(deleted_unix_ms), Some(passkey)) = (merged.deleted_unix_ms(), merged.content()) {
-                trash.push(Trashed {
-                    passkey,
-                    deleted_unix_ms,
-                });
+            let (id, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
+            if merged.deleted_unix_ms().is_some() {
+                ids.insert(id);
             }
             Ok(())
         })?;
-        Ok(trash)
+        let found = ids.iter().map(|id| self.trashed(id));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    /// The passkey with this id, if it is in the trash.
+    pub fn trashed(&self, id: &CredentialId) -> Result<Option<Trashed>, Error> {
+        let (Some(replica), Some(member)) = (&self.replica, &self.member) else {
+            return Ok(None);
+        };
+        if self.index.row(id).is_some() {
+            return Ok(None);
+        }
+        let known = self.merged(replica, id)?;
+        let here = &replica.standing.versions;
+        let known = self.with_what_waits(replica, (member, here), &known, id, replica.outbox.start)?;
+        let (Some(deleted), Some(passkey)) = (known.deleted_unix_ms(), known.content()) else {
+            return Ok(None);
+        };
+        Ok(Some(Trashed {
+            passkey,
+            deleted_unix_ms: Some(deleted).filter(|deleted| *deleted < NOT_TOLD >> 16),
+        }))
     }
 
     /// Takes a passkey back from the trash; `false` where it is not there. One that was made for the same account since goes
@@ -272,11 +305,7 @@ impl Vault {
         id: &CredentialId,
         record: Option<&Record>,
     ) -> Result<bool, Error> {
-        let Some(replica) = &self.replica else {
-            return Ok(false);
-        };
-        let merged = self.merged(replica, id)?;
-        let (Some(_), Some(passkey)) = (merged.deleted_unix_ms(), merged.content()) else {
+        let Some(Trashed { passkey, .. }) = self.trashed(id)? else {
             return Ok(false);
         };
         let replaced = self.index.replaced_by(&passkey);

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::testing::house::{SECOND, THIRD};
 use crate::testing::party::{MemoryStore, Party, UNIX_MS};
@@ -227,6 +229,30 @@ fn what_was_deleted_can_be_taken_back_for_thirty_days() {
     assert!(party.vault.trash().unwrap().is_empty());
     assert!(!party.vault.take_back(&mut party.rng, &id, None).unwrap());
     assert_eq!(party.users(), ["ann"]);
+}
+
+/// Mutation: what waits to be told is not looked at.
+#[test]
+fn what_was_deleted_can_be_taken_back_before_the_store_knows() {
+    let (mut party, mut store) = synced();
+    let told = party.register("example.org", "bob");
+    party.sync(&mut store);
+    let not_told = party.register("example.com", "eve");
+    for id in [&told, &not_told] {
+        party.vault.delete(&mut party.rng, id, None).unwrap();
+    }
+    assert_eq!(party.users(), ["ann"]);
+    let trash = party.vault.trash().unwrap();
+    let ids: BTreeSet<_> = trash.iter().map(|trashed| trashed.passkey.id.clone()).collect();
+    assert_eq!(ids, BTreeSet::from([told.clone(), not_told.clone()]));
+    assert!(trash.iter().all(|trashed| trashed.deleted_unix_ms.is_none()));
+    for id in [&told, &not_told] {
+        assert!(party.vault.take_back(&mut party.rng, id, None).unwrap());
+        assert!(!party.vault.take_back(&mut party.rng, id, None).unwrap());
+    }
+    party.sync(&mut store);
+    assert_eq!(party.users(), ["ann", "bob", "eve"]);
+    assert!(party.vault.trash().unwrap().is_empty());
 }
 
 /// Mutation: an outbox that is not read when the vault is opened.

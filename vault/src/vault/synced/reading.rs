@@ -21,6 +21,9 @@ use crate::sync::{
 use crate::vault::seal_store_state;
 use crate::{CredentialId, Error, ObjectHash, Passkey, StoreState, epochs, payload};
 
+/// The clock of what waits to be told: greater than all that was read.
+pub(super) const NOT_TOLD: u64 = u64::MAX;
+
 /// Why an object of a device's log was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
@@ -256,8 +259,8 @@ impl Vault {
             let sealed = self.seal_merged(rng, row, id, merged)?;
             change.put_merged.push((row, sealed));
             let here = &replica.standing.versions;
-            let visible = self.with_what_waits(replica, (member, here), merged, id, told_before)?;
-            if let Some(now) = self.different(id, visible)? {
+            let known = self.with_what_waits(replica, (member, here), merged, id, told_before)?;
+            if let Some(now) = self.different(id, known.visible())? {
                 shown.insert(id.clone(), now);
             }
         }
@@ -340,8 +343,8 @@ impl Vault {
         }
     }
 
-    /// The passkey as it is to be used: what is merged, and then what waits to be told of it. `versions` led to what is
-    /// merged.
+    /// All that is known of a passkey: what is merged, and then what waits to be told of it, from this number on. `versions`
+    /// led to what is merged.
     pub(super) fn with_what_waits(
         &self,
         replica: &Replica,
@@ -349,19 +352,16 @@ impl Vault {
         merged: &Merged,
         id: &CredentialId,
         told_before: u64,
-    ) -> Result<Option<Passkey>, Error> {
+    ) -> Result<Merged, Error> {
         let waiting = replica.waiting.get(id).into_iter().flatten();
-        let mut waiting = waiting.filter(|number| **number >= told_before).peekable();
-        if waiting.peek().is_none() {
-            return Ok(merged.visible());
-        }
+        let waiting = waiting.filter(|number| **number >= told_before);
         let mut merged = merged.copy();
         for (index, number) in (0..).zip(waiting) {
             let sealed = self.database.outbox_entry(*number)?.ok_or(Error::Tampered)?;
             let operation = self.keys.open(Place::Outbox(*number), &sealed)?;
             let operation = Operation::decode(&operation).ok_or(Error::Tampered)?;
             let stamp = Stamp {
-                time: u64::MAX,
+                time: NOT_TOLD,
                 device: member.device,
                 seq: u32::MAX,
                 index,
@@ -373,7 +373,7 @@ impl Vault {
             // Which of two contradicting ones is kept is said when it is told.
             let _ = merged.apply(&operation, stamp, seen);
         }
-        Ok(merged.visible())
+        Ok(merged)
     }
 
     /// What has to change for `visible` to be what is in use; `None` where it is.

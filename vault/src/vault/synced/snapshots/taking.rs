@@ -82,8 +82,8 @@ impl Vault {
                 .put_merged
                 .push((row, self.seal_merged(rng, row, &id, &merged)?));
             let from = replica.outbox.start;
-            let visible = self.with_what_waits(replica, (member, &both), &merged, &id, from)?;
-            if let Some(now) = self.different(&id, visible)? {
+            let known = self.with_what_waits(replica, (member, &both), &merged, &id, from)?;
+            if let Some(now) = self.different(&id, known.visible())? {
                 shown.insert(id, now);
             }
         }
