@@ -31,6 +31,8 @@ pub struct Authenticator<V = Vault> {
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) powered_up: Instant,
     pub(crate) session: Session,
+    /// The array of large blobs that a platform was shown last, where the vault syncs.
+    pub(crate) large_blobs_shown: Option<Vec<u8>>,
     pub(crate) state: State,
     pub(crate) key_agreement: KeyAgreement,
     pub(crate) token: Token,
@@ -52,7 +54,9 @@ impl Authenticator {
         powered_up: Instant,
     ) -> Result<Self, Error> {
         let state = State::read(&vault, &mut *rng)?;
-        Ok(Self::at_power_up(vault, state, config, rng, powered_up))
+        let mut key = Self::at_power_up(vault, state, config, rng, powered_up);
+        key.begin_with_large_blobs()?;
+        Ok(key)
     }
 
     /// Takes a CTAPHID_CBOR request. The answer is a status byte and, when it is OK, CBOR.
@@ -132,6 +136,7 @@ impl<V> Authenticator<V> {
             rng,
             powered_up,
             session: Session::Idle,
+            large_blobs_shown: None,
             state,
             key_agreement: KeyAgreement::default(),
             token: Token::default(),
@@ -151,6 +156,7 @@ impl<V> Authenticator<V> {
             rng,
             powered_up,
             session,
+            large_blobs_shown,
             state,
             key_agreement,
             token,
@@ -166,6 +172,7 @@ impl<V> Authenticator<V> {
             rng,
             powered_up,
             session,
+            large_blobs_shown,
             state,
             key_agreement,
             token,
@@ -219,6 +226,7 @@ impl<V> Authenticator<V> {
     /// Forgets what does not survive being without power.
     pub(crate) fn forget_volatile(&mut self) {
         self.session = Session::Idle;
+        self.large_blobs_shown = None;
         self.key_agreement = KeyAgreement::default();
         self.token.stop();
         self.pin_mismatches = 0;

@@ -4,6 +4,7 @@ use wardkey_vault::{Document, Error};
 
 use crate::authenticator::Authenticator;
 use crate::config::{Aaguid, KeyKind, LargeBlobs};
+use crate::large_blob_array;
 use crate::pin::built_in::Verifier;
 
 /// What a key is, and how it stands. No secret is among it.
@@ -36,7 +37,9 @@ pub struct Facts {
 impl Authenticator {
     /// How things stand.
     pub fn facts(&self) -> Result<Facts, Error> {
-        let array = self.vault.document(Document::LargeBlobs)?;
+        let array = self.large_blob_array()?;
+        let is_new =
+            self.vault.document(Document::LargeBlobs)?.is_none() && *array == large_blob_array::empty();
         Ok(Facts {
             kind: self.config.kind,
             aaguid: self.config.kind.aaguid(),
@@ -51,7 +54,7 @@ impl Authenticator {
             }),
             uv_retries: self.state.uv_retries,
             large_blobs: self.config.large_blobs,
-            large_blob_array_len: array.map_or(0, |array| array.len()),
+            large_blob_array_len: if is_new { 0 } else { array.len() },
         })
     }
 }

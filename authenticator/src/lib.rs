@@ -21,6 +21,7 @@ mod entity;
 mod extensions;
 mod facts;
 mod gesture;
+mod large_blob_array;
 mod locked;
 mod metadata;
 mod options;

@@ -102,6 +102,7 @@ impl Authenticator<Locked> {
                     ..key.replace_vault(vault).1
                 };
                 key.mend_public_state().map_err(UnlockFailed::OpenAgain)?;
+                key.begin_with_large_blobs().map_err(UnlockFailed::OpenAgain)?;
                 Ok(key)
             }
             Err(NotUnlocked::OpenAgain(error)) => Err(UnlockFailed::OpenAgain(error)),

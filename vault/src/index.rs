@@ -30,6 +30,7 @@ struct Known {
     account: Account,
     created_unix_ms: u64,
     cred_protect: CredProtect,
+    has_large_blob_key: bool,
     row: RowId,
 }
 
@@ -41,6 +42,7 @@ impl Known {
             account: Account::of(&rp, &passkey.user_id),
             created_unix_ms: passkey.created_unix_ms,
             cred_protect: passkey.cred_protect,
+            has_large_blob_key: passkey.large_blob_key.is_some(),
             row,
         }
     }
@@ -83,6 +85,7 @@ impl Index {
             account,
             created_unix_ms,
             cred_protect: _,
+            has_large_blob_key: _,
             row: _,
         }) = self.by_id.remove(id)
         {
@@ -182,6 +185,12 @@ impl Index {
         let mut entries: Vec<Entry> = self.by_id.iter().map(entry).collect();
         entries.sort_by_key(|entry| entry.created_unix_ms);
         entries
+    }
+
+    /// Those that have a key for large blobs.
+    pub(crate) fn with_large_blob_key(&self) -> impl Iterator<Item = &CredentialId> {
+        let found = self.by_id.iter().filter(|(_, known)| known.has_large_blob_key);
+        found.map(|(id, _)| id)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -3,6 +3,7 @@
 //! is never more than what a power cut leaves.
 
 mod joined;
+mod large_blobs;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

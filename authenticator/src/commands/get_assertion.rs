@@ -398,7 +398,12 @@ impl Authenticator {
     ) -> Result<Option<UnsignedOutputs>, StatusCode> {
         match &assertion.wanted.large_blob {
             None => Ok(None),
-            Some(large_blob::Access::Read) => Ok(large_blob::read_output(credential.large_blob.clone())),
+            Some(large_blob::Access::Read) => {
+                // The array of another device may have room for more than an answer.
+                let blob = credential.large_blob.clone();
+                let blob = blob.filter(|blob| blob.data.len() <= large_blob::LEN_MAX);
+                Ok(large_blob::read_output(blob))
+            }
             Some(large_blob::Access::Write(blob)) => {
                 let fits = blob.data.len() <= large_blob::LEN_MAX;
                 let written =

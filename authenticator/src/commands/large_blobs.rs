@@ -1,14 +1,16 @@
 //! authenticatorLargeBlobs, `CTAP 2.3 §6.10`: one array in which relying parties keep data, encrypted by the platform. It is
-//! read and written in fragments; a write counts when its last fragment is there and the whole is sound.
+//! read and written in fragments; a write counts when its last fragment is there and the whole is sound. How it is kept
+//! where the vault syncs is in `large_blob_array.rs`.
 
 use sha2::{Digest, Sha256};
 use wardkey_transport::time::Instant;
-use wardkey_vault::{Document, Event};
+use wardkey_vault::{Document, Error, Event};
 use zeroize::Zeroizing;
 
 use crate::authenticator::Authenticator;
 use crate::cbor::{Map, Value};
 use crate::command::MESSAGE_LEN_MAX;
+use crate::large_blob_array::{self, CHECK_LEN, Owner, Parts, check};
 use crate::parameters::{Parameters, bytes, unsigned};
 use crate::pin::permissions::Permission;
 use crate::pin_uv_auth::PinUvAuth;
@@ -24,10 +26,6 @@ const _: () = assert!(LEN_MAX <= Document::LEN_MAX);
 const FRAGMENT_LEN_MAX: usize = MESSAGE_LEN_MAX - 64;
 /// An empty array and the check behind it.
 const LEN_MIN: usize = 17;
-/// The beginning of SHA-256 of the array, behind the array.
-const CHECK_LEN: usize = 16;
-/// An array that was never written.
-const EMPTY_ARRAY: u8 = 0x80;
 
 /// The number of this command and a zero, as they are authenticated.
 const AUTHENTICATED: [u8; 2] = [0x0C, 0x00];
@@ -94,18 +92,76 @@ impl Authenticator {
         }
     }
 
-    /// The serialized array as it is kept.
-    fn large_blob_array(&self) -> Result<Zeroizing<Vec<u8>>, StatusCode> {
+    /// The serialized array.
+    pub(crate) fn large_blob_array(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let kept = self.vault.document(Document::LargeBlobs)?;
-        Ok(kept.unwrap_or_else(|| Zeroizing::new([&[EMPTY_ARRAY][..], &check(&[EMPTY_ARRAY])].concat())))
+        let kept = kept.unwrap_or_else(|| Zeroizing::new(large_blob_array::empty()));
+        if !self.vault.syncs() {
+            return Ok(kept);
+        }
+        let array = large_blob_array::build(&kept, self.large_blob_owners()?, LEN_MAX);
+        Ok(Zeroizing::new(array))
     }
 
-    fn read_large_blobs(&self, count: u64, offset: usize) -> Result<Response, StatusCode> {
+    fn large_blob_owners(&self) -> Result<Vec<Owner>, Error> {
+        let passkeys = self.vault.with_large_blob_key()?.into_iter();
+        Ok(passkeys.filter_map(Owner::of).collect())
+    }
+
+    /// Gives what the array of this device has for credentials, from before the vault synced, to them. One that has a blob
+    /// keeps that.
+    pub(crate) fn give_large_blobs_to_credentials(&mut self) -> Result<(), Error> {
+        if !self.vault.syncs() {
+            return Ok(());
+        }
+        let Some(kept) = self.vault.document(Document::LargeBlobs)? else {
+            return Ok(());
+        };
+        let owners = self.large_blob_owners()?;
+        let parts = Parts::of(&kept, &owners).unwrap_or_default();
+        if parts.blobs.is_empty() {
+            return Ok(());
+        }
+        let others = parts.array_of_others();
+        let mut blobs = parts.blobs;
+        for owner in owners.iter().filter(|owner| owner.blob.is_some()) {
+            blobs.remove(&owner.id);
+        }
+        let blobs = blobs.into_iter().map(|(id, blob)| (id, Some(blob))).collect();
+        self.vault.put_large_blobs(&mut *self.rng, blobs, others, None)
+    }
+
+    /// The same, when the vault was opened. Where there is no room, all stays as it is.
+    pub(crate) fn begin_with_large_blobs(&mut self) -> Result<(), Error> {
+        match self.give_large_blobs_to_credentials() {
+            Err(Error::TooLarge) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The array for a platform that reads from `offset` on. It reads on in the one whose beginning it was shown, whatever
+    /// other devices change meanwhile.
+    fn shown_large_blobs(&mut self, offset: usize) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if !self.vault.syncs() {
+            return self.large_blob_array();
+        }
+        match &self.large_blobs_shown {
+            Some(shown) if offset > 0 => Ok(Zeroizing::new(shown.clone())),
+            Some(_) | None => {
+                self.begin_with_large_blobs()?;
+                let array = self.large_blob_array()?;
+                self.large_blobs_shown = Some(array.to_vec());
+                Ok(array)
+            }
+        }
+    }
+
+    fn read_large_blobs(&mut self, count: u64, offset: usize) -> Result<Response, StatusCode> {
         let count = usize::try_from(count)
             .ok()
             .filter(|count| *count <= FRAGMENT_LEN_MAX)
             .ok_or(StatusCode::INVALID_LENGTH)?;
-        let array = self.large_blob_array()?;
+        let array = self.shown_large_blobs(offset)?;
         let rest = array.get(offset..).ok_or(StatusCode::INVALID_PARAMETER)?;
         let fragment = rest.get(..count).unwrap_or(rest);
         Ok(Response::with(Map::new([(0x01_u64, Value::Bytes(fragment))])))
@@ -146,11 +202,39 @@ impl Authenticator {
         if !is_sound {
             return Err(StatusCode::INTEGRITY_FAILURE);
         }
+        match self.keep_sound_large_blobs(now, array) {
+            // A credential has no room for its blob.
+            Err(Error::TooLarge) => Err(StatusCode::LARGE_BLOB_STORAGE_FULL),
+            result => Ok(result?),
+        }
+    }
+
+    fn keep_sound_large_blobs(&mut self, now: Instant, array: Vec<u8>) -> Result<(), Error> {
         let entry = self.entry(now, Event::LargeBlobsWritten);
-        let (document, array) = (Document::LargeBlobs, Zeroizing::new(array));
-        Ok(self
-            .vault
-            .put_document(&mut *self.rng, document, array, entry.as_ref())?)
+        if !self.vault.syncs() {
+            let (document, array) = (Document::LargeBlobs, Zeroizing::new(array));
+            return self
+                .vault
+                .put_document(&mut *self.rng, document, array, entry.as_ref());
+        }
+        self.give_large_blobs_to_credentials()?;
+        let owners = self.large_blob_owners()?;
+        let shown = match &self.large_blobs_shown {
+            Some(shown) => Parts::of(shown, &owners),
+            None => Parts::of(&self.large_blob_array()?, &owners),
+        };
+        // What is no array changes no credential.
+        let (blobs, others) = match Parts::of(&array, &owners) {
+            Some(written) => {
+                let blobs = written.changes_since(&shown.unwrap_or_default());
+                (blobs, written.array_of_others())
+            }
+            None => (Vec::new(), Zeroizing::new(array.clone())),
+        };
+        self.vault
+            .put_large_blobs(&mut *self.rng, blobs, others, entry.as_ref())?;
+        self.large_blobs_shown = Some(array);
+        Ok(())
     }
 }
 
@@ -186,11 +270,6 @@ fn begin_or_continue(
     write
         .filter(|write| write.buffer.len() == *offset)
         .ok_or(StatusCode::INVALID_SEQ)
-}
-
-fn check(content: &[u8]) -> [u8; CHECK_LEN] {
-    let digest: [u8; 32] = Sha256::digest(content).into();
-    *digest.first_chunk().expect("16 is less than 32")
 }
 
 #[cfg(test)]

@@ -516,3 +516,5 @@ fn every_parameter_has_its_type() {
         assert_eq!(key.cbor(empty).status(), S::INVALID_PARAMETER);
     }
 }
+
+mod synced;
