@@ -45,8 +45,8 @@ fn the_demo_tells_seven_steps_and_leaves_nothing_behind() {
         (2, "It is plugged into a USB host"),
         (3, "A program opens it"),
         (4, "The website http://localhost registers ada"),
-        (5, "It is unplugged"),
-        (6, "Somebody logs in and gives no name"),
+        (5, "A second computer is let into the vault"),
+        (6, "At the second computer somebody logs in and gives no name"),
         (7, "To be sure"),
     ] {
         assert!(told.contains(&format!("\n{number}  {title}")), "{number}: {told}");

@@ -22,6 +22,7 @@ use wardkey_transport::usbip::Identity;
 
 use crate::cli::Model;
 use crate::error::Failure;
+use crate::membership::unattended::Computer;
 use crate::state::State;
 use crate::unlock::open_with_pin;
 use crate::{host, key, membership};
@@ -57,20 +58,19 @@ pub(crate) struct KeyInUse {
 }
 
 impl Key {
-    /// Makes a vault in the folder, and powers up a key that has it open.
-    pub(crate) fn make(folder: &Path) -> Result<Self, Failure> {
-        let file = folder.join("vault-pin");
+    /// Makes a vault on the computer, and powers up a key that has it open.
+    pub(crate) fn make(computer: &Computer<'_>) -> Result<Self, Failure> {
         File::options()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&file)
+            .open(&computer.vault_pin_file)
             .and_then(|mut file| file.write_all(VAULT_PIN.as_bytes()))
             .map_err(|error| fault("the file with the Vault PIN", &error))?;
-        Self::with_vault(membership::init_unattended(folder, &file)?)
+        Self::with_vault(computer.make_vault()?)
     }
 
-    /// Opens the vault of the folder, and powers up a key.
+    /// Opens the vault of a state folder, and powers up a key.
     pub(crate) fn power_up(folder: &Path) -> Result<Self, Failure> {
         Self::with_vault(membership::state(Some(folder))?)
     }

@@ -3,7 +3,9 @@
 //! In: the state folder to use. Out: the steps, on standard output or as JSON. It succeeds only if the relying party
 //! has verified both answers, and has refused one with a changed bit.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use url::Url;
@@ -20,6 +22,7 @@ use super::relying_party::{
     ResidentKey, discouraged, uuid,
 };
 use crate::error::Failure;
+use crate::membership::unattended::Computer;
 
 const NAME: &str = "ada";
 const ORIGIN: &str = "http://localhost";
@@ -27,40 +30,127 @@ const ORIGIN: &str = "http://localhost";
 /// Plays the whole story once.
 pub(crate) fn play(folder: &Path, identity: &Identity, narrator: &mut Narrator) -> Result<(), Failure> {
     let mut website = RelyingParty::new(Url::parse(ORIGIN).expect("it is a URL"));
+    let folders = Folders::below(folder);
+    let desk = folders.computer("desk", &folders.desk);
 
-    let mut key = begin(folder, identity, narrator)?;
+    let mut key = begin(&desk, identity, narrator)?;
     register(&mut website, &mut key, narrator)?;
-
-    narrator.begin();
     key.unplug()?;
-    let mut key = Key::power_up(folder)?.plug_in(identity.clone())?.open()?;
-    narrator.step(
-        "replugged",
-        "It is unplugged, forgets what was in its memory, and is plugged in again",
-        json!({}),
-    );
-    narrator.detail(
-        "kept",
-        "the passkey, read back from the state folder when the Vault PIN had opened it again",
-    );
 
+    let laptop = folders.computer("laptop", &folders.laptop);
+    share(&desk, &laptop, &folders.store, narrator)?;
+    let mut key = Key::power_up(laptop.folder)?.plug_in(identity.clone())?.open()?;
     log_in(&mut website, &mut key, narrator)?;
     tamper(&mut website, &mut key, narrator)?;
     key.unplug()
 }
 
-/// From nothing to a key that a program can use.
-fn begin(folder: &Path, identity: &Identity, narrator: &mut Narrator) -> Result<KeyInUse, Failure> {
+/// What the demo makes, below the folder that goes with it.
+struct Folders {
+    desk: PathBuf,
+    laptop: PathBuf,
+    store: PathBuf,
+    vault_pin_file: PathBuf,
+}
+
+impl Folders {
+    fn below(folder: &Path) -> Self {
+        Self {
+            desk: folder.join("desk"),
+            laptop: folder.join("laptop"),
+            store: folder.join("shared"),
+            vault_pin_file: folder.join("vault-pin"),
+        }
+    }
+
+    fn computer<'a>(&self, name: &'a str, folder: &'a Path) -> Computer<'a> {
+        Computer {
+            name,
+            folder,
+            vault_pin_file: self.vault_pin_file.clone(),
+        }
+    }
+}
+
+/// The passkey comes to another computer, through a folder.
+fn share(
+    desk: &Computer<'_>,
+    laptop: &Computer<'_>,
+    store: &Path,
+    narrator: &mut Narrator,
+) -> Result<(), Failure> {
     narrator.begin();
-    let key = Key::make(folder)?;
+    fs::create_dir(store).map_err(|error| fault("the shared folder", &error))?;
+    desk.set_up_sync(store)?;
+    laptop.join(desk, store)?;
+    let shared = Shared::of(store).map_err(|error| fault("the shared folder", &error))?;
+    if shared.names_somebody {
+        return Err(fault(
+            "the sealing of the shared folder",
+            &"it names the site or the account",
+        ));
+    }
+    narrator.step(
+        "shared",
+        "A second computer is let into the vault; a folder is all that the two share",
+        json!({ "folder": store, "objects": shared.objects, "bytes": shared.bytes }),
+    );
+    narrator.detail(
+        "let in",
+        "by the code that it showed; the Vault PIN proved the vault to it",
+    );
+    narrator.detail(
+        "folder",
+        &format!(
+            "{} objects, {} bytes, sealed and signed; searched for the site and the account: not there",
+            shared.objects, shared.bytes
+        ),
+    );
+    Ok(())
+}
+
+/// What is in the folder that the computers share.
+#[derive(Default)]
+struct Shared {
+    objects: usize,
+    bytes: usize,
+    names_somebody: bool,
+}
+
+impl Shared {
+    fn of(folder: &Path) -> io::Result<Self> {
+        let mut shared = Self::default();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                let below = Self::of(&path)?;
+                shared.objects += below.objects;
+                shared.bytes += below.bytes;
+                shared.names_somebody |= below.names_somebody;
+                continue;
+            }
+            let content = fs::read(&path)?;
+            let has = |text: &str| content.windows(text.len()).any(|part| part == text.as_bytes());
+            shared.objects += 1;
+            shared.bytes += content.len();
+            shared.names_somebody |= has(RP_ID) || has(NAME);
+        }
+        Ok(shared)
+    }
+}
+
+/// From nothing to a key that a program can use.
+fn begin(computer: &Computer<'_>, identity: &Identity, narrator: &mut Narrator) -> Result<KeyInUse, Failure> {
+    narrator.begin();
+    let key = Key::make(computer)?;
     narrator.step(
         "powered-up",
         "A vault is made, and a new key is powered up",
-        json!({ "state": folder }),
+        json!({ "state": computer.folder }),
     );
     narrator.detail(
         "state",
-        &format!("sealed in {}, removed at the end", folder.display()),
+        &format!("sealed in {}, removed at the end", computer.folder.display()),
     );
     narrator.detail("opened", "with a Vault PIN and the keys of this device, both");
 
@@ -215,7 +305,7 @@ fn tell_logged_in(facts: &LoggedIn, asked: Option<&Prompt>, narrator: &mut Narra
     let data = serde_json::to_value(facts).unwrap_or_default();
     narrator.step(
         "logged-in",
-        "Somebody logs in and gives no name; the key knows it",
+        "At the second computer somebody logs in and gives no name; its key knows it",
         data,
     );
     tell_question(asked, narrator);

@@ -10,7 +10,7 @@ use wardkey_vault::{
 use super::agreed::{Shared, open_shared};
 use super::exchange::{ask, running};
 use super::join::not_paired;
-use super::mailbox::{Mailbox, pause};
+use super::mailbox::Mailbox;
 use super::opened::{Opened, broken, vault};
 use super::{Call, cost, vault_pin};
 use crate::cli::device::{ApproveDevice, RevokeDevice};
@@ -130,7 +130,7 @@ fn wait_for_hello(
             call.dialogue
                 .say("No device waits yet. On the new one: wardkey device add URL. Ctrl-C ends this.\n")?;
         }
-        pause(call)?;
+        mailbox.pause(call)?;
     }
 }
 
@@ -165,14 +165,14 @@ fn let_in(call: &mut Call<'_>, mailbox: &Mailbox, admission: &mut Admission) -> 
         }
         let awaited: Vec<String> = admission.awaits().into_iter().collect();
         let Some((name, message)) = mailbox.first_of(&awaited)? else {
-            pause(call)?;
+            mailbox.pause(call)?;
             admission.handle_timeout(since_boot());
             continue;
         };
         match admission.handle_message(since_boot(), &name, &message) {
             Ok(()) => {}
             // All of it may come later.
-            Err(NotPaired::Malformed) => pause(call)?,
+            Err(NotPaired::Malformed) => mailbox.pause(call)?,
             Err(reason) => return Err(not_paired(&reason)),
         }
     }

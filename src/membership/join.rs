@@ -12,7 +12,7 @@ use wardkey_vault::{
 };
 
 use super::exchange::{exchange, outcome, try_out};
-use super::mailbox::{Mailbox, pause};
+use super::mailbox::Mailbox;
 use super::opened::broken;
 use super::{Call, init, now, qr_code};
 use crate::cli::device::AddDevice;
@@ -99,13 +99,13 @@ fn be_let_in(call: &mut Call<'_>, mailbox: &Mailbox, asking: &mut AskToJoin) -> 
             return Err(not_paired(&NotPaired::Over));
         }
         let Some((name, message)) = mailbox.first_of(&asking.awaits())? else {
-            pause(call)?;
+            mailbox.pause(call)?;
             continue;
         };
         match asking.handle_message(since_boot(), &name, &message) {
             Ok(()) => {}
             // All of it may come later.
-            Err(NotPaired::Malformed) => pause(call)?,
+            Err(NotPaired::Malformed) => mailbox.pause(call)?,
             Err(reason) => return Err(not_paired(&reason)),
         }
     }

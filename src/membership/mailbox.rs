@@ -6,26 +6,37 @@ use wardkey_vault::{PAIRING_MESSAGE_LEN_MAX, PairingId, Post};
 
 use super::Call;
 use crate::error::Failure;
-use crate::remote::{Answer, Created, Kind, Patience, Request, Trouble, WaitingStore};
+use crate::remote::{Address, Answer, Created, Kind, Patience, Request, Trouble, WaitingStore};
 use crate::sync::Storage;
 
 /// Before the names that the messages have.
 const PLACE: &str = "pkv1/";
 /// All messages of all pairings.
 const MESSAGES: &str = "pkv1/p/";
-/// How often it is looked for a message.
+/// How often it is looked for a message; a folder costs nothing.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN_IN_A_FOLDER: Duration = Duration::from_millis(100);
 
 /// The mailbox of a store.
 pub(super) struct Mailbox {
     store: WaitingStore,
+    look_again: Duration,
 }
 
 impl Mailbox {
     /// Asks nobody yet.
     pub(super) fn open(storage: &Storage) -> Result<Self, Failure> {
         let store = WaitingStore::open(&storage.account, storage.capabilities, Patience::default())?;
-        Ok(Self { store })
+        let look_again = match storage.account.address() {
+            Address::Folder(_) => LOOK_AGAIN_IN_A_FOLDER,
+            Address::S3(_) | Address::WebDav(_) => LOOK_AGAIN,
+        };
+        Ok(Self { store, look_again })
+    }
+
+    /// Until it is looked into again.
+    pub(super) fn pause(&self, call: &mut Call<'_>) -> Result<(), Failure> {
+        call.dialogue.wait(self.look_again)
     }
 
     /// Leaves a message.
@@ -91,9 +102,4 @@ fn patiently<T>(answer: Result<T, Trouble>) -> Result<Option<T>, Failure> {
         Err(trouble) if trouble.kind() == Kind::Unreachable => Ok(None),
         Err(trouble) => Err(trouble.into()),
     }
-}
-
-/// Until the mailbox is looked into again.
-pub(super) fn pause(call: &mut Call<'_>) -> Result<(), Failure> {
-    call.dialogue.wait(LOOK_AGAIN)
 }

@@ -25,10 +25,10 @@ mod terminal;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "demo")]
+pub(crate) mod unattended;
 mod vault_pin;
 
-#[cfg(feature = "demo")]
-use std::io::sink;
 use std::io::{Write, stdout};
 use std::path::Path;
 
@@ -41,8 +41,6 @@ pub(crate) use self::backup::{export, import};
 pub(crate) use self::change_pin::change_pin;
 pub(crate) use self::devices::{approve_device, devices, revoke_device};
 use self::dialogue::Dialogue;
-#[cfg(feature = "demo")]
-use self::dialogue::Nobody;
 pub(crate) use self::exchange::{account, set_up_sync, sync, sync_status};
 pub(crate) use self::init::{Made, init};
 pub(crate) use self::join::add_device;
@@ -51,16 +49,10 @@ pub(crate) use self::recover::recover;
 pub(crate) use self::renew_kit::renew_kit;
 pub(crate) use self::secret_file::lines as secret_lines;
 use crate::cli::membership::Init;
-#[cfg(feature = "demo")]
-use crate::cli::membership::{DeviceKeys, VaultPinSource};
 use crate::commands;
-#[cfg(feature = "demo")]
-use crate::device_keys::Place;
 use crate::error::Failure;
 use crate::host;
 use crate::state::Folder;
-#[cfg(feature = "demo")]
-use crate::state::State;
 
 /// From so much memory on, a guess at the Vault PIN may take 256 MiB of it.
 const MEMORY_OF_A_DESKTOP: u64 = 2 << 30;
@@ -105,27 +97,6 @@ pub(crate) fn first_vault(given: Option<&Path>) -> Result<Option<Made>, Failure>
         out: &mut stdout(),
     };
     init::make_vault(call, &Init::default(), "").map(Some)
-}
-
-/// Makes a vault as a script does: nobody is asked, there is no recovery kit, and the keys of the device are in software.
-#[cfg(feature = "demo")]
-pub(crate) fn init_unattended(folder: &Path, vault_pin_file: &Path) -> Result<State, Failure> {
-    let call = &mut Call {
-        given: Some(folder),
-        dialogue: &mut Nobody,
-        json: false,
-        out: &mut sink(),
-    };
-    let options = Init {
-        vault_pin: VaultPinSource {
-            vault_pin_file: Some(vault_pin_file.to_owned()),
-        },
-        no_recovery_kit: true,
-        device_keys: DeviceKeys {
-            place: Some(Place::Software),
-        },
-    };
-    Ok(init::make_vault(call, &options, "")?.state)
 }
 
 impl Call<'_> {
