@@ -80,6 +80,12 @@ pub(crate) struct Recover {
     /// A copy of the vault, or of its state folder. Without it, the vault of the state folder is taken over
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) from: Option<PathBuf>,
+    /// The store where the vault is exchanged, as for `wardkey sync setup`: nothing else is needed
+    #[arg(long, value_name = "URL", conflicts_with = "from")]
+    pub(crate) store: Option<String>,
+    /// Take the credentials of the store from this file, which nobody else may read
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub(crate) credentials_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) device_keys: DeviceKeys,
     /// Take the new Vault PIN from the first line of this file, which nobody else may read; `-` is standard input

@@ -1,17 +1,17 @@
 //! `wardkey device add`: this computer becomes a device of a vault that others have already.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::path::Path;
 
 use qrcode::{EcLevel, QrCode};
 use serde_json::json;
 use wardkey_vault::{
-    AskToJoin, Attempts, Counted, DeviceId, Document, Here, Invitation, Joined, Kept, MembershipPlaces,
-    NotCounted, NotJoined, NotOpened, NotPaired, OBJECT_LEN_MAX, ObjectHash, PAIRING_TIME, Trust, VaultPin,
-    join,
+    AskToJoin, Attempts, Counted, DeviceId, Document, Here, Invitation, Joined, Kept, NotCounted, NotJoined,
+    NotOpened, NotPaired, PAIRING_TIME, Vault, VaultPin, join,
 };
 
 use super::exchange::{exchange, outcome, try_out};
+use super::fetched::{Fetched, not_believed};
 use super::mailbox::Mailbox;
 use super::opened::broken;
 use super::{Call, init, now, qr_code};
@@ -20,24 +20,28 @@ use crate::device_keys::New;
 use crate::error::Failure;
 use crate::host;
 use crate::remote::{Patience, WaitingStore};
-use crate::state::{Beginning, Folder, State, since_boot};
+use crate::state::{Beginning, Folder, Held, State, since_boot};
 use crate::sync::Storage;
 use crate::unlock::{not_opened, unlock};
 
 /// How often the Vault PIN is asked for.
 const TRIES: usize = 3;
-/// More than the trust log of a person has.
-const ENTRIES_LEN_MAX: usize = 16 << 20;
+
+/// The state folder, where there is no vault yet.
+pub(super) fn empty_folder(given: Option<&Path>, hint: &str) -> Result<Beginning, Failure> {
+    Beginning::open(given)?.filter(Beginning::is_new).ok_or_else(|| {
+        let path = Folder::locate(given).map(|path| path.display().to_string());
+        let path = path.unwrap_or_default();
+        Failure::new(format!("there is a vault in {path} already"), hint)
+    })
+}
 
 /// Makes this computer a device of the vault that is exchanged at a store.
 pub(crate) fn add_device(call: &mut Call<'_>, options: &AddDevice) -> Result<(), Failure> {
-    let beginning = Beginning::open(call.given)?.filter(Beginning::is_new).ok_or_else(|| {
-        let path = Folder::locate(call.given).map(|path| path.display().to_string());
-        Failure::new(
-            format!("there is a vault in {} already", path.unwrap_or_default()),
-            "give an empty folder: --state DIR; or, to keep its passkeys: wardkey export, and import them later",
-        )
-    })?;
+    let beginning = empty_folder(
+        call.given,
+        "give an empty folder: --state DIR; or, to keep its passkeys: wardkey export, and import them later",
+    )?;
     let storage = try_out(call, &options.store)?;
     let mut new = New::make(options.device_keys.place)?;
     let about_keys = new.explanation()?;
@@ -54,6 +58,20 @@ pub(crate) fn add_device(call: &mut Call<'_>, options: &AddDevice) -> Result<(),
     )?;
 
     let joined = enter(call, &storage, &invitation, (device, &mut new), options)?;
+    let (mut vault, held) = settle_in(beginning, joined, &storage, options.device_name.as_deref())?;
+    let driver = exchange(call, &mut vault, &held, |_| {})?;
+    let path = held.path().display();
+    let note = format!("This computer is a device of the vault, in {path}.\nStart the key: wardkey up");
+    outcome(call, &vault, &driver, &note)
+}
+
+/// Keeps the vault of a device that has its keys and nothing else yet, which is exchanged at a store.
+pub(super) fn settle_in(
+    beginning: Beginning,
+    joined: Joined,
+    storage: &Storage,
+    name: Option<&str>,
+) -> Result<(Vault, Held), Failure> {
     let State { locked, held } = beginning.join(&joined)?;
     let rng = &mut host::rng();
     let mut vault = unlock(locked, &joined.into_guess(), 0).map_err(broken)?;
@@ -61,12 +79,9 @@ pub(crate) fn add_device(call: &mut Call<'_>, options: &AddDevice) -> Result<(),
         .put_document(rng, Document::Storage, storage.to_bytes(), None)
         .map_err(broken)?;
     vault.begin_sync(rng).map_err(broken)?;
-    let name = options.device_name.clone().unwrap_or_else(host::name);
+    let name = name.map_or_else(host::name, str::to_owned);
     vault.name_device(rng, &name).map_err(broken)?;
-    let driver = exchange(call, &mut vault, &held, |_| {})?;
-    let path = held.path().display();
-    let note = format!("This computer is a device of the vault, in {path}.\nStart the key: wardkey up");
-    outcome(call, &vault, &driver, &note)
+    Ok((vault, held))
 }
 
 /// The conversation with a device of the vault.
@@ -150,10 +165,10 @@ fn enter(
     options: &AddDevice,
 ) -> Result<Joined, Failure> {
     let store = WaitingStore::open(&storage.account, storage.capabilities, Patience::default())?;
-    let Fetched { entries, objects } = Fetched::from(&store, invitation)?;
-    let object = |hash| objects.get(&hash).cloned();
+    let fetched = Fetched::of(&store, invitation.vault(), Some(invitation.head()))?;
+    let object = |hash| fetched.objects.get(&hash).cloned();
     let kept = Kept {
-        entries: &entries,
+        entries: &fetched.entries,
         object: &object,
     };
     let given = options.vault_pin.read()?;
@@ -190,54 +205,11 @@ fn enter(
     ))
 }
 
-fn count(attempts: &mut Attempts, call: &mut Call<'_>) -> Result<Counted, Failure> {
+pub(super) fn count(attempts: &mut Attempts, call: &mut Call<'_>) -> Result<Counted, Failure> {
     loop {
         match attempts.count(since_boot(), |_| Ok::<_, Infallible>(())) {
             Ok(counted) => return Ok(counted),
             Err(NotCounted::TooSoon { wait, .. }) => call.dialogue.wait(wait)?,
         }
     }
-}
-
-/// What the store has of who belongs to the vault.
-struct Fetched {
-    entries: Vec<Vec<u8>>,
-    objects: BTreeMap<ObjectHash, Vec<u8>>,
-}
-
-impl Fetched {
-    fn from(store: &WaitingStore, invitation: &Invitation) -> Result<Self, Failure> {
-        let places = MembershipPlaces::of(invitation.vault());
-        let mut entries = Vec::new();
-        let mut len = 0;
-        for number in 1.. {
-            let Some(entry) = store.get(&places.entry(number), OBJECT_LEN_MAX)? else {
-                break;
-            };
-            len += entry.len();
-            if len > ENTRIES_LEN_MAX {
-                return Err(Failure::new(
-                    "the storage has more about this vault than there can be",
-                    "look into who writes there",
-                ));
-            }
-            entries.push(entry);
-        }
-        let trust = Trust::read(entries.iter().map(Vec::as_slice), Some(invitation.head()));
-        let trust = trust.map_err(|error| not_believed(&error.into()))?;
-        let mut objects = BTreeMap::new();
-        for hash in trust.objects_in_force() {
-            if let Some(object) = store.get(&places.object(hash), OBJECT_LEN_MAX)? {
-                objects.insert(hash, object);
-            }
-        }
-        Ok(Self { entries, objects })
-    }
-}
-
-fn not_believed(reason: &NotJoined) -> Failure {
-    Failure::new(
-        reason,
-        "whoever runs the storage may be trying to get in: look into it before you begin again",
-    )
 }

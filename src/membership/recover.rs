@@ -6,12 +6,14 @@ use std::fs::File;
 use std::path::Path;
 
 use serde_json::json;
-use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, RecoveryKit, Trust};
+use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, PublicKeys, RecoveryKit, Trust};
 
 use super::dialogue::Dialogue;
 use super::opened::{carry_out, not_changed, state};
+use super::recover_at_store::recover_at_store;
 use super::{Call, cost, init, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Recover;
+use crate::cli::sync::StoreOptions;
 use crate::commands::show;
 use crate::device_keys::{New, describe};
 use crate::error::Failure;
@@ -40,11 +42,19 @@ impl Place {
 
 /// Takes a vault over: this device is its only one from then on.
 pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Failure> {
+    if let Some(url) = &options.store {
+        let store = StoreOptions {
+            store: url.clone(),
+            credentials_file: options.credentials_file.clone(),
+        };
+        return recover_at_store(call, options, &store);
+    }
     let (locked, place) = match &options.from {
         None => here(call.given)?,
         Some(from) => copied(call.given, from)?,
     };
-    let kit = enter_kit(locked.trust(), call.dialogue)?;
+    let kits: Vec<_> = locked.trust().recovery().into_iter().collect();
+    let kit = enter_kit_of(&kits, call.dialogue)?;
     if !is_expected(locked.trust(), call.dialogue)? {
         return Err(Failure::new(
             "stopped; nothing was changed",
@@ -117,18 +127,21 @@ fn copied(given: Option<&Path>, from: &Path) -> Result<(Locked, Place), Failure>
     Ok((locked, Place::Copied(adopted)))
 }
 
-/// The kit of this vault, as it is typed from paper.
-fn enter_kit(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<RecoveryKit, Failure> {
-    let Some(public) = trust.recovery() else {
+/// The kit of one of these vaults, as it is typed from paper.
+pub(super) fn enter_kit_of(
+    kits: &[&PublicKeys],
+    dialogue: &mut dyn Dialogue,
+) -> Result<RecoveryKit, Failure> {
+    if kits.is_empty() {
         return Err(Failure::new(
             "this vault has no recovery kit",
             "only its Vault PIN opens it, on its own computer",
         ));
-    };
+    }
     for _ in 0..TRIES {
         let typed = dialogue.ask("Recovery kit, all nine groups: ")?;
         match RecoveryKit::parse(&typed) {
-            Ok(kit) if kit.public() == *public => return Ok(kit),
+            Ok(kit) if kits.contains(&&kit.public()) => return Ok(kit),
             Ok(_) => dialogue.say("This kit is of another vault, or was replaced.\n")?,
             Err(refused) => dialogue.say(&format!("That cannot be: {refused}.\n"))?,
         }
@@ -140,7 +153,7 @@ fn enter_kit(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<RecoveryKit, 
 }
 
 /// A copy does not know how old it is; the person may.
-fn is_expected(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<bool, Failure> {
+pub(super) fn is_expected(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<bool, Failure> {
     let devices = match trust.members().count() {
         1 => "1 device".to_owned(),
         count => format!("{count} devices"),

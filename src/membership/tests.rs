@@ -12,6 +12,8 @@ use super::testing::Answer::{FromPage, Says, Stops, Types};
 use super::testing::{PIN, Scripted};
 use super::*;
 use crate::cli::membership::{Backup, DeviceKeys, Init, PinChange, Recover, VaultPinSource};
+use crate::cli::sync::{Setup, StoreOptions};
+use crate::control::SyncAction;
 use crate::device_keys::Place;
 use crate::error::Failure;
 use crate::host;
@@ -476,9 +478,74 @@ fn recover_with(folder: &Path, from: Option<&Path>, person: &mut Scripted) -> Re
     let options = Recover {
         from: from.map(Path::to_owned),
         device_keys: in_software(),
-        new_vault_pin_file: None,
+        ..Recover::default()
     };
     run(folder, person, |call| recover(call, &options))
+}
+
+fn recover_at(folder: &Path, store: &Path, person: &mut Scripted) -> Result<String, Failure> {
+    let options = Recover {
+        store: Some(store.to_str().unwrap().to_owned()),
+        device_keys: in_software(),
+        ..Recover::default()
+    };
+    run(folder, person, |call| recover(call, &options))
+}
+
+fn sync_at(folder: &TempDir, store: &Path) {
+    let options = Setup {
+        store: StoreOptions {
+            store: store.to_str().unwrap().to_owned(),
+            credentials_file: None,
+        },
+        device_name: Some("desk".to_owned()),
+        vault_pin: from_file(folder),
+    };
+    run(folder.path(), &mut Nobody, |call| set_up_sync(call, &options)).unwrap();
+}
+
+#[test]
+fn a_store_and_the_kit_are_all_that_a_new_computer_needs() {
+    let (folder, store, elsewhere) = (unprotected(), new_folder(), new_folder());
+    let kit = protect_with_kit(&folder);
+    sync_at(&folder, store.path());
+    // Another vault in the same place does not matter.
+    let other = new_folder();
+    protect(&other).unwrap();
+    sync_at(&other, store.path());
+
+    let mut person = Scripted::new(recovery(&kit));
+    let printed = recover_at(elsewhere.path(), store.path(), &mut person).unwrap();
+    assert!(person.is_done());
+    assert!(
+        printed.contains("\"passkeys\":1,"),
+        "the other one never left: {printed}"
+    );
+    let (vault, _held) = try_open(&elsewhere, NEXT).unwrap();
+    assert_eq!((vault.len(), vault.trust().unwrap().members().count()), (1, 1));
+    assert_eq!(vault.trust().unwrap().epoch(), 2, "the root key is another one");
+
+    // The device before hears of it, and the old kit opens nothing any more.
+    let now = run(folder.path(), &mut Nobody, |call| {
+        sync(call, &from_file(&folder), SyncAction::Now)
+    });
+    assert!(now.unwrap().contains("\"state\":\"removed\""));
+    let mut person = Scripted::new([Types(kit.clone()), Types(kit.clone()), Types(kit)]);
+    let refused = recover_at(new_folder().path(), store.path(), &mut person).unwrap_err();
+    assert_eq!(refused.to_string(), "the recovery kit does not open this vault");
+}
+
+#[test]
+fn what_the_store_does_not_have_is_told_before_anything_is_asked() {
+    let (store, elsewhere) = (new_folder(), new_folder());
+    let refused = recover_at(elsewhere.path(), store.path(), &mut Scripted::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "there is no vault at this address");
+    let folder = new_folder();
+    protect(&folder).unwrap();
+    sync_at(&folder, store.path());
+    let refused = recover_at(elsewhere.path(), store.path(), &mut Scripted::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "this vault has no recovery kit");
+    assert!(!elsewhere.path().join("vault.redb").exists());
 }
 
 fn recovery(kit: &str) -> Vec<testing::Answer> {

@@ -72,7 +72,7 @@ pub use log::{
 };
 pub use membership::{
     CaughtUp, Change, Created, EarlierPin, Here, Invitation, Joined, Kept, Name, NewDevice, NewPin,
-    NotChanged, NotChosen, NotJoined, Unlocked, create, join, recover,
+    NotChanged, NotChosen, NotJoined, Recovered, Unlocked, create, head_of, join, recover, recover_anew,
 };
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,

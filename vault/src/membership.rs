@@ -6,6 +6,7 @@
 //! Everything that the new state needs is written first, under names that nothing uses yet. Then one entry of the
 //! trust log makes it the state in force. Only then is what the old state needed removed.
 
+mod anew;
 mod devices;
 mod earlier_pin;
 mod join;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+pub use self::anew::{Recovered, head_of, recover_anew};
 pub use self::devices::NewDevice;
 pub use self::earlier_pin::{CaughtUp, EarlierPin};
 pub use self::join::{Invitation, Joined, Kept, NotJoined, join};

@@ -136,6 +136,33 @@ impl MembershipPlaces {
         self.0.name(StoreName::Trust(number))
     }
 
+    /// Below this are the logs of the devices.
+    pub fn logs(&self) -> String {
+        format!("{}d/", self.0.root())
+    }
+
+    /// The vault whose trust log begins with what has this name.
+    pub fn vault_of_first_entry(name: &str) -> Option<VaultId> {
+        let vault = name.strip_prefix("pkv1/")?.strip_suffix("/t/00000001.obj")?;
+        let vault = VaultId(unhex(vault)?);
+        (Self::of(vault).entry(1) == name).then_some(vault)
+    }
+
+    /// The last object of the log of each device, of all that the store has.
+    pub fn last_of_logs<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(DeviceId, String)> {
+        let listing = Listing::read(&self.0, names);
+        let last = |(device, log): (&DeviceId, &BTreeSet<(u32, u32)>)| {
+            let (seq, incarnation) = *log.last()?;
+            let name = StoreName::Log {
+                device: *device,
+                seq,
+                incarnation,
+            };
+            Some((*device, self.0.name(name)))
+        };
+        listing.logs.iter().filter_map(last).collect()
+    }
+
     /// What is kept under a hash.
     pub fn object(&self, hash: ObjectHash) -> String {
         self.0.name(StoreName::Membership(hash))

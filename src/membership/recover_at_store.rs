@@ -1,0 +1,163 @@
+//! `wardkey recover --store URL`: takes a vault over with its recovery kit, on a computer that has nothing of it, from the
+//! store where it is exchanged.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use wardkey_vault::{
+    Attempts, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, NewPin, OBJECT_LEN_MAX,
+    Recovered, RecoveryKit, VaultId, head_of, recover_anew,
+};
+
+use super::exchange::{exchange, try_out};
+use super::fetched::{Fetched, not_believed};
+use super::join::{count, empty_folder, settle_in};
+use super::opened::{not_changed, record};
+use super::recover::{enter_kit_of, is_expected};
+use super::{Call, cost, init, kit, now, passkeys, vault_pin};
+use crate::cli::membership::Recover;
+use crate::cli::sync::StoreOptions;
+use crate::device_keys::{New, describe};
+use crate::error::Failure;
+use crate::host;
+use crate::remote::{Created, Patience, WaitingStore};
+use crate::state::since_boot;
+
+/// More vaults than anybody keeps in one place.
+const VAULTS_MAX: usize = 64;
+
+/// Takes the vault over: this computer is its only device from then on, and the others hear of it.
+pub(super) fn recover_at_store(
+    call: &mut Call<'_>,
+    options: &Recover,
+    store: &StoreOptions,
+) -> Result<(), Failure> {
+    let beginning = empty_folder(
+        call.given,
+        "give an empty folder: --state DIR; or recover that vault itself, without --store",
+    )?;
+    let storage = try_out(call, store)?;
+    let store = WaitingStore::open(&storage.account, storage.capabilities, Patience::default())?;
+    let (vault, kit) = choose_vault(call, &store)?;
+    if !is_expected(&vault.trust, call.dialogue)? {
+        return Err(Failure::new(
+            "stopped; nothing was changed",
+            "look for the storage that has the newest",
+        ));
+    }
+    let mut keys = New::make(options.device_keys.place)?;
+    let limit = keys.keys.guess_limit();
+    call.dialogue.say(&keys.explanation()?)?;
+    let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
+    let new_kit = kit::hand_over(call.dialogue)?;
+    call.dialogue
+        .say("Taking the vault over. This takes a few seconds.\n")?;
+    let rng = &mut host::rng();
+    let pin = NewPin::choose(&text, limit, cost(Some(&vault.trust)), rng).map_err(vault_pin::not_chosen)?;
+    let accepted = heads(&store, &vault)?;
+    let object = |hash| vault.objects.get(&hash).cloned();
+    let kept = Kept {
+        entries: &vault.entries,
+        object: &object,
+    };
+    let counted = count(&mut Attempts::from_bytes(None, since_boot()), call)?;
+    let mut here = Here {
+        device: init::new_device(),
+        store: &mut *keys.keys,
+        time: now(),
+    };
+    let here = (&mut here, &keys.auth);
+    let recovered = recover_anew(kept, (&kit, &accepted), here, (pin, counted), &new_kit, rng);
+    let Recovered { change, joined } = recovered.map_err(|error| not_changed(error, &*keys.keys))?;
+    call.dialogue.check_wanted()?;
+
+    let places = MembershipPlaces::of(vault.trust.vault());
+    for (name, bytes) in &change.before {
+        if let Name::Object(hash) = name {
+            store.create(&places.object(*hash), bytes)?;
+        }
+    }
+    let (_, entry) = &change.commit;
+    let place = places.entry(vault.trust.remembered().seq + 1);
+    if store.create(&place, entry)? == Created::AlreadyThere {
+        return Err(Failure::new(
+            "another device changed who can open the vault at the same moment; nothing was changed",
+            "begin again",
+        ));
+    }
+    let (mut vault, held) = settle_in(beginning, joined, &storage, None)?;
+    record(&mut vault, Event::Recovered)?;
+    exchange(call, &mut vault, &held, |_| {})?;
+    call.print(
+        &json!({
+            "vault": "recovered",
+            "passkeys": vault.len(),
+            "devices_before": accepted.len(),
+            "device_keys": keys.keys.place(),
+            "guess_limit": describe(limit),
+        }),
+        &format!(
+            "The vault is taken over, in {}, with {}.\n\
+             The old recovery kit and the old Vault PIN open only copies from before: destroy the kit.\n",
+            held.path().display(),
+            passkeys(vault.len())
+        ),
+    )
+}
+
+/// The vault that the kit is of, of all that the store has.
+fn choose_vault(call: &mut Call<'_>, store: &WaitingStore) -> Result<(Fetched, RecoveryKit), Failure> {
+    let listed = store.list("pkv1/")?;
+    let names = listed.iter().map(|object| object.name.as_str());
+    let ids: Vec<VaultId> = names
+        .filter_map(MembershipPlaces::vault_of_first_entry)
+        .take(VAULTS_MAX)
+        .collect();
+    let mut vaults = Vec::new();
+    let mut damaged = None;
+    for id in ids {
+        match Fetched::of(store, id, None) {
+            Ok(vault) => vaults.push(vault),
+            Err(failure) => damaged = Some(failure),
+        }
+    }
+    if vaults.is_empty() {
+        return Err(damaged.unwrap_or_else(|| {
+            Failure::new(
+                "there is no vault at this address",
+                "give the address that the other devices have: wardkey sync status",
+            )
+        }));
+    }
+    let kits: Vec<_> = vaults.iter().filter_map(|vault| vault.trust.recovery()).collect();
+    let kit = enter_kit_of(&kits, call.dialogue)?;
+    let is_of = |vault: &Fetched| vault.trust.recovery() == Some(&kit.public());
+    let vault = vaults.into_iter().find(is_of);
+    Ok((vault.expect("the kit is of one of them"), kit))
+}
+
+/// How far the log of each device goes, as the store shows it and the device has signed.
+fn heads(store: &WaitingStore, vault: &Fetched) -> Result<BTreeMap<DeviceId, LogHead>, Failure> {
+    let places = MembershipPlaces::of(vault.trust.vault());
+    let listed = store.list(&places.logs())?;
+    let names = listed.iter().map(|object| object.name.as_str());
+    let mut heads: BTreeMap<_, _> = vault
+        .trust
+        .members()
+        .map(|device| (device, LogHead::START))
+        .collect();
+    for (device, name) in places.last_of_logs(names) {
+        if vault.trust.member(device).is_none() {
+            continue;
+        }
+        let object = store.get(&name, OBJECT_LEN_MAX)?.unwrap_or_default();
+        match head_of(&vault.trust, &object) {
+            Ok((author, head)) if author == device => {
+                heads.insert(device, head);
+            }
+            Ok(_) => return Err(not_believed(&wardkey_vault::Refused::Misplaced)),
+            Err(refused) => return Err(not_believed(&refused)),
+        }
+    }
+    Ok(heads)
+}
