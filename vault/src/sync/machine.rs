@@ -8,6 +8,7 @@
 
 mod compacting;
 mod heard;
+mod places;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 
 use self::compacting::{SUMS_UP_AFTER, Snapshots};
+use self::places::{fork_at, hole_in, kept};
 use super::exchange::{Compare, NoAnswer, Outstanding, Request};
 use super::layout::{Layout, Listing, StoreName};
 use super::status::{State, Status};
@@ -672,39 +674,6 @@ impl Machine {
         let wait = RETRY_SOON * 2_u32.saturating_pow(self.failures.min(16));
         self.failures += 1;
         self.next = now + wait.min(RETRY_SELDOM);
-    }
-}
-
-/// A log that goes on in the store after something that is not there.
-fn hole_in(listing: &Listing, vault: &Vault) -> Option<State> {
-    listing.logs.keys().find_map(|device| {
-        let last = listing.last(*device).min(vault.listens_to(*device)?);
-        let next = vault.log_head(*device).seq() + 1;
-        let goes_on = last > next && listing.after(*device, next - 1).is_empty();
-        goes_on.then_some(State::Gap(*device, next))
-    })
-}
-
-/// What this device has of what the store should have.
-fn kept(vault: &Vault, name: StoreName) -> Result<Option<Vec<u8>>, Error> {
-    match name {
-        StoreName::Trust(seq) => vault.trust_entry(seq),
-        StoreName::Membership(hash) => vault.membership_object(hash),
-        StoreName::Log { device, seq, .. } => vault.log_object(device, seq),
-        StoreName::Snapshot { device, number } => vault.snapshot_root((device, number)),
-        StoreName::SnapshotPart { hash, .. } => vault.snapshot_part(hash),
-        StoreName::Hint => Ok(None),
-    }
-}
-
-fn fork_at(name: StoreName) -> State {
-    match name {
-        StoreName::Log { device, seq, .. } => State::Forked(device, seq),
-        StoreName::Trust(_)
-        | StoreName::Membership(_)
-        | StoreName::Snapshot { .. }
-        | StoreName::SnapshotPart { .. }
-        | StoreName::Hint => State::OtherTrust,
     }
 }
 

@@ -8,7 +8,8 @@ use std::collections::{BTreeSet, VecDeque};
 use rand_core::CryptoRng;
 
 use super::Wish;
-use super::{GET_AT_ONCE, Machine, Round, hole_in};
+use super::places::hole_in;
+use super::{GET_AT_ONCE, Machine, Round};
 use crate::Error;
 use crate::frame::ObjectHash;
 use crate::keys::DeviceId;
@@ -237,6 +238,7 @@ impl Machine {
                     done.map_err(|reason| (name, reason))
                 }
                 (Some(_), None) => {
+                    self.status.to_read = self.status.read + parts.len() - taken;
                     let names = parts.iter().skip(taken).take(GET_AT_ONCE);
                     let names = names.map(|hash| self.layout.name(part_name(key.0, *hash)));
                     let request = Request::Get {

@@ -26,6 +26,12 @@ impl Machine {
         };
         match answer {
             Ok(answer) => self.heard(vault, outstanding, answer, now, rng),
+            Err(_) if matches!(outstanding, Outstanding::Remove) => {
+                if let Some(round) = &mut self.round {
+                    round.snapshots.removes_no_more();
+                }
+                Ok(())
+            }
             Err(reason) => {
                 self.give_up(reason, now);
                 Ok(())

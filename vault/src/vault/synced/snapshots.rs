@@ -38,13 +38,31 @@ impl Vault {
 
     /// What one of the known snapshots covers is in no log any more, for all that is known here.
     pub(crate) fn covered(&self) -> Versions {
-        let covered = self.snapshots().iter();
+        let covered = self.snapshots().iter().filter(|known| !self.is_replaced(known));
         covered.fold(Versions::default(), |all, known| all.joined(&known.versions))
     }
 
-    /// Whether another known one covers as much.
+    /// Whether one of the known ones is there for all for which this one is.
     pub(crate) fn is_replaced(&self, known: &Known) -> bool {
-        self.snapshots().iter().any(|other| known.is_replaced_by(other))
+        self.snapshots().iter().any(|other| self.replaces(other, known))
+    }
+
+    /// Whether nobody needs `known` who has `other`: that covers as much; or no member would make `known` any more, and who
+    /// made `other` knew that.
+    pub(crate) fn replaces(&self, other: &Known, known: &Known) -> bool {
+        match (self.is_accepted(other), self.is_accepted(known)) {
+            (true, false) => known.is_replaced_by(other) || other.epoch > known.epoch,
+            (false, true) => false,
+            (true, true) | (false, false) => known.is_replaced_by(other),
+        }
+    }
+
+    /// Whether its author is a member, and all that it covers is accepted.
+    fn is_accepted(&self, known: &Known) -> bool {
+        self.trust().is_some_and(|trust| {
+            let mut covered = known.versions.iter();
+            trust.member(known.author).is_some() && covered.all(|(device, head)| accepts(trust, device, head))
+        })
     }
 
     /// After the vault was opened.
@@ -54,8 +72,12 @@ impl Vault {
         };
         let mut snapshots = Vec::new();
         self.database.snapshots(|bytes| {
-            let object = Authentic::read_again(bytes, SealedKind::Snapshot, &member.trust);
-            let object = object.map_err(|_| Error::Tampered)?;
+            let object = match Authentic::read_again(bytes, SealedKind::Snapshot, &member.trust) {
+                Ok(object) => object,
+                // Nothing is left of who wrote it since the vault was taken over with its kit.
+                Err(Refused::NotAMember) => return Ok(()),
+                Err(_) => return Err(Error::Tampered),
+            };
             let key = session.keys.get(&object.header().epoch).ok_or(Error::Tampered)?;
             let payload = object.open(key).map_err(|_| Error::Tampered)?;
             let root = Root::decode(&payload).ok_or(Error::Tampered)?;
@@ -114,12 +136,7 @@ impl Vault {
     /// Everything that a snapshot covers is accepted, and nothing of it contradicts what was read here.
     fn check_covered(&self, replica: &Replica, trust: &Trust, root: &Root) -> Result<(), NotTaken> {
         for (device, head) in root.versions.iter() {
-            let accepted = match trust.former(device) {
-                Some((_, last)) if head.seq() == last.seq() => head == last,
-                Some((_, last)) => head.seq() < last.seq() && head.incarnation() <= last.incarnation(),
-                None => trust.member(device).is_some(),
-            };
-            if !accepted {
+            if !accepts(trust, device, head) {
                 return Err(Refused::NotAMember.into());
             }
             let read = replica.standing.versions.head(device);
@@ -278,5 +295,14 @@ impl Vault {
             remove_device_logs,
             ..Change::default()
         })
+    }
+}
+
+/// Whether everything in a log up to here was written by a member, or is accepted of a former one.
+fn accepts(trust: &Trust, device: DeviceId, head: LogHead) -> bool {
+    match trust.former(device) {
+        Some((_, last)) if head.seq() == last.seq() => head == last,
+        Some((_, last)) => head.seq() < last.seq() && head.incarnation() <= last.incarnation(),
+        None => trust.member(device).is_some(),
     }
 }

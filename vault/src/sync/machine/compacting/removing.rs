@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{is_whole, part_name, root_name};
+use super::{Snapshots, is_whole, part_name, root_name};
 use crate::keys::DeviceId;
 use crate::sync::exchange::{Outstanding, Request};
 use crate::sync::layout::{Listing, StoreName};
@@ -35,6 +35,13 @@ impl Machine {
         };
         let names = names.into_iter().map(|name| self.layout.name(name)).collect();
         Ok(Some(self.ask(Outstanding::Remove, Request::Remove { names })))
+    }
+}
+
+impl Snapshots {
+    /// The store does not let this device remove anything, or does not answer. That can wait.
+    pub(in crate::sync::machine) fn removes_no_more(&mut self) {
+        self.removing = Some(VecDeque::new());
     }
 }
 
@@ -99,7 +106,7 @@ impl Names {
             let key = (device, *number);
             let known = vault.snapshot(key);
             let is_replaced = match known {
-                Some(known) => acknowledged.iter().any(|other| known.is_replaced_by(other)),
+                Some(known) => acknowledged.iter().any(|other| vault.replaces(other, known)),
                 None => is_former,
             };
             match known {

@@ -245,3 +245,54 @@ fn the_maker_removes_what_a_former_member_wrote() {
     assert_eq!(three.sync(&mut store), &State::Fresh);
     assert_eq!(three.users(), ["ann", "bob", "carol", "dave"]);
 }
+
+/// Mutation: what cannot be removed ends the round.
+#[test]
+fn a_store_that_removes_nothing_is_exchanged_with_all_the_same() {
+    let (mut one, mut two, mut store) = two();
+    busy(&mut one);
+    one.work(&mut store);
+    two.sync(&mut store);
+    let names = store.named("");
+    one.machine.now();
+    let mut asked = 0;
+    let mut serve = |request: Request| {
+        if matches!(request, Request::Remove { .. }) {
+            asked += 1;
+            return Err(NoAnswer::Refused);
+        }
+        store.serve(request)
+    };
+    while one.step(&mut serve) {}
+    assert_eq!(one.machine.status().state, State::Fresh);
+    assert_eq!(asked, 1);
+    assert!(names.iter().all(|name| store.files.contains_key(name)));
+}
+
+/// A thief's last snapshot covers what is not accepted of it. Mutation: it counts for ever.
+#[test]
+fn a_snapshot_by_a_device_that_was_removed_is_forgotten() {
+    let (mut one, mut two, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut three, &mut two, &mut one], &mut store);
+    let last = one.vault.log_head(SECOND);
+    // What it writes then reaches only the third device.
+    let mut other = store.clone();
+    two.machine.sum_up_after(1);
+    two.register("example.org", "too late");
+    two.sync(&mut other);
+    three.sync(&mut other);
+    let beyond = three.vault.snapshot((SECOND, 2)).unwrap().versions.clone();
+    let mut one = one.reopened(68);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    let mut one = one.reopened(69);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+
+    three.sync(&mut store);
+    let mut three = three.reopened(70);
+    three.sync(&mut store);
+    let missing = &three.machine.status().missing;
+    assert!(missing.iter().all(|name| !name.contains("/s/")), "{missing:?}");
+    assert!(!three.vault.covered().cover(&beyond));
+}
