@@ -9,7 +9,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
 use common::terminal::Session;
-use common::{Key, VAULT_PIN, listed, new_folder, new_vault, passkey_of, printed, wardkey, write_secret};
+use common::{
+    Key, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, wardkey, write_secret,
+};
 use tempfile::TempDir;
 
 const OTHER_PIN: &str = "another passphrase of many words";
@@ -248,6 +250,31 @@ fn a_removed_device_reads_nothing_newer() {
     assert_eq!(lap.users(VAULT_PIN), ["ann"]);
     let devices = desk.run(&["device", "list"]);
     assert!(devices.contains("lap, removed"), "{devices}");
+}
+
+/// All that was written before is summed up and goes, what the removed device wrote, too.
+#[test]
+fn after_a_removal_a_new_device_needs_nothing_of_before() {
+    let (desk, lap, store) = two_devices();
+    desk.register(VAULT_PIN, "ann");
+    lap.run(&["sync", "now"]);
+    let count = |folder| objects(store.path(), folder).len();
+    assert!(count("d") > 2 && count("s") == 0);
+    desk.run(&["device", "revoke", "lap", "--yes"]);
+    desk.run(&["sync", "now"]);
+    desk.run(&["sync", "now"]);
+    assert_eq!(
+        (count("d"), count("s")),
+        (2, 2),
+        "the last of each log; a root and a part"
+    );
+
+    let tab = Computer::new(new_folder());
+    let mut newcomer = tab.ask_to_join(store.path(), VAULT_PIN);
+    let code = newcomer.told("code");
+    desk.run(&["device", "approve", &code]);
+    newcomer.ends_well();
+    assert_eq!(tab.users(VAULT_PIN), ["ann"]);
 }
 
 #[test]

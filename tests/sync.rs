@@ -5,12 +5,11 @@
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, passkey_of, printed, wardkey, write_secret,
+    Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, wardkey, write_secret,
 };
 use tempfile::TempDir;
 use wardkey_sim::fido_client::GetAssertion;
@@ -39,24 +38,6 @@ fn synced() -> Synced {
     assert!(told.contains("All devices have everything."), "{told}");
     assert!(told.contains("desk, this one"), "{told}");
     Synced { state, store, pin }
-}
-
-/// Everything in the store that is in a folder with this name.
-fn objects(store: &Path, folder: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut folders = vec![store.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.components().any(|part| part.as_os_str() == folder) {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 #[allow(

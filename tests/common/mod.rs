@@ -362,3 +362,21 @@ pub(crate) fn status<T>(answer: Result<T, Error>) -> Status {
         Err(other) => panic!("{other}"),
     }
 }
+
+/// Everything in the store that is in a folder with this name.
+pub(crate) fn objects(store: &Path, folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![store.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.components().any(|part| part.as_os_str() == folder) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
