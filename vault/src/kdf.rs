@@ -113,15 +113,15 @@ impl KdfParameters {
     }
 
     /// The secret of `pin`.
-    #[cfg(not(test))]
+    #[cfg(not(any(test, feature = "testing")))]
     pub(crate) fn stretch(&self, pin: &VaultPin) -> Result<PinSecret, OutOfMemory> {
         self.work(pin)
     }
 
     /// The same, but tests do each piece of work once.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn stretch(&self, pin: &VaultPin) -> Result<PinSecret, OutOfMemory> {
-        crate::testing::once(&[&self.to_bytes(), pin.expose_secret()], || self.work(pin))
+        crate::once::once(&[&self.to_bytes(), pin.expose_secret()], || self.work(pin))
     }
 
     pub(crate) fn work(&self, pin: &VaultPin) -> Result<PinSecret, OutOfMemory> {

@@ -166,7 +166,7 @@ impl PinSecret {
         KeyAuth(expand(&extract(vault, &self.0), &[KEY_AUTH, &device.0]))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn expose_secret(&self) -> &[u8; 32] {
         self.0.expose_secret()
     }

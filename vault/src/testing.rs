@@ -1,6 +1,5 @@
 //! What the tests of this crate share: repeatable randomness, passkeys to store, and a disk to lose power on.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::{Debug, Formatter};
 use std::io;
@@ -10,29 +9,11 @@ use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use redb::StorageBackend;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    CredProtect, CredentialId, OutOfMemory, Passkey, PinSecret, Profile, RootKey, Secret, SecretBytes,
-};
+use crate::{CredProtect, CredentialId, Passkey, Profile, RootKey, Secret, SecretBytes};
 
 pub(crate) mod home;
 pub(crate) mod house;
 pub(crate) mod party;
-
-/// What `work` gives for `input`, done when it is asked for first.
-pub(crate) fn once(
-    input: &[&[u8]],
-    work: impl FnOnce() -> Result<PinSecret, OutOfMemory>,
-) -> Result<PinSecret, OutOfMemory> {
-    static DONE: Mutex<BTreeMap<Vec<u8>, [u8; 32]>> = Mutex::new(BTreeMap::new());
-    let input = input.join(&[0xff][..]);
-    let done = DONE.lock().unwrap().get(&input).copied();
-    if let Some(secret) = done {
-        return Ok(PinSecret::new(Secret::from_slice(&secret).unwrap()));
-    }
-    let secret = work()?;
-    DONE.lock().unwrap().insert(input, *secret.expose_secret());
-    Ok(secret)
-}
 
 /// SHA-256 of a counter: the same bytes in every run.
 pub(crate) struct TestRng(pub(crate) u64);
