@@ -142,6 +142,8 @@ pub(crate) struct Session {
     pub(crate) keys: BTreeMap<u32, VaultKey>,
     /// What the key store of the device asks for.
     pub(crate) auth: KeyAuth,
+    /// The Vault PIN that it comes from.
+    pub(crate) pin_generation: u32,
 }
 
 /// Why a change was not made.
@@ -200,6 +202,7 @@ impl Unlocked {
         Session {
             keys: self.roots.iter().map(key).collect(),
             auth: self.auth.copy(),
+            pin_generation: self.trust.pin_generation(),
         }
     }
 

@@ -477,19 +477,10 @@ impl Machine {
         if self.lags_behind_itself(vault) {
             return Ok(None);
         }
-        if let Some((head, bytes)) = vault.object_to_publish()? {
-            let name = self.layout.name(StoreName::log(vault.device_id(), head));
-            return Ok(Some(
-                self.ask(Outstanding::PublishObject, Request::Create { name, bytes }),
-            ));
-        }
-        vault.owe_acknowledgement(rng)?;
-        if let Some(to_sign) = vault.next_object(rng, unix_ms)? {
-            self.to_sign = Some(Said::Object(to_sign));
-            self.outstanding = Some(Outstanding::Signature);
-            return Ok(Some(Wish::Sign));
-        }
-        if let Some(wish) = self.make_snapshot(vault, unix_ms, rng)? {
+        // Until the vault is unlocked anew there is no key to seal or to sign with.
+        if !vault.needs_pin()
+            && let Some(wish) = self.write_log(vault, unix_ms, rng)?
+        {
             return Ok(Some(wish));
         }
         let Some(round) = &mut self.round else {
@@ -504,6 +495,28 @@ impl Machine {
             return Ok(Some(self.ask(Outstanding::Tell, Request::Put { name, bytes })));
         }
         self.remove(vault, unix_ms)
+    }
+
+    /// Writes what this device has to say: the log, and a snapshot where one is due.
+    fn write_log(
+        &mut self,
+        vault: &mut Vault,
+        unix_ms: u64,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Option<Wish>, Error> {
+        if let Some((head, bytes)) = vault.object_to_publish()? {
+            let name = self.layout.name(StoreName::log(vault.device_id(), head));
+            return Ok(Some(
+                self.ask(Outstanding::PublishObject, Request::Create { name, bytes }),
+            ));
+        }
+        vault.owe_acknowledgement(rng)?;
+        if let Some(to_sign) = vault.next_object(rng, unix_ms)? {
+            self.to_sign = Some(Said::Object(to_sign));
+            self.outstanding = Some(Outstanding::Signature);
+            return Ok(Some(Wish::Sign));
+        }
+        self.make_snapshot(vault, unix_ms, rng)
     }
 
     /// Whether the store has objects of this device that it does not remember, and cannot take yet: it has to before it says
@@ -529,8 +542,13 @@ impl Machine {
         if !round.membership_is_there {
             for hash in trust.objects_in_force() {
                 if listing.membership.insert(hash) {
-                    let name = self.layout.name(StoreName::Membership(hash));
-                    let bytes = vault.membership_object(hash)?.ok_or(Error::Tampered)?;
+                    let place = StoreName::Membership(hash);
+                    // The slot of another device is not here. It was in the store once.
+                    let Some(bytes) = vault.membership_object(hash)? else {
+                        round.damaged(&self.layout, place);
+                        return Ok(None);
+                    };
+                    let name = self.layout.name(place);
                     let request = Request::Create { name, bytes };
                     return Ok(Some(self.ask(Outstanding::Membership, request)));
                 }
@@ -645,7 +663,14 @@ impl Machine {
             .map(|aside| State::Gap(aside.missing.0, aside.missing.1));
         let hole = round.listing.as_ref().and_then(|listing| hole_in(listing, vault));
         let less = (!self.status.missing.is_empty()).then_some(State::RolledBack);
-        self.status.state = less.or(round.found).or(gap).or(hole).unwrap_or(State::Fresh);
+        let (red, found) = match round.found {
+            Some(found) if found.is_red() => (Some(found), None),
+            found => (None, found),
+        };
+        // As long as it is so, not only in the round that read of it.
+        let needs_pin = vault.needs_pin().then_some(State::NeedsPin);
+        let state = less.or(red).or(needs_pin).or(found).or(gap).or(hole);
+        self.status.state = state.unwrap_or(State::Fresh);
         vault.set_red(rng, self.status.state.is_red())?;
         if self.status.state == State::Fresh {
             self.status.fresh_unix_ms = Some(unix_ms);
@@ -668,6 +693,10 @@ impl Machine {
         self.compare = None;
         self.needed = None;
         self.heal.clear();
+        if let Some(proposal) = &mut self.proposal {
+            // Whether the last of its objects was written is not known.
+            proposal.written = 0;
+        }
         if !self.status.state.is_red() {
             self.status.state = State::Offline(reason);
         }

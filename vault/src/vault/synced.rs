@@ -58,15 +58,25 @@ impl Vault {
         self.replica.is_some()
     }
 
+    /// How many changes of this device the store is not known to have.
+    pub fn waiting(&self) -> u64 {
+        let waiting = |replica: &Replica| replica.outbox.end.saturating_sub(replica.outbox.start);
+        self.replica.as_ref().map_or(0, waiting)
+    }
+
     /// From now on this device syncs; all that may leave it is going to be told. Nothing happens where it does already.
     pub fn begin_sync(&mut self, rng: &mut dyn CryptoRng) -> Result<(), Error> {
-        if self.member.is_none() {
+        let Some(member) = &self.member else {
             return Err(Error::HasNoPin);
-        }
+        };
         if self.syncs() {
             return Ok(());
         }
         let mut replica = Replica::new(rng);
+        if member.trust.transcript(member.device).is_some() {
+            // It was added at the store, where it read of it.
+            replica.standing.published_trust = member.trust.added_at(member.device).unwrap_or(0);
+        }
         // What an earlier beginning left that did not end.
         self.database.apply_later(&Change {
             forget_sync: true,

@@ -53,7 +53,7 @@ impl Machine {
             (Outstanding::List, Answer::Listed(names)) => self.listed(&names),
             (Outstanding::Entry(seq), Answer::Got(mut got)) => {
                 match got.pop().flatten() {
-                    Some(entry) => self.look_at_entry(vault, seq, entry)?,
+                    Some(entry) => self.look_at_entry(vault, seq, entry, rng)?,
                     None => self.end_of_trust(None),
                 };
             }
@@ -64,7 +64,7 @@ impl Machine {
                     Some((hash, bytes))
                 });
                 let objects = objects.collect();
-                self.extend(vault, &entry, objects)?;
+                self.extend(vault, &entry, objects, rng)?;
             }
             (Outstanding::Logs(names), Answer::Got(got)) => self.arrived(names, got),
             (Outstanding::Roots(names), Answer::Got(got)) => self.look_at_roots(vault, names, got)?,
@@ -146,8 +146,11 @@ impl Machine {
                 self.confirm(vault, rng)?;
             }
             Compare::Object => {
-                // This device was restored from a copy. What is there comes first, as soon as it is listed.
-                vault.disown()?;
+                // This device was restored from a copy: what it wrote in its other life comes first. Where it is not that,
+                // or not its turn, what was signed under this number stays what this device has to say.
+                if let Some(Err(NotTaken::Vault(error))) = found.map(|found| vault.take_object(rng, &found)) {
+                    return Err(error);
+                }
                 self.give_up(NoAnswer::Nonsense, now);
             }
         }
@@ -167,11 +170,7 @@ impl Machine {
             return Ok(());
         };
         self.wrote();
-        self.extend(vault, &entry, objects)?;
-        if let Some(trust) = vault.trust() {
-            let seq = trust.remembered().seq;
-            vault.set_published_trust(rng, seq)?;
-        }
+        self.extend(vault, &entry, objects, rng)?;
         self.end_of_proposal(Proposed::Accepted);
         Ok(())
     }
@@ -195,9 +194,15 @@ impl Machine {
     }
 
     /// Finds out what an entry of the trust log needs.
-    fn look_at_entry(&mut self, vault: &mut Vault, seq: u32, entry: Vec<u8>) -> Result<(), Error> {
+    fn look_at_entry(
+        &mut self,
+        vault: &mut Vault,
+        seq: u32,
+        entry: Vec<u8>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(), Error> {
         match vault.needed_by(&entry)? {
-            Ok(hashes) if hashes.is_empty() => self.extend(vault, &entry, Vec::new()),
+            Ok(hashes) if hashes.is_empty() => self.extend(vault, &entry, Vec::new(), rng),
             Ok(hashes) => {
                 self.needed = Some((entry, hashes));
                 Ok(())
@@ -210,13 +215,21 @@ impl Machine {
         }
     }
 
+    /// Takes an entry of the trust log that the store has.
     fn extend(
         &mut self,
         vault: &mut Vault,
         entry: &[u8],
         objects: Vec<(ObjectHash, Vec<u8>)>,
+        rng: &mut dyn CryptoRng,
     ) -> Result<(), Error> {
-        match vault.extend_trust(entry, objects)? {
+        let seq = |vault: &Vault| vault.trust().map_or(0, |trust| trust.remembered().seq);
+        let before = seq(vault);
+        let extended = vault.extend_trust(entry, objects)?;
+        if vault.published_trust() == before && seq(vault) > before {
+            vault.set_published_trust(rng, seq(vault))?;
+        }
+        match extended {
             Extended::Goes => {}
             Extended::NeedsPin => self.end_of_trust(Some(State::NeedsPin)),
             Extended::Removed => self.end_of_trust(Some(State::Removed)),

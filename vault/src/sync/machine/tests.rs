@@ -810,3 +810,137 @@ fn devices_have_names() {
         assert_eq!(party.vault.device_name(DeviceId([9; 16])), None);
     }
 }
+
+// --- what the worlds of the simulator found ---------------------------------------------------------------------------
+
+/// The store said that the name was taken, and had nothing there. Mutation: what was signed is given up.
+#[test]
+fn a_number_is_not_signed_twice_because_the_store_lies() {
+    let (mut party, mut store) = synced();
+    party.register("example.org", "bob");
+    let mut sent = Vec::new();
+    for refuses in [true, false] {
+        let mut serve = |request: Request| {
+            if let Request::Create { name, bytes } = &request
+                && name.contains("/d/")
+            {
+                sent.push((name.clone(), bytes.clone()));
+                if refuses {
+                    return Ok(Answer::AlreadyThere);
+                }
+            }
+            store.serve(request)
+        };
+        while party.step(&mut serve) {}
+        party.later(6);
+    }
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0], sent[1]);
+    assert_eq!(party.sync(&mut store), &State::Fresh);
+}
+
+/// Mutation: an object of a change that was asked for once counts as written.
+#[test]
+fn what_an_entry_names_is_there_before_it_though_a_request_was_lost() {
+    for lost in 0..3 {
+        let (mut party, mut store) = synced();
+        party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+        let mut creations = 0;
+        for _ in 0..100 {
+            let mut serve = |request: Request| {
+                creations += usize::from(matches!(request, Request::Create { .. }));
+                if creations == lost + 1 {
+                    creations += 1;
+                    return Err(NoAnswer::Unreachable);
+                }
+                store.serve(request)
+            };
+            if !party.step(&mut serve) {
+                party.later(6);
+            }
+        }
+        assert_eq!(party.machine.proposed(), Some(Proposed::Accepted), "{lost}");
+        for hash in party.vault.trust().unwrap().objects_in_force() {
+            let name = party.machine.layout.name(StoreName::Membership(hash));
+            assert!(store.files.contains_key(&name), "{lost}");
+        }
+    }
+}
+
+/// Mutation: the round in which the root key is replaced goes on to write the log.
+#[test]
+fn what_waits_when_the_root_key_is_replaced_is_told_after_the_pin() {
+    let (mut party, mut store) = synced();
+    party.register("example.org", "bob");
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    assert_eq!(party.sync(&mut store), &State::NeedsPin);
+    assert_eq!(party.sync(&mut store), &State::NeedsPin, "not only once");
+    let mut again = party.reopened(12);
+    assert_eq!(again.sync(&mut store), &State::Fresh);
+    assert_eq!(again.vault.waiting(), 0);
+}
+
+/// Two had read different parts of the log of a device that one of them removed. Mutation: what is beyond the end is
+/// waited for.
+#[test]
+fn what_somebody_else_read_of_a_removed_device_holds_nothing_up() {
+    let (mut one, mut two, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    let last = one.vault.log_head(SECOND);
+    two.register("example.org", "read by three alone");
+    two.sync(&mut store);
+    three.sync(&mut store);
+    three.register("example.org", "from three");
+    three.sync(&mut store);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    one.machine.now();
+    let mut without_logs = |request: Request| {
+        if let Request::Get { names } = &request
+            && names[0].contains("/d/")
+        {
+            return Ok(Answer::Got(vec![None; names.len()]));
+        }
+        store.serve(request)
+    };
+    while one.step(&mut without_logs) {}
+    assert_eq!(one.machine.proposed(), Some(Proposed::Accepted));
+    let mut one = one.reopened(13);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(one.users(), ["ann", "from three"]);
+}
+
+/// Mutation: what waits does not know the object that is being taken.
+#[test]
+fn what_waits_is_newer_than_a_deletion_that_is_read() {
+    let (mut one, mut two, mut store) = two();
+    let id = one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    one.vault.delete(&mut one.rng, &id, None).unwrap();
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert!(one.vault.take_back(&mut one.rng, &id, None).unwrap());
+    assert!(one.vault.trash().unwrap().is_empty(), "it was taken back");
+    assert!(!one.vault.take_back(&mut one.rng, &id, None).unwrap());
+    two.vault.take_back(&mut two.rng, &id, None).unwrap();
+    two.vault.delete(&mut two.rng, &id, None).unwrap();
+    two.sync(&mut store);
+    one.machine.now();
+    while one.step(&mut |request| {
+        if is_write(&request) {
+            Err(NoAnswer::Full)
+        } else {
+            store.serve(request)
+        }
+    }) {}
+    assert_eq!(one.users(), ["ann", "bob"]);
+}
+
+/// Mutation: what a device read of the trust log is not known to be in the store.
+#[test]
+fn a_store_that_was_put_back_is_noticed_by_a_device_that_joined() {
+    let (mut one, mut store) = synced();
+    let mut before = store.clone();
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    assert_eq!(two.sync(&mut before), &State::RolledBack);
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+}

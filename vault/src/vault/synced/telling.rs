@@ -118,10 +118,9 @@ impl Vault {
         self.replica.as_ref().is_some_and(waits)
     }
 
-    /// The store has another object in the place of the one that was to be put into it: this device was restored from a
-    /// copy, and wrote it before. What was to be said is going to be said again, in another life, after
-    /// [`Self::take_object`] took what is there.
-    pub fn disown(&mut self) -> Result<(), Error> {
+    /// As if what was signed had never been.
+    #[cfg(test)]
+    pub(crate) fn disown(&mut self) -> Result<(), Error> {
         self.database.apply(&Change {
             remove_meta: vec![Meta::Formed],
             ..Change::default()

@@ -44,6 +44,15 @@ impl Vault {
         self.member.as_ref().map(|member| &member.trust)
     }
 
+    /// Whether the root key or the Vault PIN is another one than the one that this device was opened with.
+    pub(crate) fn needs_pin(&self) -> bool {
+        let (Some(member), Some(session)) = (&self.member, &self.session) else {
+            return false;
+        };
+        let has_key = session.keys.contains_key(&member.trust.epoch());
+        !has_key || session.pin_generation != member.trust.pin_generation()
+    }
+
     /// How many entries of the trust log are in the store.
     pub(crate) fn published_trust(&self) -> u32 {
         self.replica
