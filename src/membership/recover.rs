@@ -1,7 +1,6 @@
 //! `wardkey recover`: takes a vault over with its recovery kit. The vault is the one of the state folder, or a copy of
 //! another, of which the state folder gets its own.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -9,7 +8,7 @@ use serde_json::json;
 use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, PublicKeys, RecoveryKit, Trust};
 
 use super::dialogue::Dialogue;
-use super::opened::{carry_out, not_changed, state};
+use super::opened::{broken, carry_out, not_changed, state};
 use super::recover_at_store::recover_at_store;
 use super::{Call, cost, init, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Recover;
@@ -185,8 +184,8 @@ fn take_over(
     // What cannot be read is missing.
     let object = |hash: ObjectHash| locked.object(hash).ok().flatten();
     let trust = locked.trust();
-    // Nothing is here of what other devices wrote.
-    let kit = (kit, &BTreeMap::new());
+    let accepted = locked.log_heads().map_err(broken)?;
+    let kit = (kit, &accepted);
     let change = wardkey_vault::recover(trust, kit, &object, (&mut here, auth), (pin, new_kit), rng);
     let change = change.map_err(|error| not_changed(error, &**keys))?;
     dialogue.check_wanted()?;

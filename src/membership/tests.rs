@@ -536,6 +536,25 @@ fn a_store_and_the_kit_are_all_that_a_new_computer_needs() {
 }
 
 #[test]
+fn what_was_exchanged_before_a_recovery_reaches_whoever_comes_after_it() {
+    let (folder, store, elsewhere) = (unprotected(), new_folder(), new_folder());
+    let kit = protect_with_kit(&folder);
+    sync_at(&folder, store.path());
+    let mut person = Scripted::new(recovery(&kit));
+    recover_with(folder.path(), None, &mut person).unwrap();
+    let next = VaultPinSource {
+        vault_pin_file: Some(secret_file(&folder, "next.txt", NEXT)),
+    };
+    run(folder.path(), &mut Nobody, |call| {
+        sync(call, &next, SyncAction::Now)
+    })
+    .unwrap();
+    let mut person = Scripted::new(recovery(&person.kit()));
+    let printed = recover_at(elsewhere.path(), store.path(), &mut person).unwrap();
+    assert!(printed.contains("\"passkeys\":1,"), "{printed}");
+}
+
+#[test]
 fn what_the_store_does_not_have_is_told_before_anything_is_asked() {
     let (store, elsewhere) = (new_folder(), new_folder());
     let refused = recover_at(elsewhere.path(), store.path(), &mut Scripted::default()).unwrap_err();

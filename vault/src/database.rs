@@ -409,6 +409,21 @@ impl Database {
         self.get(DEVICE_LOGS, (&device.0, seq))
     }
 
+    /// The last object of a device's log.
+    pub(crate) fn last_of_device_log(&self, device: DeviceId) -> Result<Option<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, DEVICE_LOGS)? else {
+                return Ok(None);
+            };
+            let mut rows = table
+                .range((&device.0, 0)..=(&device.0, u32::MAX))
+                .map_err(failed)?;
+            let last = rows.next_back().transpose().map_err(failed)?;
+            Ok(last.map(|(_, object)| object.value().to_vec()))
+        })
+    }
+
     /// Which objects of a device's log are there, of those before a number.
     pub(crate) fn device_log_before(&self, device: DeviceId, seq: u32) -> Result<Vec<u32>, Error> {
         self.guarded(|redb| {

@@ -1,6 +1,7 @@
 //! A vault whose Vault PIN is not known: what can be seen without it, how a PIN is tried, and how it becomes an open
 //! [`Vault`]. What is in clear here anybody who has the files can read.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
@@ -13,7 +14,8 @@ use crate::frame::ObjectHash;
 use crate::keys::{DeviceId, KnownKey, VaultKey};
 use crate::known::KnownSum;
 use crate::local_keys::LocalKeys;
-use crate::membership::{self, CaughtUp, EarlierPin, Here, Name, Unlocked};
+use crate::membership::{self, CaughtUp, EarlierPin, Here, Name, Unlocked, head_of};
+use crate::object::LogHead;
 use crate::pin::VaultPin;
 use crate::slot::NotOpened;
 use crate::trust::Trust;
@@ -177,6 +179,22 @@ impl Locked {
         self.member.device
     }
 
+    /// How far the log of each member was read.
+    pub fn log_heads(&self) -> Result<BTreeMap<DeviceId, LogHead>, Error> {
+        let trust = &self.member.trust;
+        let mut heads = BTreeMap::new();
+        for device in trust.members() {
+            if let Some(object) = self.database.last_of_device_log(device)? {
+                let (author, head) = head_of(trust, &object).map_err(|_| Error::Tampered)?;
+                if author != device {
+                    return Err(Error::Tampered);
+                }
+                heads.insert(device, head);
+            }
+        }
+        Ok(heads)
+    }
+
     /// How many Vault PINs were wrong since the last right one.
     pub fn wrong_pins(&self) -> u32 {
         self.member.attempts.failed()
@@ -260,7 +278,8 @@ impl Locked {
         writes.add_membership(change);
         if device != self.member.device {
             writes.put_meta.push((Meta::Device, device.0.to_vec()));
-            writes.remove_meta.push(Meta::Attempts);
+            // An object that the device before has signed is said anew.
+            writes.remove_meta.extend([Meta::Attempts, Meta::Formed]);
         }
         self.database.apply(&writes)?;
         self.member.trust = read_trust(&self.database)?;
