@@ -8,11 +8,16 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Stdio};
 
+use aes_gcm::aead::{Aead, Payload};
+use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
+use ciborium::Value;
 use common::terminal::Session;
 use common::{
-    Key, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, wardkey, write_secret,
+    Client, Key, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, wardkey,
+    write_secret,
 };
 use tempfile::TempDir;
+use wardkey_sim::fido_client::{self, serialize_large_blobs};
 
 const OTHER_PIN: &str = "another passphrase of many words";
 
@@ -340,4 +345,125 @@ fn what_cannot_be_is_refused_in_two_lines() {
             "{errors}"
         );
     }
+}
+
+/// The array of large blobs as a platform knows it: with a credential's key it finds and adds what belongs to that.
+struct Array(Vec<u8>);
+
+impl Array {
+    fn of(client: &mut Client) -> Self {
+        Self(client.read_large_blobs(1_000).unwrap())
+    }
+
+    fn elements(&self) -> Vec<Value> {
+        let content = &self.0[..self.0.len() - 16];
+        assert_eq!(serialize_large_blobs(content), self.0, "the check behind it");
+        fido_client::from_bytes(content).unwrap().into_array().unwrap()
+    }
+
+    fn find(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
+        self.elements().iter().find_map(|element| {
+            let member = |number: u8| {
+                let members = element.as_map().unwrap().iter();
+                let mut found = members.filter(|(key, _)| *key == Value::from(number));
+                found.next().map(|(_, value)| value.clone()).unwrap()
+            };
+            let (text, nonce) = (member(1).into_bytes().unwrap(), member(2).into_bytes().unwrap());
+            let size = u64::try_from(member(3).into_integer().unwrap()).unwrap();
+            let nonce = Nonce::try_from(nonce.as_slice()).unwrap();
+            let (aad, cipher) = (associated(size), Aes256Gcm::new(key.into()));
+            cipher
+                .decrypt(
+                    &nonce,
+                    Payload {
+                        msg: &text,
+                        aad: &aad,
+                    },
+                )
+                .ok()
+        })
+    }
+
+    fn with(&self, key: &[u8; 32], data: &[u8]) -> Vec<u8> {
+        let aad = associated(1_000);
+        let payload = Payload { msg: data, aad: &aad };
+        let text = Aes256Gcm::new(key.into()).encrypt(&Nonce::default(), payload);
+        let element = [
+            (1, Value::from(text.unwrap())),
+            (2, Value::from(vec![0; 12])),
+            (3, Value::from(1_000)),
+        ];
+        let element = element.map(|(number, value)| (Value::from(number), value));
+        let mut elements = self.elements();
+        elements.push(Value::Map(element.into()));
+        serialize_large_blobs(&fido_client::to_bytes(&Value::Array(elements)))
+    }
+}
+
+fn associated(original_size: u64) -> Vec<u8> {
+    [&b"blob"[..], &original_size.to_le_bytes()].concat()
+}
+
+#[test]
+fn large_blobs_written_on_two_devices_that_do_not_reach_each_other_are_on_both() {
+    let (desk, lap, store) = two_devices();
+    let key = desk.start_key(VAULT_PIN);
+    let mut client = key.connect();
+    let [ann, bob]: [[u8; 32]; 2] = ["ann", "bob"].map(|user| {
+        let wanted = [("largeBlobKey", Value::Bool(true))];
+        let request = passkey_of(user).with_extensions(wanted);
+        let made = client.make_credential(&request).unwrap().more;
+        let key = made
+            .into_iter()
+            .find(|(number, _)| *number == Value::from(5))
+            .unwrap()
+            .1;
+        key.into_bytes().unwrap().try_into().unwrap()
+    });
+    drop((client, key));
+    for computer in [&desk, &lap] {
+        computer.run(&["sync", "now"]);
+    }
+    let away = store.path().with_extension("away");
+    std::fs::rename(store.path(), &away).unwrap();
+    for (computer, key, data) in [(&desk, &ann, b"from desk"), (&lap, &bob, b"from lap.")] {
+        let running = computer.start_key(VAULT_PIN);
+        let mut client = running.connect();
+        let array = Array::of(&mut client).with(key, data);
+        client.write_large_blobs(None, &array, 1_000).unwrap();
+    }
+    std::fs::rename(&away, store.path()).unwrap();
+    for computer in [&desk, &lap, &desk] {
+        computer.run(&["sync", "now"]);
+    }
+    for computer in [&desk, &lap] {
+        let running = computer.start_key(VAULT_PIN);
+        let array = Array::of(&mut running.connect());
+        assert_eq!(array.find(&ann).unwrap(), b"from desk");
+        assert_eq!(array.find(&bob).unwrap(), b"from lap.");
+    }
+    assert!(!common::holds(store.path(), "from desk"));
+}
+
+#[test]
+fn what_was_deleted_on_one_device_is_taken_back_on_the_other() {
+    let (desk, lap, _store) = two_devices();
+    desk.register(VAULT_PIN, "ann");
+    assert_eq!(lap.users(VAULT_PIN), ["ann"]);
+    let run = |computer: &Computer, arguments: &[&str]| {
+        let key = computer.start_key(VAULT_PIN);
+        let said = printed(computer.state.path(), arguments);
+        drop(key);
+        computer.run(&["sync", "now"]);
+        said
+    };
+    let key = lap.start_key(VAULT_PIN);
+    let [id] = listed(lap.state.path(), "id").try_into().unwrap();
+    drop(key);
+    run(&lap, &["delete", "--yes", "--", &id]);
+    assert!(desk.users(VAULT_PIN).is_empty());
+    let trash = run(&desk, &["trash", "list"]);
+    assert!(trash.contains("ann") && !trash.contains("not told"), "{trash}");
+    run(&desk, &["trash", "restore", "--", &id]);
+    assert_eq!(lap.users(VAULT_PIN), ["ann"]);
 }
