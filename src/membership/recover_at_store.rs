@@ -79,7 +79,9 @@ pub(super) fn recover_at_store(
     }
     let (_, entry) = &change.commit;
     let place = places.entry(vault.trust.remembered().seq + 1);
-    if store.create(&place, entry)? == Created::AlreadyThere {
+    // A store that replaces what is there has kept what came last.
+    let is_new = store.create(&place, entry)? == Created::New;
+    if !is_new || store.get(&place, OBJECT_LEN_MAX)?.as_ref() != Some(entry) {
         return Err(Failure::new(
             "another device changed who can open the vault at the same moment; nothing was changed",
             "begin again",

@@ -81,8 +81,10 @@ impl Machine {
             }
             (Outstanding::PublishObject, Answer::Kept) => self.confirm(vault, rng)?,
             (Outstanding::PublishObject, Answer::AlreadyThere) => self.compare = Some(Compare::Object),
-            (Outstanding::Propose, Answer::Kept) => self.accepted(vault, rng)?,
-            (Outstanding::Propose, Answer::AlreadyThere) => self.compare = Some(Compare::Proposal),
+            // A store that replaces what is there has kept what came last.
+            (Outstanding::Propose, Answer::Kept | Answer::AlreadyThere) => {
+                self.compare = Some(Compare::Proposal);
+            }
             (Outstanding::Compare(compare), Answer::Got(mut got)) => {
                 self.look_at_rival(vault, compare, got.pop().flatten(), now, rng)?;
             }

@@ -323,6 +323,42 @@ fn of_two_changes_in_one_moment_one_is_made() {
     assert_eq!(twin.vault.trust(), party.vault.trust());
 }
 
+/// Where a store replaces what is there, what was written last is in force; who wrote before finds out when it reads its
+/// entry back. Mutation: an entry that was kept counts as accepted at once.
+#[test]
+fn of_two_changes_in_a_store_that_replaces_the_last_is_made() {
+    let (mut party, mut store) = synced();
+    let mut twin = party.reopened(8);
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    twin.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    let is_entry =
+        |request: &Request| matches!(request, Request::Create { name, .. } if name.contains("/t/"));
+    let replace = |store: &mut MemoryStore, request: Request| match request {
+        Request::Create { name, bytes } => store.serve(Request::Put { name, bytes }),
+        other => store.serve(other),
+    };
+    let mut twin_wrote = false;
+    let mut steps = 0;
+    while party.machine.proposed().is_none() {
+        party.step(&mut |request| {
+            // Both have looked by then, and the twin writes first.
+            while is_entry(&request) && !twin_wrote {
+                twin.step(&mut |request| {
+                    twin_wrote = is_entry(&request);
+                    replace(&mut store, request)
+                });
+            }
+            replace(&mut store, request)
+        });
+        steps += 1;
+        assert!(steps < 100, "it never ends");
+    }
+    twin.sync(&mut store);
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(twin.machine.proposed(), Some(Proposed::Beaten));
+    assert_eq!(twin.vault.trust(), party.vault.trust());
+}
+
 #[test]
 fn of_two_changes_at_once_one_is_made() {
     let (mut party, mut store) = synced();
