@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use wardkey_vault::{
-    Attempts, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, NewPin, OBJECT_LEN_MAX,
+    Attempts, Change, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, NewPin, OBJECT_LEN_MAX,
     Recovered, RecoveryKit, VaultId, head_of, recover_anew,
 };
 
@@ -71,22 +71,7 @@ pub(super) fn recover_at_store(
     let Recovered { change, joined } = recovered.map_err(|error| not_changed(error, &*keys.keys))?;
     call.dialogue.check_wanted()?;
 
-    let places = MembershipPlaces::of(vault.trust.vault());
-    for (name, bytes) in &change.before {
-        if let Name::Object(hash) = name {
-            store.create(&places.object(*hash), bytes)?;
-        }
-    }
-    let (_, entry) = &change.commit;
-    let place = places.entry(vault.trust.remembered().seq + 1);
-    // A store that replaces what is there has kept what came last.
-    let is_new = store.create(&place, entry)? == Created::New;
-    if !is_new || store.get(&place, OBJECT_LEN_MAX)?.as_ref() != Some(entry) {
-        return Err(Failure::new(
-            "another device changed who can open the vault at the same moment; nothing was changed",
-            "begin again",
-        ));
-    }
+    publish(&store, &vault, &change)?;
     let (mut vault, held) = settle_in(beginning, joined, &storage, None)?;
     record(&mut vault, Event::Recovered)?;
     exchange(call, &mut vault, &held, |_| {})?;
@@ -105,6 +90,27 @@ pub(super) fn recover_at_store(
             passkeys(vault.len())
         ),
     )
+}
+
+/// Puts the change into the store, what it names first.
+fn publish(store: &WaitingStore, vault: &Fetched, change: &Change) -> Result<(), Failure> {
+    let places = MembershipPlaces::of(vault.trust.vault());
+    for (name, bytes) in &change.before {
+        if let Name::Object(hash) = name {
+            store.create(&places.object(*hash), bytes)?;
+        }
+    }
+    let (_, entry) = &change.commit;
+    let place = places.entry(vault.trust.remembered().seq + 1);
+    // A store that replaces what is there has kept what came last.
+    let is_new = store.create(&place, entry)? == Created::New;
+    if !is_new || store.get(&place, OBJECT_LEN_MAX)?.as_ref() != Some(entry) {
+        return Err(Failure::new(
+            "another device changed who can open the vault at the same moment; nothing was changed",
+            "begin again",
+        ));
+    }
+    Ok(())
 }
 
 /// The vault that the kit is of, of all that the store has.
