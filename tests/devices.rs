@@ -228,6 +228,32 @@ fn three_times_wrong_digits_end_it() {
 }
 
 #[test]
+fn who_is_not_verified_lets_nobody_in() {
+    let store = new_folder();
+    let desk = Computer::first(store.path());
+    let lap = Computer::new(new_folder());
+    let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
+    let code = newcomer.told("code");
+    let script = |name: &str, exit: &str| {
+        let path = desk.secrets.path().join(name);
+        common::write_script(&path, exit);
+        path.to_str().unwrap().to_owned()
+    };
+    let never = script("never", "exit 2");
+    let approve = ["device", "approve", &code, "--verify-command", &never];
+    let refused = desk.fails(VAULT_PIN, &approve);
+    assert!(refused.contains("you were not verified"), "{refused}");
+    assert_eq!(desk.run(&["device", "list"]).lines().count(), 1);
+
+    let asked = desk.secrets.path().join("asked");
+    let always = script("always", &format!("cat > {}", asked.display()));
+    desk.run(&["device", "approve", &code, "--verify-command", &always]);
+    newcomer.ends_well();
+    let asked = std::fs::read_to_string(asked).unwrap();
+    assert!(asked.contains("\"purpose\":\"admit-device\""), "{asked}");
+}
+
+#[test]
 fn a_device_without_the_vault_pin_gets_nothing() {
     let store = new_folder();
     let desk = Computer::first(store.path());

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::membership::{DeviceKeys, VaultPinSource};
 use super::sync::StoreOptions;
@@ -39,8 +39,23 @@ pub(crate) struct AddDevice {
 pub(crate) struct ApproveDevice {
     /// The code that the new device shows; without it, its digits are asked for
     pub(crate) code: Option<String>,
+    /// Besides the Vault PIN, find out by this means that it is you
+    #[arg(long, value_enum, value_name = "MEANS")]
+    pub(crate) verify: Option<VerifyHere>,
+    /// Besides the Vault PIN, have this program find out that it is you: exit code 0 verified, 1 declined, 2 not verified
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "verify")]
+    pub(crate) verify_command: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) vault_pin: VaultPinSource,
+}
+
+/// `--verify`, where no key runs whose PIN could be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerifyHere {
+    /// A finger on a reader of this computer (fprintd)
+    Fingerprint,
+    /// The password of your account on this computer (polkit)
+    Password,
 }
 
 /// `wardkey device revoke`.

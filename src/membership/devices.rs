@@ -12,6 +12,7 @@ use super::exchange::{ask, running};
 use super::join::not_paired;
 use super::mailbox::Mailbox;
 use super::opened::{Opened, broken, vault};
+use super::verified::verify_user;
 use super::{Call, cost, vault_pin};
 use crate::cli::device::{ApproveDevice, RevokeDevice};
 use crate::cli::membership::VaultPinSource;
@@ -35,6 +36,7 @@ pub(crate) fn approve_device(call: &mut Call<'_>, options: &ApproveDevice) -> Re
         None => None,
     };
     let opened = Opened::of(call.given, &options.vault_pin, call.dialogue)?;
+    verify_user(options)?;
     let pin = opened.pin.clone();
     let shared = open_shared(call, opened)?;
     let storage = Storage::of(&shared.vault)?.ok_or_else(|| {

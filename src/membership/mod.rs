@@ -30,6 +30,7 @@ mod tests;
 #[cfg(feature = "demo")]
 pub(crate) mod unattended;
 mod vault_pin;
+mod verified;
 
 use std::io::{Write, stdout};
 use std::path::Path;

@@ -75,6 +75,8 @@ impl Computer<'_> {
     fn approve(&self, code: String) -> Result<(), Failure> {
         let options = ApproveDevice {
             code: Some(code),
+            verify: None,
+            verify_command: None,
             vault_pin: self.vault_pin(),
         };
         self.call(&mut sink(), |call| approve_device(call, &options))

@@ -118,6 +118,8 @@ pub(crate) enum Purpose {
     Unlock,
     /// The user wants to open the vault.
     Open,
+    /// Another device is let into the vault.
+    AdmitDevice,
 }
 
 /// Accounts that the user is shown at most, where a person has to look through them.

@@ -41,6 +41,10 @@ impl Text {
                     .to_owned(),
             ),
             Purpose::Open => ("Unlock your passkeys", String::new()),
+            Purpose::AdmitDevice => (
+                "Add a device",
+                "Let the device in that shows you a code? It gets all passkeys that sync.".to_owned(),
+            ),
             Purpose::Unlock => (
                 "Unlock your passkeys",
                 "A program wants to use this key, which is locked.".to_owned(),
