@@ -55,7 +55,7 @@ impl Courier {
                 }
             }
             Request::Poll { name, tag } => {
-                let tag = tag.and(self.tag.take());
+                let tag = tag.and(self.tag.clone());
                 self.ask(0, remote::Request::Poll { name, tag });
             }
             Request::Create { name, bytes } => self.ask(0, remote::Request::Create { name, bytes }),
@@ -130,5 +130,53 @@ fn no_answer(kind: Kind) -> NoAnswer {
         Kind::Refused => NoAnswer::Refused,
         Kind::Full => NoAnswer::Full,
         Kind::Wrong => NoAnswer::Nonsense,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::remote::{Account, Address, Capabilities};
+
+    /// Mutation: a tag that is gone when it was used once.
+    #[test]
+    fn what_does_not_change_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let address = Address::parse(folder.path().to_str().unwrap()).unwrap();
+        let storage = Storage {
+            account: Account::new(address, None),
+            capabilities: Capabilities {
+                exclusive_create: true,
+                conditional_read: true,
+                read_after_write: true,
+                list_after_write: true,
+            },
+        };
+        let (sender, arrivals) = mpsc::channel();
+        let tell = move |ticket, answer| sender.send((ticket, answer)).unwrap();
+        let mut courier = Courier::new(&storage, Arc::new(tell)).unwrap();
+        let mut carry = |request| {
+            courier.send(request);
+            let (ticket, answer) = arrivals.recv().unwrap();
+            courier.arrived(ticket, answer).unwrap().unwrap()
+        };
+        let name = || "pkv1/hint".to_owned();
+        let put = |bytes: &[u8]| Request::Put {
+            name: name(),
+            bytes: bytes.to_vec(),
+        };
+        let poll = |tag| Request::Poll { name: name(), tag };
+        for content in [&b"first"[..], b"second"] {
+            assert!(matches!(carry(put(content)), Answer::Kept));
+            let Answer::Polled(Some(bytes), tag) = carry(poll(None)) else {
+                unreachable!("it was written");
+            };
+            assert_eq!(bytes, content);
+            for _ in 0..3 {
+                assert!(matches!(carry(poll(tag.clone())), Answer::Unchanged));
+            }
+        }
     }
 }
