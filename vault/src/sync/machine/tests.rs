@@ -333,9 +333,12 @@ fn of_two_changes_in_a_store_that_replaces_the_last_is_made() {
     twin.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
     let is_entry =
         |request: &Request| matches!(request, Request::Create { name, .. } if name.contains("/t/"));
-    let replace = |store: &mut MemoryStore, request: Request| match request {
-        Request::Create { name, bytes } => store.serve(Request::Put { name, bytes }),
-        other => store.serve(other),
+    let replace = |store: &mut MemoryStore, request: Request| {
+        if let Request::Create { name, bytes } = request {
+            store.serve(Request::Put { name, bytes })
+        } else {
+            store.serve(request)
+        }
     };
     let mut twin_wrote = false;
     let mut steps = 0;
