@@ -187,7 +187,13 @@ fn a_wrong_vault_pin_is_counted_although_the_key_is_killed() {
 fn while_it_is_locked_commands_say_so() {
     let owner = Owner::new();
     let _key = owner.start_key();
-    for command in [&["list"][..], &["info"], &["log"], &["delete", "--yes", "AAAA"]] {
+    for command in [
+        &["list"][..],
+        &["info"],
+        &["log"],
+        &["delete", "--yes", "AAAA"],
+        &["trash", "list"],
+    ] {
         let output = wardkey(owner.path(), command).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success());
