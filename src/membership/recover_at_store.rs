@@ -1,12 +1,12 @@
 //! `wardkey recover --store URL`: takes a vault over with its recovery kit, on a computer that has nothing of it, from the
 //! store where it is exchanged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use wardkey_vault::{
     Attempts, Change, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, NewPin, OBJECT_LEN_MAX,
-    Recovered, RecoveryKit, VaultId, head_of, recover_anew,
+    ObjectHash, Recovered, RecoveryKit, Refused, VaultId, head_of, recover_anew, snapshot_of,
 };
 
 use super::exchange::{exchange, try_out};
@@ -55,6 +55,7 @@ pub(super) fn recover_at_store(
     let rng = &mut host::rng();
     let pin = NewPin::choose(&text, limit, cost(Some(&vault.trust)), rng).map_err(vault_pin::not_chosen)?;
     let accepted = heads(&store, &vault)?;
+    let snapshots = snapshots(&store, &vault)?;
     let object = |hash| vault.objects.get(&hash).cloned();
     let kept = Kept {
         entries: &vault.entries,
@@ -67,7 +68,14 @@ pub(super) fn recover_at_store(
         time: now(),
     };
     let here = (&mut here, &keys.auth);
-    let recovered = recover_anew(kept, (&kit, &accepted), here, (pin, counted), &new_kit, rng);
+    let recovered = recover_anew(
+        kept,
+        (&kit, (&accepted, &snapshots)),
+        here,
+        (pin, counted),
+        &new_kit,
+        rng,
+    );
     let Recovered { change, joined } = recovered.map_err(|error| not_changed(error, &*keys.keys))?;
     call.dialogue.check_wanted()?;
 
@@ -163,9 +171,31 @@ fn heads(store: &WaitingStore, vault: &Fetched) -> Result<BTreeMap<DeviceId, Log
             Ok((author, head)) if author == device => {
                 heads.insert(device, head);
             }
-            Ok(_) => return Err(not_believed(&wardkey_vault::Refused::Misplaced)),
+            Ok(_) => return Err(not_believed(&Refused::Misplaced)),
             Err(refused) => return Err(not_believed(&refused)),
         }
     }
     Ok(heads)
+}
+
+/// The newest snapshot of each device: what it covers may be nowhere else any more.
+fn snapshots(store: &WaitingStore, vault: &Fetched) -> Result<BTreeSet<ObjectHash>, Failure> {
+    let places = MembershipPlaces::of(vault.trust.vault());
+    let listed = store.list(&places.snapshots())?;
+    let names = listed.iter().map(|object| object.name.as_str());
+    let mut snapshots = BTreeSet::new();
+    for (device, name) in places.newest_snapshots(names) {
+        if vault.trust.member(device).is_none() {
+            continue;
+        }
+        let root = store.get(&name, OBJECT_LEN_MAX)?.unwrap_or_default();
+        match snapshot_of(&vault.trust, &root) {
+            Ok((author, hash)) if author == device => {
+                snapshots.insert(hash);
+            }
+            Ok(_) => return Err(not_believed(&Refused::Misplaced)),
+            Err(refused) => return Err(not_believed(&refused)),
+        }
+    }
+    Ok(snapshots)
 }

@@ -535,6 +535,51 @@ fn a_store_and_the_kit_are_all_that_a_new_computer_needs() {
     assert_eq!(refused.to_string(), "the recovery kit does not open this vault");
 }
 
+/// A snapshot of who is a member no more is not believed: the entry that takes the vault over names it.
+#[test]
+fn what_only_a_snapshot_has_is_there_after_a_recovery() {
+    let (folder, store, elsewhere) = (unprotected(), new_folder(), new_folder());
+    let kit = protect_with_kit(&folder);
+    sync_at(&folder, store.path());
+    let (mut vault, held) = try_open(&folder, PIN).unwrap();
+    vault
+        .store(&mut host::rng(), passkey(3, Profile::Synced), None)
+        .unwrap();
+    drop((vault, held));
+    let now = |pin: &VaultPinSource| {
+        run(folder.path(), &mut Nobody, |call| {
+            sync(call, pin, SyncAction::Now)
+        })
+        .unwrap();
+    };
+    now(&from_file(&folder));
+    let next = VaultPinSource {
+        vault_pin_file: Some(secret_file(&folder, "next.txt", NEXT)),
+    };
+    let options = PinChange {
+        vault_pin: from_file(&folder),
+        new_vault_pin_file: next.vault_pin_file.clone(),
+        compromised: true,
+    };
+    change(&folder, &options, &mut Nobody).unwrap();
+    // The new root key brings a snapshot, and what it covers goes.
+    now(&next);
+    now(&next);
+    let first = format!("{:08x}-{:08x}.obj", 0, 1);
+    assert!(!has_file(store.path(), &first), "the first object is still there");
+
+    let mut person = Scripted::new(recovery(&kit));
+    let printed = recover_at(elsewhere.path(), store.path(), &mut person).unwrap();
+    assert!(printed.contains("\"passkeys\":2,"), "{printed}");
+}
+
+fn has_file(folder: &Path, name: &str) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        path.file_name().unwrap() == name || path.is_dir() && has_file(&path, name)
+    })
+}
+
 #[test]
 fn what_was_exchanged_before_a_recovery_reaches_whoever_comes_after_it() {
     let (folder, store, elsewhere) = (unprotected(), new_folder(), new_folder());

@@ -75,6 +75,7 @@ pub use log::{
 pub use membership::{
     CaughtUp, Change, Created, EarlierPin, Here, Invitation, Joined, Kept, Name, NewDevice, NewPin,
     NotChanged, NotChosen, NotJoined, Recovered, Unlocked, create, head_of, join, recover, recover_anew,
+    snapshot_of,
 };
 pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,

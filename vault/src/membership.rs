@@ -11,12 +11,12 @@ mod devices;
 mod earlier_pin;
 mod join;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-pub use self::anew::{Recovered, head_of, recover_anew};
+pub use self::anew::{Recovered, head_of, recover_anew, snapshot_of};
 pub use self::devices::NewDevice;
 pub use self::earlier_pin::{CaughtUp, EarlierPin};
 pub use self::join::{Invitation, Joined, Kept, NotJoined, join};
@@ -380,6 +380,21 @@ pub fn recover(
     trust: &Trust,
     (kit, accepted): (&RecoveryKit, &BTreeMap<DeviceId, LogHead>),
     object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
+    here: (&mut Here<'_>, &KeyAuth),
+    new: (&NewPin, &RecoveryKit),
+    rng: &mut dyn CryptoRng,
+) -> Result<Change, NotChanged> {
+    let accepted = (accepted, &BTreeSet::new());
+    take_over(trust, (kit, accepted), object, here, new, rng)
+}
+
+/// What is accepted of the members before: how far their logs, and which of their snapshots.
+pub(crate) type Accepted<'a> = (&'a BTreeMap<DeviceId, LogHead>, &'a BTreeSet<ObjectHash>);
+
+fn take_over(
+    trust: &Trust,
+    (kit, (accepted, snapshots)): (&RecoveryKit, Accepted<'_>),
+    object: &dyn Fn(ObjectHash) -> Option<Vec<u8>>,
     (here, auth): (&mut Here<'_>, &KeyAuth),
     (pin, new_kit): (&NewPin, &RecoveryKit),
     rng: &mut dyn CryptoRng,
@@ -409,6 +424,7 @@ pub fn recover(
         recovery: new_kit.public(),
         keys: writer.slots(everyone(writer.here, Some(new_kit)), &keys, Some(earlier), rng)?,
         accepted: accepted.clone(),
+        snapshots: snapshots.clone(),
     };
     let mut after: Vec<Name> = trust.slots().into_values().map(Name::Object).collect();
     after.extend(trust.earlier_keys().map(Name::Object));

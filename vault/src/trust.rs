@@ -7,7 +7,7 @@ mod entry;
 mod race;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
@@ -31,6 +31,8 @@ pub struct Trust {
     min_format: u32,
     members: BTreeMap<DeviceId, Member>,
     former: BTreeMap<DeviceId, Former>,
+    /// Of former members, and believed.
+    snapshots: BTreeSet<ObjectHash>,
     recovery: Option<PublicKeys>,
     keys: Option<NewKeys>,
     /// The parameters of each Vault PIN, by its generation.
@@ -235,6 +237,17 @@ impl Trust {
             (accepted && position.incarnation <= last.incarnation()).then_some(member)
         })?;
         (position.trust_seq >= author.added).then_some(author.public.signing)
+    }
+
+    /// Whether a snapshot is believed although its author may be a member no more: the vault was taken over with its kit,
+    /// and this was there.
+    pub(crate) fn names_snapshot(&self, hash: ObjectHash) -> bool {
+        self.snapshots.contains(&hash)
+    }
+
+    /// Whether there are such snapshots.
+    pub(crate) fn names_snapshots(&self) -> bool {
+        !self.snapshots.is_empty()
     }
 
     /// The recovery kit that is in force.

@@ -1,11 +1,11 @@
 //! A vault that is taken over with its recovery kit on a computer that has nothing of it but what a store keeps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
 use super::join::{Joined, Kept};
-use super::{Change, Here, Name, NewPin, NotChanged, Unlocked, all_roots, recover};
+use super::{Change, Here, Name, NewPin, NotChanged, Unlocked, all_roots, take_over};
 use crate::attempts::Counted;
 use crate::frame::{ObjectHash, Refused, SealedKind};
 use crate::keys::{DeviceId, KeyAuth};
@@ -30,11 +30,20 @@ pub fn head_of(trust: &Trust, object: &[u8]) -> Result<(DeviceId, LogHead), Refu
     Ok((position.author, head))
 }
 
-/// Takes the vault over. `accepted` is how far the log of each member is accepted; `auth` is what the keys of this device
+/// The name of a snapshot of a member, to be believed after the member is none any more.
+pub fn snapshot_of(trust: &Trust, root: &[u8]) -> Result<(DeviceId, ObjectHash), Refused> {
+    let root = Authentic::read(root, SealedKind::Snapshot, trust.vault(), trust)?;
+    Ok((root.header().position.author, root.hash()))
+}
+
+/// Takes the vault over. What is accepted is how far the log of each member, and which of their snapshots; `auth` is what the keys of this device
 /// were made under.
 pub fn recover_anew(
     kept: Kept<'_>,
-    (kit, accepted): (&RecoveryKit, &BTreeMap<DeviceId, LogHead>),
+    (kit, accepted): (
+        &RecoveryKit,
+        (&BTreeMap<DeviceId, LogHead>, &BTreeSet<ObjectHash>),
+    ),
     (here, auth): (&mut Here<'_>, &KeyAuth),
     (pin, counted): (NewPin, Counted),
     new_kit: &RecoveryKit,
@@ -42,7 +51,7 @@ pub fn recover_anew(
 ) -> Result<Recovered, NotChanged> {
     let entries = kept.entries.iter().map(Vec::as_slice);
     let before = Trust::read(entries, None).map_err(|_| Refused::Malformed)?;
-    let change = recover(
+    let change = take_over(
         &before,
         (kit, accepted),
         kept.object,

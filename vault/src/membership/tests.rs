@@ -107,7 +107,7 @@ fn after_a_rotation_there_is_another_root_key_and_the_old_ones_are_kept() {
     let unlocked = home.open(NEXT_PIN).unwrap();
     assert_eq!(unlocked.trust().epoch(), 3);
     assert_eq!(root(&unlocked, 1), first);
-    let roots: std::collections::BTreeSet<_> = (1..=3).map(|epoch| root(&unlocked, epoch)).collect();
+    let roots: BTreeSet<_> = (1..=3).map(|epoch| root(&unlocked, epoch)).collect();
     assert_eq!(roots.len(), 3);
 }
 

@@ -141,6 +141,29 @@ impl MembershipPlaces {
         format!("{}d/", self.0.root())
     }
 
+    /// The newest snapshot of each device, of all that the store has.
+    pub fn newest_snapshots<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> BTreeMap<DeviceId, String> {
+        let mut newest = BTreeMap::new();
+        for name in names {
+            if let Some(StoreName::Snapshot { device, number }) = self.0.parse(name) {
+                let (last, place) = newest.entry(device).or_insert((number, name.to_owned()));
+                if *last < number {
+                    (*last, *place) = (number, name.to_owned());
+                }
+            }
+        }
+        let name = |(device, (_, name))| (device, name);
+        newest.into_iter().map(name).collect()
+    }
+
+    /// Below this are the snapshots of the devices.
+    pub fn snapshots(&self) -> String {
+        format!("{}s/", self.0.root())
+    }
+
     /// The vault whose trust log begins with what has this name.
     pub fn vault_of_first_entry(name: &str) -> Option<VaultId> {
         let vault = name.strip_prefix("pkv1/")?.strip_suffix("/t/00000001.obj")?;

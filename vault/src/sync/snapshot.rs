@@ -164,6 +164,8 @@ pub(crate) fn decode_part(payload: &[u8]) -> Option<Vec<(CredentialId, Merged)>>
 pub(crate) struct Known {
     pub(crate) author: DeviceId,
     pub(crate) number: u32,
+    /// Of its root.
+    pub(crate) hash: ObjectHash,
     pub(crate) epoch: u32,
     /// When it was made, by the clock of its author.
     pub(crate) unix_ms: u64,
@@ -175,11 +177,12 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    pub(crate) fn of(header: &Header, root: &Root) -> Self {
+    pub(crate) fn of((header, hash): (&Header, ObjectHash), root: &Root) -> Self {
         let written = root.logs.iter().map(|(device, log)| (*device, log.unix_ms));
         Self {
             author: header.position.author,
             number: root.number,
+            hash,
             epoch: header.epoch,
             unix_ms: header.position.time >> 16,
             versions: root.versions.clone(),

@@ -1,6 +1,6 @@
 //! Entries of the trust log as bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cbor::{Reader, Writer};
 use crate::device_key::PublicKeys;
@@ -75,6 +75,8 @@ pub(crate) enum Body {
         keys: NewKeys,
         /// How far the logs of the members before are accepted.
         accepted: BTreeMap<DeviceId, LogHead>,
+        /// Snapshots of these members that are believed as before.
+        snapshots: BTreeSet<ObjectHash>,
     },
     AddDevice {
         device: DeviceId,
@@ -166,14 +168,19 @@ impl Body {
                 recovery,
                 keys,
                 accepted,
+                snapshots,
             } => {
-                out.unsigned(RECOVER).map(if accepted.is_empty() { 4 } else { 5 });
+                let more = u64::from(!accepted.is_empty()) + u64::from(!snapshots.is_empty());
+                out.unsigned(RECOVER).map(4 + more);
                 out.unsigned(1).bytes(&device.0);
                 public.encode(out.unsigned(2));
                 recovery.encode(out.unsigned(3));
                 write_keys(out.unsigned(4), keys);
                 if !accepted.is_empty() {
                     write_accepted(out.unsigned(5), accepted);
+                }
+                if !snapshots.is_empty() {
+                    write_hashes(out.unsigned(6), snapshots);
                 }
             }
             Self::AddDevice {
@@ -251,15 +258,19 @@ impl Body {
     }
 
     fn decode_recover(input: &mut Reader<'_>) -> Option<Self> {
-        let fields = input.map().filter(|fields| [4, 5].contains(fields))?;
+        let fields = input.map().filter(|fields| [4, 5, 6].contains(fields))?;
         Some(Self::Recover {
             device: DeviceId(bytes(input, 1)?),
             public: PublicKeys::decode(at(input, 2)?)?,
             recovery: PublicKeys::decode(at(input, 3)?)?,
             keys: read_keys(at(input, 4)?)?,
             accepted: match fields {
-                5 => read_accepted(at(input, 5)?)?,
+                5 | 6 => read_accepted(at(input, 5)?)?,
                 _ => BTreeMap::new(),
+            },
+            snapshots: match fields {
+                6 => read_hashes(at(input, 6)?)?,
+                _ => BTreeSet::new(),
             },
         })
     }
@@ -309,6 +320,26 @@ fn read_accepted(input: &mut Reader<'_>) -> Option<BTreeMap<DeviceId, LogHead>> 
         accepted.insert(device, read_log_head(input)?);
     }
     Some(accepted)
+}
+
+fn write_hashes(out: &mut Writer<'_>, hashes: &BTreeSet<ObjectHash>) {
+    out.array(u64::try_from(hashes.len()).expect("a length fits in 64 bits"));
+    for hash in hashes {
+        out.bytes(&hash.0);
+    }
+}
+
+fn read_hashes(input: &mut Reader<'_>) -> Option<BTreeSet<ObjectHash>> {
+    let count = input.array().filter(|count| *count > 0 && is_bounded(*count))?;
+    let mut hashes = BTreeSet::new();
+    for _ in 0..count {
+        let hash = ObjectHash(input.bytes()?.try_into().ok()?);
+        if hashes.last().is_some_and(|last| *last >= hash) {
+            return None;
+        }
+        hashes.insert(hash);
+    }
+    Some(hashes)
 }
 
 fn write_keys(out: &mut Writer<'_>, keys: &NewKeys) {

@@ -1,6 +1,6 @@
 //! When an entry of the trust log is accepted, and what it changes. `FORMAT.md` §10.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{DEVICES_FORMAT, SLOTS_MAX};
 use super::{Body, Former, Head, Member, NewKeys, Target, Trust, vault_id};
@@ -46,6 +46,7 @@ impl Trust {
             time: head.time,
             min_format: head.min_format,
             members: BTreeMap::from([(device, Member::at(1, public))]),
+            snapshots: BTreeSet::new(),
             former: BTreeMap::new(),
             recovery,
             keys: None,
@@ -102,11 +103,13 @@ impl Trust {
                 recovery,
                 keys,
                 accepted,
+                snapshots,
             } => {
                 if actor != device || keys.epoch <= self.epoch() {
                     return Err(Refused::Misplaced);
                 }
                 self.remove_everybody(accepted)?;
+                self.snapshots = snapshots;
                 self.insert(device, Member::at(self.seq, public))?;
                 self.recovery = Some(recovery);
                 self.take_keys(keys)

@@ -167,6 +167,7 @@ fn injected_entries_without_a_members_signature() {
             ..keys(2, 2)
         },
         accepted: BTreeMap::new(),
+        snapshots: BTreeSet::new(),
     };
     let entry = Head {
         actor: OTHER,
@@ -368,6 +369,7 @@ fn what_an_entry_says_is_read_back() {
         recovery: kit(2).public(),
         keys: keys(2, 2),
         accepted: BTreeMap::new(),
+        snapshots: BTreeSet::new(),
     };
     let set_recovery = Body::SetRecovery {
         recovery: kit(2).public(),

@@ -92,7 +92,7 @@ impl Machine {
         let refused = |name: &StoreName| round.snapshots.refused.contains(name);
         let mut names = Vec::new();
         for (device, numbers) in &listing.snapshots {
-            if trust.member(*device).is_none() {
+            if trust.member(*device).is_none() && !trust.names_snapshots() {
                 continue;
             }
             let newest = numbers.iter().rev().map(|number| (*device, *number));

@@ -62,6 +62,7 @@ fn recover(device: DeviceId, accepted: BTreeMap<DeviceId, LogHead>) -> Body {
             ..keys_for(&[device], 2)
         },
         accepted,
+        snapshots: BTreeSet::new(),
     }
 }
 

@@ -61,7 +61,8 @@ impl Vault {
     fn is_accepted(&self, known: &Known) -> bool {
         self.trust().is_some_and(|trust| {
             let mut covered = known.versions.iter();
-            trust.member(known.author).is_some() && covered.all(|(device, head)| accepts(trust, device, head))
+            let is_believed = trust.member(known.author).is_some() || trust.names_snapshot(known.hash);
+            is_believed && covered.all(|(device, head)| accepts(trust, device, head))
         })
     }
 
@@ -81,7 +82,7 @@ impl Vault {
             let key = session.keys.get(&object.header().epoch).ok_or(Error::Tampered)?;
             let payload = object.open(key).map_err(|_| Error::Tampered)?;
             let root = Root::decode(&payload).ok_or(Error::Tampered)?;
-            snapshots.push(Known::of(object.header(), &root));
+            snapshots.push(Known::of((object.header(), object.hash()), &root));
             Ok(())
         })?;
         if let Some(replica) = &mut self.replica {
@@ -101,7 +102,12 @@ impl Vault {
             return Err(NotTaken::NoSync);
         };
         let trust = &member.trust;
-        let object = Authentic::read(bytes, SealedKind::Snapshot, trust.vault(), trust)?;
+        let is_named = trust.names_snapshot(ObjectHash::of(bytes));
+        let object = if is_named {
+            Authentic::read_again(bytes, SealedKind::Snapshot, trust)?
+        } else {
+            Authentic::read(bytes, SealedKind::Snapshot, trust.vault(), trust)?
+        };
         let (header, position) = (object.header(), object.header().position);
         if position.author != author {
             return Err(Refused::Misplaced.into());
@@ -109,10 +115,10 @@ impl Vault {
         if position.trust_seq > trust.remembered().seq {
             return Err(NotTaken::WaitsForTrust);
         }
-        if trust
+        let is_of_member = trust
             .added_at(author)
-            .is_none_or(|added| position.trust_seq < added)
-        {
+            .is_some_and(|added| position.trust_seq >= added);
+        if !is_of_member && !is_named {
             return Err(Refused::NotAMember.into());
         }
         let entry = self.trust_entry(position.trust_seq)?;
@@ -130,7 +136,7 @@ impl Vault {
             return Err(Refused::Misplaced.into());
         }
         self.check_covered(replica, trust, &root)?;
-        Ok(Known::of(header, &root))
+        Ok(Known::of((header, object.hash()), &root))
     }
 
     /// Everything that a snapshot covers is accepted, and nothing of it contradicts what was read here.
