@@ -9,6 +9,7 @@
 //! hid_client    messages                       over anything that carries reports
 //! usb_host      reports                        over USB/IP bytes on a socket
 //! raw_stream    reports                        over a socket, 64 bytes each
+//! world         several devices of one vault, and a store that cannot be relied on
 //! ```
 
 pub mod auth_data;
@@ -22,3 +23,5 @@ pub mod report;
 pub mod scenario;
 pub mod usb_host;
 pub mod webauthn;
+#[cfg(feature = "world")]
+pub mod world;

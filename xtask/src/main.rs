@@ -1,4 +1,4 @@
-//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|conformance|interop|store|tpm|vm|bench|fuzz`.
+//! Chores: everything this repository does beside being compiled. `cargo xtask check|test|conformance|interop|store|sim|tpm|vm|bench|fuzz`.
 //!
 //! Each chore is a list of named [`Steps`]; what ran, how long it took and what failed is printed at
 //! the end. Nothing here ships.
@@ -11,6 +11,7 @@ mod fuzz;
 mod interop;
 mod paths;
 mod run;
+mod sim;
 mod steps;
 mod store;
 mod test;
@@ -53,6 +54,12 @@ enum Chore {
     Interop,
     /// The store for sync, with Apache and Garage
     Store,
+    /// Worlds of several devices, wrong clocks, power cuts and a store that lies, each from a seed
+    Sim {
+        /// Passed on: --seeds N, --from S; or --seed S, one world with its story
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The device's keys in a TPM 2.0, with swtpm
     Tpm,
     /// A real kernel with libfido2, ssh, Chromium and Firefox, in QEMU
@@ -81,6 +88,10 @@ fn main() -> ExitCode {
         }
         Chore::Interop => interop::interop(&mut steps),
         Chore::Store => tools::require_packages(&store::PACKAGES).and_then(|()| store::store(&mut steps)),
+        Chore::Sim { arguments } => {
+            sim::sim(&mut steps, &arguments);
+            Ok(())
+        }
         Chore::Tpm => tools::require_packages(&tpm::PACKAGES).map(|()| tpm::tpm(&mut steps)),
         Chore::Vm(options) => vm::vm(&mut steps, &options),
         Chore::Bench { arguments } => bench(&mut steps, &arguments),
