@@ -290,7 +290,8 @@ fn after_a_removal_a_new_device_needs_nothing_of_before() {
     desk.register(VAULT_PIN, "ann");
     lap.run(&["sync", "now"]);
     let count = |folder| objects(store.path(), folder).len();
-    assert!(count("d") > 2 && count("s") == 0);
+    let listed = objects(store.path(), "pkv1");
+    assert!(count("d") > 2 && count("s") == 0, "{listed:?}");
     desk.run(&["device", "revoke", "lap", "--yes"]);
     desk.run(&["sync", "now"]);
     desk.run(&["sync", "now"]);
