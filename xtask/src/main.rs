@@ -64,7 +64,7 @@ enum Chore {
     Tpm,
     /// A real kernel with libfido2, ssh, Chromium and Firefox, in QEMU
     Vm(vm::Options),
-    /// Latency of wardkey beside other authenticators
+    /// Latency of wardkey beside other authenticators; with --sync, what it takes to keep devices in step
     Bench {
         /// Passed on to the benchmark
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -114,8 +114,13 @@ fn main() -> ExitCode {
 /// The measurements live in the `sim` crate; the reference authenticator they compare with needs libclang.
 fn bench(steps: &mut Steps, arguments: &[String]) -> Result<(), Failure> {
     tools::require_packages(&["libclang-dev"])?;
+    let garage = if arguments.iter().any(|argument| argument == "--sync") {
+        Some(store::install()?)
+    } else {
+        None
+    };
     steps.run("bench", || {
-        cargo([
+        let bench = cargo([
             "run",
             "--release",
             "--package",
@@ -126,8 +131,11 @@ fn bench(steps: &mut Steps, arguments: &[String]) -> Result<(), Failure> {
             "bench",
             "--",
         ])
-        .args(arguments)
-        .finish()
+        .args(arguments);
+        match &garage {
+            Some(garage) => bench.env("WARDKEY_TEST_GARAGE", garage).finish(),
+            None => bench.finish(),
+        }
     });
     Ok(())
 }

@@ -53,8 +53,7 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
 
 /// `wardkey init`: a vault with a Vault PIN, in a state folder that is made.
 pub(crate) fn init(wardkey: &Path, state: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(state)?;
-    belong_to_the_key(state, 0o700)?;
+    new_state(state)?;
     let pin_file = pin_file(state);
     fs::write(&pin_file, VAULT_PIN)?;
     belong_to_the_key(&pin_file, 0o600)?;
@@ -73,6 +72,12 @@ pub(crate) fn init(wardkey: &Path, state: &Path) -> Result<(), Failure> {
             "see what it says above",
         ))
     }
+}
+
+/// An empty state folder.
+pub(crate) fn new_state(state: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(state)?;
+    belong_to_the_key(state, 0o700)
 }
 
 /// How a key starts.
@@ -105,12 +110,12 @@ pub(crate) fn serve(wardkey: &Path, state: &Path) -> Result<Running, Failure> {
         .args(IN_USE);
     command.arg("--vault-pin-file").arg(pin_file(state));
     let mut process = Process::start(command.stdin(Stdio::null()).stderr(Stdio::null()))?;
-    let address = process.first_line(listening)?;
+    let address = process.next_line(listening)?;
     subjects::imported(process, address)
 }
 
 /// The program on a state folder.
-fn on_state(wardkey: &Path, state: &Path) -> Command {
+pub(crate) fn on_state(wardkey: &Path, state: &Path) -> Command {
     let mut command = Command::new(wardkey);
     if geteuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
@@ -120,7 +125,7 @@ fn on_state(wardkey: &Path, state: &Path) -> Command {
 }
 
 /// Beside the state folder, since all vaults have the same.
-fn pin_file(state: &Path) -> PathBuf {
+pub(crate) fn pin_file(state: &Path) -> PathBuf {
     state.with_file_name("vault-pin")
 }
 

@@ -2,6 +2,8 @@
 //! process of its own with its credentials on disk. Beside it, with the same client, the reference authenticator
 //! behind `usbip-device`, and a bare echo of the same packets, which is as fast as any key can be.
 //!
+//! With `--sync`: what it takes that several devices have the same passkeys.
+//!
 //! Prints a Markdown table, or JSON with `--json`.
 
 mod commands;
@@ -16,6 +18,7 @@ mod process;
 mod samples;
 mod schedule;
 mod subjects;
+mod sync;
 mod table;
 mod unlocking;
 
@@ -44,6 +47,9 @@ struct Arguments {
     /// Print JSON instead of Markdown
     #[arg(long)]
     json: bool,
+    /// Measure how devices exchange passkeys; of the credentials there are a tenth. Needs Garage
+    #[arg(long, conflicts_with = "json")]
+    sync: bool,
     /// The process that is measured beside wardkey
     #[arg(long, hide = true)]
     role: Option<Role>,
@@ -94,6 +100,11 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         many: arguments.credentials,
         quick: arguments.quick,
     };
+    if arguments.sync {
+        let measured = sync::measure(&plan)?;
+        println!("{}", sync::output::markdown(&machine, &measured));
+        return Ok(());
+    }
     let table = schedule::measure(&plan);
     if arguments.json {
         println!("{}", output::json(&machine, &table));

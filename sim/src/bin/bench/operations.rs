@@ -244,6 +244,24 @@ pub(crate) fn seed<M: MessagePipe>(client: &mut FidoClient<M>, count: u32) -> Re
     make(client, RP_ID, 0, true).map(drop)
 }
 
+/// Registers at the site with this number, and gives the credential's id.
+pub(crate) fn register<M: MessagePipe>(client: &mut FidoClient<M>, number: u32) -> Result<Vec<u8>, Failure> {
+    make(client, &site(number.into()), number, true)
+}
+
+/// Whether the key logs in at the site with this number with the credential that was registered there.
+pub(crate) fn logs_in<M: MessagePipe>(
+    client: &mut FidoClient<M>,
+    number: u32,
+    id: &[u8],
+) -> Result<bool, Failure> {
+    match client.get_assertion(&assertion(&site(number.into()), vec![id.to_vec()])) {
+        Ok(_) => Ok(true),
+        Err(Error::Status(Status::NO_CREDENTIALS)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn make<M: MessagePipe>(
     client: &mut FidoClient<M>,
     rp_id: &str,

@@ -156,7 +156,7 @@ fn show(cell: &Cell) -> String {
     }
 }
 
-fn thousands(number: u32) -> String {
+pub(crate) fn thousands(number: u32) -> String {
     match (number / 1000, number % 1000) {
         (0, rest) => rest.to_string(),
         (thousands, rest) => format!("{thousands},{rest:03}"),

@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -14,32 +14,34 @@ use crate::helper::Helper;
 /// A process that is killed when it is dropped. What it wrote must be durable by then: no chance to tidy up.
 pub(crate) struct Process {
     child: Child,
+    output: Option<BufReader<ChildStdout>>,
     /// Kept open for as long as the process runs.
     helper: Option<Helper>,
 }
 
 impl Process {
-    /// Starts a process whose standard output is read by [`Self::first_line`].
+    /// Starts a process whose standard output is read by [`Self::next_line`].
     pub(crate) fn start(command: &mut Command) -> Result<Self, Failure> {
         let started = command.stdout(Stdio::piped()).spawn();
-        let child = started.map_err(|error| {
+        let mut child = started.map_err(|error| {
             let program = command.get_program().display();
             Failure::new(
                 format!("{program} cannot be started: {error}"),
                 "give the program with --wardkey PATH",
             )
         })?;
-        Ok(Self { child, helper: None })
+        let output = child.stdout.take().map(BufReader::new);
+        Ok(Self {
+            child,
+            output,
+            helper: None,
+        })
     }
 
-    /// The first line of standard output for which `read` has an answer.
-    pub(crate) fn first_line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
-        let output = self
-            .child
-            .stdout
-            .take()
-            .expect("standard output is piped and read once");
-        for line in BufReader::new(output).lines() {
+    /// The next line of standard output for which `read` has an answer.
+    pub(crate) fn next_line<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Result<T, Failure> {
+        let lines = self.output.iter_mut().flat_map(BufRead::lines);
+        for line in lines {
             if let Some(answer) = read(&line?) {
                 return Ok(answer);
             }
@@ -47,6 +49,21 @@ impl Process {
         Err(Failure::new(
             "the process to be measured ended before it was ready",
             "start it by hand and see what it says; another program may use its port",
+        ))
+    }
+
+    /// Waits until it has ended by itself, and well; what it still prints is of no interest.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        if let Some(output) = &mut self.output {
+            io::copy(output, &mut io::sink())?;
+        }
+        let status = self.child.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            format!("a command of wardkey fails: {status}"),
+            "run it by hand and see what it says",
         ))
     }
 

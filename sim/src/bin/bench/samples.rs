@@ -42,8 +42,13 @@ impl Samples {
     pub(crate) fn time(&mut self, operation: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
         let start = clock::now();
         operation()?;
-        self.add(Self(vec![start.elapsed()]));
+        self.push(start.elapsed());
         Ok(())
+    }
+
+    /// Adds one that was measured elsewhere.
+    pub(crate) fn push(&mut self, time: Duration) {
+        self.add(Self(vec![time]));
     }
 
     /// Adds the times of another round.

@@ -100,7 +100,7 @@ pub(crate) fn echo_on_socketpair() -> Result<Opened, Failure> {
 /// The bare echo over TCP.
 pub(crate) fn echo_on_tcp() -> Result<Opened, Failure> {
     let mut process = Process::start(&mut this_program("echo-tcp")?)?;
-    let address = process.first_line(|line| line.parse().ok())?;
+    let address = process.next_line(|line| line.parse().ok())?;
     attached(process, connect(address)?).map(echo)
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn echo_on_tcp() -> Result<Opened, Failure> {
 pub(crate) fn reference() -> Result<Opened, Failure> {
     let mut command = this_program("reference")?;
     let mut process = Process::start(command.stderr(Stdio::null()))?;
-    let address = process.first_line(|line| line.parse().ok())?;
+    let address = process.next_line(|line| line.parse().ok())?;
     let start = Start::Import {
         bus_id: usbip::BUS_ID.to_owned(),
     };
