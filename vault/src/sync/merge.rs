@@ -143,10 +143,7 @@ impl<T> Register<T> {
     fn write(&mut self, seen: Seen<'_>, stamp: Stamp, value: T) {
         self.0.retain(|(written, _)| !seen.covers(written));
         let at = self.0.partition_point(|(written, _)| *written < stamp);
-        // It may have come with a snapshot that was not taken to its end.
-        if self.0.get(at).is_none_or(|(written, _)| *written != stamp) {
-            self.0.insert(at, (stamp, value));
-        }
+        self.0.insert(at, (stamp, value));
     }
 
     fn in_force(&self) -> Option<&T> {

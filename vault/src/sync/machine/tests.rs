@@ -711,6 +711,27 @@ fn a_revoked_device_is_out() {
     assert_eq!(one.users(), ["ann", "secret"]);
 }
 
+/// Mutation: a vault that was opened with an earlier root key counts as damaged.
+#[test]
+fn what_is_still_to_be_said_when_the_root_key_is_replaced_is_said_with_the_new_one() {
+    let (mut one, mut two, mut store) = two();
+    two.register("example.org", "bob");
+    two.sync(&mut store);
+    one.register("example.org", "carol");
+    one.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    assert!(one.vault.has_something_to_say());
+    let mut one = one.reopened(20);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    assert_eq!(two.sync(&mut store), &State::NeedsPin);
+    let mut two = two.reopened(21);
+    settle(&mut [&mut one, &mut two], &mut store);
+    assert_eq!(
+        (one.users(), two.users()),
+        (two.users(), vec!["ann".into(), "bob".into(), "carol".into()])
+    );
+}
+
 /// copies and temporary files of other programs are not looked at.
 #[test]
 fn files_that_nobody_of_the_vault_wrote_do_no_harm() {

@@ -176,7 +176,7 @@ proptest! {
 
     /// What two devices have read, in part the same, is joined: as if one had read what either has. A third one that had
     /// the join of some of it only, and then reads, ends where all end. Mutations: in `join`, a value that is missing on
-    /// one side counts as written over, or never does; `write` that takes a stamp twice.
+    /// one side counts as written over, or never does.
     #[test]
     fn joined_states_are_what_reading_leads_to(
         script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..PASSKEYS, 0..4_u64), 0..60),
@@ -376,4 +376,24 @@ fn what_is_thrown_away_stays_deleted() {
     story.next(2, 30, &rename("again"));
     assert!(story.merged.visible().is_none());
     assert_eq!(story.merged.deleted_unix_ms(), Some(0));
+}
+
+/// One device has thrown it away, another one has not yet. Mutation: what is nowhere counts as written over.
+#[test]
+fn what_one_has_thrown_away_comes_back_from_another_with_its_names() {
+    let mut story = Story::new();
+    story.next(1, 20, &rename("its name"));
+    story.next(1, 30, &delete());
+    let versions = &story.versions;
+    let whole = || story.merged.copy();
+    let mut thrown_away = whole();
+    thrown_away.forget();
+    for (mut one, other) in [(thrown_away.copy(), whole()), (whole(), thrown_away.copy())] {
+        assert_eq!(one.join(versions, &other, versions), Ok(()));
+        assert!(one.visible().is_none());
+        assert_eq!(one.content().unwrap().user_name.as_deref(), Some("its name"));
+    }
+    let mut both = thrown_away.copy();
+    assert_eq!(both.join(versions, &thrown_away, versions), Ok(()));
+    assert!(both.content().is_none() && both.visible().is_none());
 }
