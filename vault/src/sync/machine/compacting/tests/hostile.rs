@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::frame::SealedKind;
 use crate::object::{Authentic, LogHead, Position, seal};
-use crate::sync::snapshot::{Root, decode_part, encode_part};
+use crate::sync::snapshot::{Root, StateHash, decode_part, encode_part};
 use crate::sync::{Names, Operation, Seen, Stamp, Versions};
 use crate::testing::home::DEVICE;
 use crate::{DeviceId, KeyStore as _, Refused};
@@ -266,9 +266,12 @@ fn a_part_that_does_not_follow_from_its_root_is_not_taken() {
         ("the same", encode_part(&items()), false),
     ];
     for (what, payload, is_wrong) in parts {
-        let part = write(&mut one, SealedKind::SnapshotPart, position, payload);
+        let part = write(&mut one, SealedKind::SnapshotPart, position, payload.clone());
         let hash = ObjectHash::of(&part);
-        let root = other_root(&mut one, &found.root, |_, root| root.parts = vec![hash]);
+        let root = other_root(&mut one, &found.root, |_, root| {
+            root.parts = vec![hash];
+            root.state = state_of(&payload);
+        });
         let mut store = store.clone();
         store.files.remove(&found.part_name);
         store
@@ -286,6 +289,36 @@ fn a_part_that_does_not_follow_from_its_root_is_not_taken() {
     assert!(matches!(three.reopened(76).sync(&mut changed), State::Damaged(_)));
     assert_eq!(three.sync(&mut store), &State::Fresh);
     assert_eq!(three.users(), ["ann"]);
+}
+
+fn state_of(part: &[u8]) -> [u8; 32] {
+    let mut state = StateHash::new();
+    for (id, merged) in decode_part(part).unwrap() {
+        let _ = state.add(&id, &merged.fingerprint(&id));
+    }
+    state.finish()
+}
+
+/// A part of another snapshot, under the name of the one that is asked for. Mutation: its hash is not compared.
+#[test]
+fn a_part_of_an_earlier_snapshot_is_not_taken() {
+    let (mut one, two, mut store, found) = known();
+    one.register("example.org", "bob");
+    one.sync(&mut store);
+    one.machine.sum_up_after(1);
+    one.sync(&mut store);
+    let key = (DEVICE, 2);
+    let known = one.vault.snapshot(key).unwrap();
+    let name = one.machine.layout.name(part_name(DEVICE, known.parts[0]));
+    let whole = store.files.insert(name.clone(), found.part).unwrap();
+    // Somebody who has read nothing of it.
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    assert!(matches!(three.sync(&mut store), State::Damaged(_)));
+    assert!(three.vault.snapshot(key).is_some());
+    store.files.insert(name, whole);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann", "bob"]);
+    drop(two);
 }
 
 /// The items of a part, with a name that nobody has written yet.
