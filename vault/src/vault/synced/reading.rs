@@ -514,3 +514,23 @@ pub(super) fn seal_told(
     keys.seal(seal::fresh(rng), Place::Told(device), payload)
         .expect("the number of devices is bounded")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secret;
+
+    /// Mutation: of two keys with one number only one stays.
+    #[test]
+    fn keys_of_two_devices_with_one_number_stay_both_in_whatever_order_they_come() {
+        let key = |fill| WrappingKey::new(1, Secret::from_slice(&[fill; 32]).unwrap());
+        for order in [[1, 2, 1], [2, 1, 2]] {
+            let mut known = Vec::new();
+            for fill in order {
+                known = with_keys(&known, [&key(fill)]).unwrap_or(known);
+            }
+            let fills: Vec<_> = known.iter().map(|key| key.secret().expose_secret()[0]).collect();
+            assert_eq!(fills, [1, 2]);
+        }
+    }
+}

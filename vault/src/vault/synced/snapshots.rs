@@ -129,7 +129,6 @@ impl Vault {
         let root = Root::decode(&object.open(key)?).ok_or(Refused::Malformed)?;
         let own = LogHead::new(position.incarnation, position.seq, position.previous);
         if root.number != number
-            || own.seq() == 0
             || root.versions.head(author) != own
             || root.versions.without(author).hash() != position.seen
         {

@@ -104,6 +104,36 @@ fn what_everybody_has_acknowledged_is_removed_but_the_last() {
     }
 }
 
+/// What is not about passkeys is in the snapshot, too. Mutations: its wrapping keys, its names are not taken; the objects that
+/// it covers stay on the disk.
+#[test]
+fn wrapped_credentials_and_names_of_devices_outlive_the_logs() {
+    let mut one = Party::first_without_sync();
+    let (mut store, rp) = (MemoryStore::default(), crate::RpIdHash::of("example.org"));
+    let id = one
+        .vault
+        .wrap(&mut one.rng, &rp, crate::Profile::Synced, &[7; 32]);
+    one.vault.begin_sync(&mut one.rng).unwrap();
+    one.vault.name_device(&mut one.rng, "the desk").unwrap();
+    one.sync(&mut store);
+    let mut one = rotate(one, &mut store);
+    for user in ["ann", "bob"] {
+        one.register("example.org", user);
+        one.sync(&mut store);
+    }
+    one.sync(&mut store);
+    assert!(!store.named("/d/a1")[0].ends_with("00000001.obj"));
+    assert_eq!(
+        one.vault.log_object(one.id(), 1).unwrap(),
+        None,
+        "it is forgotten"
+    );
+    let two = &mut Party::added_by(&mut one, SECOND, &mut store);
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    assert!(two.vault.unwrap(&rp, &id.unwrap()).is_some());
+    assert_eq!(two.vault.device_name(one.id()), Some("the desk"));
+}
+
 /// Another root key, which the second device gets to know.
 fn rotate_with(one: &mut Party, two: &mut Party, store: &mut MemoryStore) -> Party {
     let mut one = rotate(one.reopened(51), store);

@@ -103,8 +103,7 @@ impl Vault {
         let versions = replica.standing.versions.clone();
         let own = versions.head(member.device);
         let accepted = |(device, last): (DeviceId, LogHead)| versions.head(device).seq() <= last.seq();
-        if own.seq() == 0 || !versions.cover(&self.covered()) || !member.trust.former_members().all(accepted)
-        {
+        if !member.trust.former_members().all(accepted) {
             return Ok(None);
         }
         let known = member.trust.remembered();

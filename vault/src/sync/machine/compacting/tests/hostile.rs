@@ -209,6 +209,34 @@ fn a_root_says_what_its_header_says_and_contradicts_nothing_that_is_known() {
     ));
 }
 
+/// Mutation: incarnations are not compared.
+#[test]
+fn a_snapshot_leads_nobody_back_to_an_earlier_life() {
+    let (mut one, mut two, mut store, found) = known();
+    let copy = crate::testing::Disk::with(two.disk.content());
+    two.register("example.org", "bob");
+    two.sync(&mut store);
+    let mut restored = two.restarted(copy, 79);
+    restored.register("example.org", "carol");
+    restored.sync(&mut store);
+    one.sync(&mut store);
+    let head = one.vault.log_head(SECOND);
+    assert_eq!(head.incarnation(), 1);
+    let mut again = one.reopened(80);
+    for (incarnation, is_forked) in [(0, true), (1, false)] {
+        let root = other_root(&mut again, &found.root, |position, root| {
+            let next = LogHead::new(incarnation, head.seq() + 1, ObjectHash([7; 32]));
+            root.versions.set(SECOND, next);
+            let told = Versions::default();
+            root.logs
+                .insert(SECOND, crate::sync::Covered { unix_ms: 1, told });
+            consistent(position, &root.versions);
+        });
+        let read = one.vault.read_snapshot(FIRST, &root);
+        assert_eq!(matches!(read, Err(NotTaken::Forked(..))), is_forked);
+    }
+}
+
 /// K-07: a snapshot by who was removed is nothing to go by, whenever it claims to have been made. Mutation: it counts as long
 /// as its place in the log is accepted.
 #[test]
@@ -244,6 +272,25 @@ fn a_removed_member_makes_no_snapshot() {
         Err(NotTaken::Refused(Refused::NotAMember))
     ));
     two.sync(&mut store);
+}
+
+/// The entry of the trust log that it builds on is withheld. Mutation: this device writes all the same.
+#[test]
+fn while_a_snapshot_cannot_be_read_nothing_is_written() {
+    let (one, mut two, mut store, _) = known();
+    rotate(one.reopened(81), &mut store);
+    let entry = store.named("/t/").pop().unwrap();
+    let content = store.files.remove(&entry).unwrap();
+    two.register("example.org", "bob");
+    let writes = store.writes;
+    assert!(matches!(two.sync(&mut store), State::Gap(..)));
+    assert_eq!(store.writes, writes);
+    assert!(two.machine.status().missing.is_empty());
+    store.files.insert(entry, content);
+    assert_eq!(two.sync(&mut store), &State::NeedsPin);
+    let mut two = two.reopened(82);
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    assert!(store.writes > writes);
 }
 
 /// A part belongs to its root, and says nothing that the root does not cover.

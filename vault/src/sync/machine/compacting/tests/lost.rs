@@ -21,6 +21,19 @@ fn a_snapshot_that_the_store_lost_is_put_back_byte_for_byte() {
     }
 }
 
+/// A listing may lag behind. Mutation: a snapshot is known before all of it is listed.
+#[test]
+fn a_snapshot_of_which_a_part_is_not_listed_yet_is_waited_for() {
+    let (mut one, _, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    let part = store.named("/s/").into_iter().max_by_key(String::len).unwrap();
+    let content = store.files.remove(&part).unwrap();
+    assert!(matches!(three.sync(&mut store), State::Gap(..)));
+    store.files.insert(part, content);
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert_eq!(three.users(), ["ann"]);
+}
+
 /// The part is nowhere but with its maker. Mutation: `renew` that does nothing.
 #[test]
 fn a_snapshot_that_nobody_has_any_more_is_made_anew() {
@@ -286,7 +299,8 @@ fn a_store_that_removes_nothing_is_exchanged_with_all_the_same() {
     assert!(names.iter().all(|name| store.files.contains_key(name)));
 }
 
-/// A thief's last snapshot covers what is not accepted of it. Mutation: it counts for ever.
+/// A thief's last snapshot covers what is not accepted of it. Mutations: it counts for ever; who has read that makes
+/// snapshots that nobody else believes.
 #[test]
 fn a_snapshot_by_a_device_that_was_removed_is_forgotten() {
     let (mut one, mut two, mut store) = two();
@@ -312,4 +326,11 @@ fn a_snapshot_by_a_device_that_was_removed_is_forgotten() {
     let missing = &three.machine.status().missing;
     assert!(missing.iter().all(|name| !name.contains("/s/")), "{missing:?}");
     assert!(!three.vault.covered().cover(&beyond));
+
+    other.files.retain(|name, _| name.contains("/d/"));
+    store.files.extend(other.files);
+    three.machine.sum_up_after(1);
+    three.register("example.org", "more");
+    assert_eq!(three.sync(&mut store), &State::Fresh);
+    assert!(store.named("/s/c3").is_empty());
 }
