@@ -8,10 +8,10 @@ use wardkey_vault::{
 };
 
 use super::agreed::{Shared, open_shared};
-use super::exchange::{ask, running};
+use super::exchange::status;
 use super::join::not_paired;
 use super::mailbox::Mailbox;
-use super::opened::{Opened, broken, vault};
+use super::opened::{Opened, broken};
 use super::verified::verify_user;
 use super::{Call, cost, vault_pin};
 use crate::cli::device::{ApproveDevice, RevokeDevice};
@@ -182,13 +182,7 @@ fn let_in(call: &mut Call<'_>, mailbox: &Mailbox, admission: &mut Admission) -> 
 
 /// Lists the devices.
 pub(crate) fn devices(call: &mut Call<'_>, source: &VaultPinSource) -> Result<(), Failure> {
-    let status = match running(call.given)? {
-        Some(mut client) => ask(&mut client, None)?,
-        None => {
-            let (vault, _held) = vault(call.given, source, call.dialogue)?;
-            report(&vault, None)?
-        }
-    };
+    let status = status(call, source)?;
     let text: String = status.devices.iter().map(line).collect();
     let json = serde_json::to_value(&status.devices).expect("devices have text keys");
     call.print(&json!({ "devices": json }), &text)

@@ -103,18 +103,21 @@ pub(crate) fn sync(call: &mut Call<'_>, source: &VaultPinSource, action: SyncAct
 
 /// How it goes; nothing is exchanged.
 pub(crate) fn sync_status(call: &mut Call<'_>, source: &VaultPinSource) -> Result<(), Failure> {
-    let status = match running(call.given)? {
-        Some(mut client) => ask(&mut client, None)?,
-        None => {
-            let (vault, _held) = vault(call.given, source, call.dialogue)?;
-            report(&vault, None)?
-        }
-    };
+    let status = status(call, source)?;
     show(call, &status, "")
 }
 
+/// What the running key says of the exchange, or where none runs the vault.
+pub(super) fn status(call: &mut Call<'_>, source: &VaultPinSource) -> Result<SyncStatus, Failure> {
+    if let Some(mut client) = running(call.given)? {
+        return ask(&mut client, None);
+    }
+    let (vault, _held) = vault(call.given, source, call.dialogue)?;
+    report(&vault, None)
+}
+
 /// The key that runs on the state folder.
-pub(super) fn running(given: Option<&Path>) -> Result<Option<Client>, Failure> {
+fn running(given: Option<&Path>) -> Result<Option<Client>, Failure> {
     let path = Folder::locate(given)?;
     match Folder::open(&path)? {
         Some(folder) => Client::connect(&folder).map_err(|error| crate::commands::lost(&error)),
@@ -122,7 +125,7 @@ pub(super) fn running(given: Option<&Path>) -> Result<Option<Client>, Failure> {
     }
 }
 
-pub(super) fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Failure> {
+fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Failure> {
     let answer = client
         .request(&Request::Sync { first })
         .map_err(|error| crate::commands::lost(&error))?;

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::path::Path;
 
 use serde_json::json;
-use wardkey_vault::{Event, Here, Locked, NewPin, ObjectHash, PublicKeys, RecoveryKit, Trust};
+use wardkey_vault::{Event, GuessLimit, Here, Locked, NewPin, ObjectHash, PublicKeys, RecoveryKit, Trust};
+use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
 use super::opened::{broken, carry_out, not_changed, state};
@@ -60,28 +61,53 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
             "look for a newer copy of the vault",
         ));
     }
-    let mut keys = New::make(options.device_keys.place)?;
-    let limit = keys.keys.guess_limit();
-    call.dialogue.say(&keys.explanation()?)?;
-    let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
-    let new_kit = kit::hand_over(call.dialogue)?;
-    call.dialogue
-        .say("Taking the vault over. This takes a few seconds.\n")?;
-    let cost = cost(Some(locked.trust()));
-    let pin = NewPin::choose(&text, limit, cost, &mut host::rng()).map_err(vault_pin::not_chosen)?;
+    let mut owner = Owner::of(call, options, locked.trust())?;
     let devices = locked.trust().members().count();
-    let count = take_over(
-        locked,
-        &place,
-        &mut keys,
-        (&kit, &new_kit),
-        (&text, &pin),
-        call.dialogue,
-    )?;
+    let count = take_over(locked, &place, &kit, &mut owner, call.dialogue)?;
     if let Place::Copied(adopted) = &place {
         adopted.finish()?;
     }
-    let path = place.held().path().display();
+    report(call, place.held(), (&owner.keys, owner.limit), (count, devices))
+}
+
+/// What opens the vault from then on.
+pub(super) struct Owner {
+    pub(super) keys: New,
+    pub(super) kit: RecoveryKit,
+    pub(super) pin: NewPin,
+    /// The Vault PIN.
+    text: Zeroizing<String>,
+    pub(super) limit: GuessLimit,
+}
+
+impl Owner {
+    /// Makes keys, and has the person choose a Vault PIN and write a kit down.
+    pub(super) fn of(call: &mut Call<'_>, options: &Recover, trust: &Trust) -> Result<Self, Failure> {
+        let keys = New::make(options.device_keys.place)?;
+        let limit = keys.keys.guess_limit();
+        call.dialogue.say(&keys.explanation()?)?;
+        let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
+        let kit = kit::hand_over(call.dialogue)?;
+        call.dialogue
+            .say("Taking the vault over. This takes a few seconds.\n")?;
+        let pin = NewPin::choose(&text, limit, cost(Some(trust)), &mut host::rng());
+        Ok(Self {
+            keys,
+            kit,
+            pin: pin.map_err(vault_pin::not_chosen)?,
+            text,
+            limit,
+        })
+    }
+}
+
+/// Says how many passkeys there are, and how many devices there were before.
+pub(super) fn report(
+    call: &mut Call<'_>,
+    held: &Held,
+    (keys, limit): (&New, GuessLimit),
+    (count, devices): (usize, usize),
+) -> Result<(), Failure> {
     call.print(
         &json!({
             "vault": "recovered",
@@ -91,8 +117,9 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
             "guess_limit": describe(limit),
         }),
         &format!(
-            "The vault is taken over, in {path}, with {}.\n\
+            "The vault is taken over, in {}, with {}.\n\
              The old recovery kit and the old Vault PIN open only copies from before: destroy the kit.\n",
+            held.path().display(),
             passkeys(count)
         ),
     )
@@ -168,13 +195,12 @@ pub(super) fn is_expected(trust: &Trust, dialogue: &mut dyn Dialogue) -> Result<
 fn take_over(
     locked: Locked,
     place: &Place,
-    keys: &mut New,
-    (kit, new_kit): (&RecoveryKit, &RecoveryKit),
-    (text, pin): (&str, &NewPin),
+    kit: &RecoveryKit,
+    owner: &mut Owner,
     dialogue: &dyn Dialogue,
 ) -> Result<usize, Failure> {
     let rng = &mut host::rng();
-    let New { keys, auth, .. } = keys;
+    let New { keys, auth, .. } = &mut owner.keys;
     let device = init::new_device();
     let mut here = Here {
         device,
@@ -186,14 +212,21 @@ fn take_over(
     let trust = locked.trust();
     let accepted = locked.log_heads().map_err(broken)?;
     let kit = (kit, &accepted);
-    let change = wardkey_vault::recover(trust, kit, &object, (&mut here, auth), (pin, new_kit), rng);
+    let change = wardkey_vault::recover(
+        trust,
+        kit,
+        &object,
+        (&mut here, auth),
+        (&owner.pin, &owner.kit),
+        rng,
+    );
     let change = change.map_err(|error| not_changed(error, &**keys))?;
     dialogue.check_wanted()?;
     let wrong_pins = locked.wrong_pins();
     let vault = carry_out(
         (locked, place.held()),
         (device, &change),
-        (text, wrong_pins),
+        (&owner.text, wrong_pins),
         &[Event::Recovered],
     )?;
     Ok(vault.len())

@@ -3,21 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
 use wardkey_vault::{
-    Attempts, Change, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, NewPin, OBJECT_LEN_MAX,
-    ObjectHash, Recovered, RecoveryKit, Refused, VaultId, head_of, recover_anew, snapshot_of,
+    Attempts, Change, DeviceId, Event, Here, Kept, LogHead, MembershipPlaces, Name, OBJECT_LEN_MAX,
+    ObjectHash, Recovered, RecoveryKit, Refused, Trust, VaultId, head_of, recover_anew, snapshot_of,
 };
 
 use super::exchange::{exchange, try_out};
 use super::fetched::{Fetched, not_believed};
 use super::join::{count, empty_folder, settle_in};
 use super::opened::{not_changed, record};
-use super::recover::{enter_kit_of, is_expected};
-use super::{Call, cost, init, kit, now, passkeys, vault_pin};
+use super::recover::{Owner, enter_kit_of, is_expected, report};
+use super::{Call, init, now};
 use crate::cli::membership::Recover;
 use crate::cli::sync::StoreOptions;
-use crate::device_keys::{New, describe};
 use crate::error::Failure;
 use crate::host;
 use crate::remote::{Created, Patience, WaitingStore};
@@ -45,15 +43,14 @@ pub(super) fn recover_at_store(
             "look for the storage that has the newest",
         ));
     }
-    let mut keys = New::make(options.device_keys.place)?;
-    let limit = keys.keys.guess_limit();
-    call.dialogue.say(&keys.explanation()?)?;
-    let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
-    let new_kit = kit::hand_over(call.dialogue)?;
-    call.dialogue
-        .say("Taking the vault over. This takes a few seconds.\n")?;
+    let Owner {
+        mut keys,
+        kit: new_kit,
+        pin,
+        limit,
+        ..
+    } = Owner::of(call, options, &vault.trust)?;
     let rng = &mut host::rng();
-    let pin = NewPin::choose(&text, limit, cost(Some(&vault.trust)), rng).map_err(vault_pin::not_chosen)?;
     let accepted = heads(&store, &vault)?;
     let snapshots = snapshots(&store, &vault)?;
     let object = |hash| vault.objects.get(&hash).cloned();
@@ -83,21 +80,7 @@ pub(super) fn recover_at_store(
     let (mut vault, held) = settle_in(beginning, joined, &storage, None)?;
     record(&mut vault, Event::Recovered)?;
     exchange(call, &mut vault, &held, |_| {})?;
-    call.print(
-        &json!({
-            "vault": "recovered",
-            "passkeys": vault.len(),
-            "devices_before": accepted.len(),
-            "device_keys": keys.keys.place(),
-            "guess_limit": describe(limit),
-        }),
-        &format!(
-            "The vault is taken over, in {}, with {}.\n\
-             The old recovery kit and the old Vault PIN open only copies from before: destroy the kit.\n",
-            held.path().display(),
-            passkeys(vault.len())
-        ),
-    )
+    report(call, &held, (&keys, limit), (vault.len(), accepted.len()))
 }
 
 /// Puts the change into the store, what it names first.
@@ -163,17 +146,7 @@ fn heads(store: &WaitingStore, vault: &Fetched) -> Result<BTreeMap<DeviceId, Log
         .map(|device| (device, LogHead::START))
         .collect();
     for (device, name) in places.last_of_logs(names) {
-        if vault.trust.member(device).is_none() {
-            continue;
-        }
-        let object = store.get(&name, OBJECT_LEN_MAX)?.unwrap_or_default();
-        match head_of(&vault.trust, &object) {
-            Ok((author, head)) if author == device => {
-                heads.insert(device, head);
-            }
-            Ok(_) => return Err(not_believed(&Refused::Misplaced)),
-            Err(refused) => return Err(not_believed(&refused)),
-        }
+        heads.extend(signed_by(store, vault, (device, &name), head_of)?.map(|head| (device, head)));
     }
     Ok(heads)
 }
@@ -185,17 +158,25 @@ fn snapshots(store: &WaitingStore, vault: &Fetched) -> Result<BTreeSet<ObjectHas
     let names = listed.iter().map(|object| object.name.as_str());
     let mut snapshots = BTreeSet::new();
     for (device, name) in places.newest_snapshots(names) {
-        if vault.trust.member(device).is_none() {
-            continue;
-        }
-        let root = store.get(&name, OBJECT_LEN_MAX)?.unwrap_or_default();
-        match snapshot_of(&vault.trust, &root) {
-            Ok((author, hash)) if author == device => {
-                snapshots.insert(hash);
-            }
-            Ok(_) => return Err(not_believed(&Refused::Misplaced)),
-            Err(refused) => return Err(not_believed(&refused)),
-        }
+        snapshots.extend(signed_by(store, vault, (device, &name), snapshot_of)?);
     }
     Ok(snapshots)
+}
+
+/// What `read` finds in an object, if its author is a member; it has to be `device`.
+fn signed_by<T>(
+    store: &WaitingStore,
+    vault: &Fetched,
+    (device, name): (DeviceId, &str),
+    read: fn(&Trust, &[u8]) -> Result<(DeviceId, T), Refused>,
+) -> Result<Option<T>, Failure> {
+    if vault.trust.member(device).is_none() {
+        return Ok(None);
+    }
+    let object = store.get(name, OBJECT_LEN_MAX)?.unwrap_or_default();
+    match read(&vault.trust, &object) {
+        Ok((author, found)) if author == device => Ok(Some(found)),
+        Ok(_) => Err(not_believed(&Refused::Misplaced)),
+        Err(refused) => Err(not_believed(&refused)),
+    }
 }
