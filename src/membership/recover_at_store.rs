@@ -163,12 +163,15 @@ fn snapshots(store: &WaitingStore, vault: &Fetched) -> Result<BTreeSet<ObjectHas
     Ok(snapshots)
 }
 
+/// Finds out who signed an object, and something of it.
+type Reader<T> = fn(&Trust, &[u8]) -> Result<(DeviceId, T), Refused>;
+
 /// What `read` finds in an object, if its author is a member; it has to be `device`.
 fn signed_by<T>(
     store: &WaitingStore,
     vault: &Fetched,
     (device, name): (DeviceId, &str),
-    read: fn(&Trust, &[u8]) -> Result<(DeviceId, T), Refused>,
+    read: Reader<T>,
 ) -> Result<Option<T>, Failure> {
     if vault.trust.member(device).is_none() {
         return Ok(None);
