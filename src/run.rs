@@ -543,10 +543,13 @@ impl Daemon {
 
     /// Says to the store, and hears from it, what can be said and heard now.
     fn exchange_now(&mut self, now: Instant) {
+        let last_use = self.device.last_use();
         if let Some(authenticator) = self.device.authenticator_mut()
             && let Some(unlocker) = &self.unlocker
         {
-            let news = self.exchange.turn(authenticator.vault_mut(), unlocker.held());
+            let news = self
+                .exchange
+                .turn(authenticator.vault_mut(), unlocker.held(), last_use);
             self.tell_exchange(now, news);
         }
     }

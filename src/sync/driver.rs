@@ -102,6 +102,11 @@ impl Driver {
         self.machine.heal_all();
     }
 
+    /// Somebody uses the vault, and may want what another device just made.
+    pub(crate) fn in_use(&mut self) {
+        self.machine.in_use();
+    }
+
     /// Makes a change of who can open the vault, at the store first. The device's keys that belong to it are durable already.
     pub(crate) fn propose(&mut self, change: Change) {
         self.machine.propose(change);

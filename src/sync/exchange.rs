@@ -20,6 +20,8 @@ pub(crate) struct Exchange {
     rest_until: Option<Instant>,
     /// What was told about it last.
     told: Option<State>,
+    /// When a host used the key last.
+    used: Option<Instant>,
 }
 
 /// What the event loop has to know.
@@ -40,6 +42,7 @@ impl Exchange {
             number: 0,
             rest_until: None,
             told: None,
+            used: None,
         }
     }
 
@@ -70,9 +73,12 @@ impl Exchange {
         self.rest_until.filter(|_| self.driver.is_some())
     }
 
-    /// Does what can be done now.
-    pub(crate) fn turn(&mut self, vault: &mut Vault, held: &Held) -> Option<News> {
+    /// Does what can be done now. `last_use` is when a host used the key last.
+    pub(crate) fn turn(&mut self, vault: &mut Vault, held: &Held, last_use: Instant) -> Option<News> {
         let driver = self.driver.as_mut()?;
+        if self.used.replace(last_use) != Some(last_use) {
+            driver.in_use();
+        }
         if !vault.syncs() {
             // The key was reset.
             self.closed();

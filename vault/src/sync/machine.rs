@@ -682,6 +682,15 @@ impl Machine {
         Ok(())
     }
 
+    /// Somebody uses the vault: the hint is looked at as soon and as often as after something happened.
+    pub fn in_use(&mut self) {
+        if self.failures == 0 {
+            let looked = self.next.saturating_sub(self.poll_after);
+            self.poll_after = POLL_SOON;
+            self.next = looked + POLL_SOON;
+        }
+    }
+
     fn poll_later(&mut self, now: Duration) {
         self.poll_after = (self.poll_after * 3 / 2).min(POLL_SELDOM);
         self.next = now + self.poll_after;

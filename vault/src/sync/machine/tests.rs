@@ -185,6 +185,28 @@ fn a_restored_device_gives_up_what_it_signed_under_a_number_that_is_taken() {
     assert_eq!((head.incarnation(), head.seq()), (1, 3));
 }
 
+/// What another device made is wanted when the key is used, not a minute later. Mutation: `in_use` does nothing.
+#[test]
+fn a_vault_in_use_looks_at_once_and_not_more_often_than_once_a_second() {
+    let (mut party, mut store) = synced();
+    for _ in 0..20 {
+        party.later(60).work(&mut store);
+    }
+    let reads = store.reads;
+    party.later(2).work(&mut store);
+    assert_eq!(store.reads, reads, "it looks once a minute");
+    party.machine.in_use();
+    party.work(&mut store);
+    assert_eq!(store.reads, reads + 1);
+    party.machine.in_use();
+    party.work(&mut store);
+    assert_eq!(store.reads, reads + 1, "it was just looked at");
+    party.later(1);
+    party.machine.in_use();
+    party.work(&mut store);
+    assert_eq!(store.reads, reads + 2);
+}
+
 #[test]
 fn after_a_failure_it_is_tried_again_more_and_more_seldom() {
     let (mut party, mut store) = synced();
