@@ -317,6 +317,9 @@ impl Machine {
             if let Some(wish) = self.put_back(vault)? {
                 return Ok(Some(wish));
             }
+            if let Some(wish) = self.propose_first(vault)? {
+                return Ok(Some(wish));
+            }
             if let Some(wish) = self.take_snapshot(vault, rng)? {
                 return Ok(Some(wish));
             }
@@ -562,6 +565,15 @@ impl Machine {
             Outstanding::PublishEntry(seq),
             Request::Create { name, bytes },
         )))
+    }
+
+    /// Makes the change that was proposed before more is read: what it accepts of a log ends where that was read then.
+    fn propose_first(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+        let seq = vault.trust().map_or(0, |trust| trust.remembered().seq);
+        if vault.published_trust() < seq || !self.may_write() {
+            return Ok(None);
+        }
+        self.make_proposal(vault)
     }
 
     /// Makes the change that was proposed, one write after the other.

@@ -733,6 +733,29 @@ fn a_revoked_device_is_out() {
     assert_eq!(one.users(), ["ann", "secret"]);
 }
 
+/// It wrote after the change was made, and before it is in the store. Mutation: `propose_first` that does nothing.
+#[test]
+fn nothing_is_read_of_a_removed_device_but_what_is_accepted() {
+    let (mut one, mut two, mut store) = two();
+    settle(&mut [&mut one, &mut two], &mut store);
+    let last = one.vault.log_head(SECOND);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    two.register("example.org", "too late");
+    two.sync(&mut store);
+    assert!(two.vault.log_head(SECOND).seq() > last.seq());
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    assert_eq!(one.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(one.vault.log_head(SECOND), last);
+    let mut one = one.reopened(10);
+    assert_eq!(one.sync(&mut store), &State::Fresh);
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut three], &mut store);
+    assert_eq!(
+        (one.users(), three.users()),
+        (vec!["ann".to_owned()], vec!["ann".to_owned()])
+    );
+}
+
 /// Mutation: a vault that was opened with an earlier root key counts as damaged.
 #[test]
 fn what_is_still_to_be_said_when_the_root_key_is_replaced_is_said_with_the_new_one() {

@@ -84,6 +84,9 @@ impl Vault {
             Ok(next) => next,
             Err(refused) => return Ok(Err(refused)),
         };
+        if next.member(member.device).is_none() {
+            return Ok(Ok(Vec::new()));
+        }
         let mut needed = Vec::new();
         for hash in next
             .device_slot(member.device)
