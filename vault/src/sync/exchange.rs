@@ -88,7 +88,7 @@ pub(super) enum Outstanding {
     List,
     Entry(u32),
     /// What an entry of the trust log needs, and the entry.
-    Needed(Vec<u8>, Vec<ObjectHash>),
+    Needed(Vec<Vec<u8>>, Vec<ObjectHash>),
     Logs(Vec<super::layout::StoreName>),
     /// Roots of snapshots.
     Roots(Vec<super::layout::StoreName>),

@@ -11,6 +11,7 @@ mod heard;
 mod places;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::slice;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
@@ -81,6 +82,9 @@ struct Round {
     set_aside: Vec<SetAside>,
     /// Of these nothing more is read in this round.
     finished: BTreeSet<StoreName>,
+    /// Entries of the trust log that were read, and whose slots the store does not have: only with a later one, which needs
+    /// others, can they be taken.
+    skipped: Vec<Vec<u8>>,
     trust_is_read: bool,
     membership_is_there: bool,
     snapshots: Snapshots,
@@ -122,7 +126,7 @@ pub struct Machine {
     to_sign: Option<Said>,
     /// To be asked for before anything else.
     compare: Option<Compare>,
-    needed: Option<(Vec<u8>, Vec<ObjectHash>)>,
+    needed: Option<(Vec<Vec<u8>>, Vec<ObjectHash>)>,
     status: Status,
     heal: VecDeque<String>,
     heals_all: bool,
@@ -362,22 +366,28 @@ impl Machine {
     }
 
     fn read_trust(&mut self, vault: &Vault) -> Option<Wish> {
-        if let Some((entry, hashes)) = self.needed.take() {
+        if let Some((entries, hashes)) = self.needed.take() {
             let names = hashes
                 .iter()
                 .map(|hash| self.layout.name(StoreName::Membership(*hash)));
             let request = Request::Get {
                 names: names.collect(),
             };
-            return Some(self.ask(Outstanding::Needed(entry, hashes), request));
+            return Some(self.ask(Outstanding::Needed(entries, hashes), request));
         }
         let round = self.round.as_mut()?;
         if round.trust_is_read {
             return None;
         }
-        let next = vault.trust()?.remembered().seq + 1;
+        let skipped = u32::try_from(round.skipped.len()).ok()?;
+        let next = vault.trust()?.remembered().seq + skipped + 1;
         if !round.listing.as_ref()?.has(StoreName::Trust(next)) {
             round.trust_is_read = true;
+            if skipped > 0 {
+                // What it needs comes later, or is being withheld.
+                let name = self.layout.name(StoreName::Trust(next - 1));
+                round.found.get_or_insert(State::Damaged(name));
+            }
             return None;
         }
         let names = vec![self.layout.name(StoreName::Trust(next))];
@@ -590,7 +600,7 @@ impl Machine {
                 return Ok(None);
             }
         }
-        if vault.needed_by(&proposal.entry)?.is_err() {
+        if vault.needed_by(slice::from_ref(&proposal.entry))?.is_err() {
             self.end_of_proposal(Proposed::Beaten);
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! What comes of what the store says.
 
+use std::mem;
 use std::time::Duration;
 
 use rand_core::CryptoRng;
@@ -57,14 +58,14 @@ impl Machine {
                     None => self.end_of_trust(None),
                 };
             }
-            (Outstanding::Needed(entry, hashes), Answer::Got(got)) => {
+            (Outstanding::Needed(entries, hashes), Answer::Got(got)) => {
                 let found = hashes.into_iter().zip(got);
                 let objects = found.filter_map(|(hash, bytes)| {
                     let bytes = bytes.filter(|bytes| ObjectHash::of(bytes) == hash)?;
                     Some((hash, bytes))
                 });
                 let objects = objects.collect();
-                self.extend(vault, &entry, objects, rng)?;
+                self.extend(vault, entries, objects, rng)?;
             }
             (Outstanding::Logs(names), Answer::Got(got)) => self.arrived(names, got),
             (Outstanding::Roots(names), Answer::Got(got)) => self.look_at_roots(vault, names, got)?,
@@ -172,7 +173,7 @@ impl Machine {
             return Ok(());
         };
         self.wrote();
-        self.extend(vault, &entry, objects, rng)?;
+        self.extend(vault, vec![entry], objects, rng)?;
         self.end_of_proposal(Proposed::Accepted);
         Ok(())
     }
@@ -203,10 +204,13 @@ impl Machine {
         entry: Vec<u8>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), Error> {
-        match vault.needed_by(&entry)? {
-            Ok(hashes) if hashes.is_empty() => self.extend(vault, &entry, Vec::new(), rng),
+        let skipped = self.round.as_mut().map(|round| mem::take(&mut round.skipped));
+        let mut entries = skipped.unwrap_or_default();
+        entries.push(entry);
+        match vault.needed_by(&entries)? {
+            Ok(hashes) if hashes.is_empty() => self.extend(vault, entries, Vec::new(), rng),
             Ok(hashes) => {
-                self.needed = Some((entry, hashes));
+                self.needed = Some((entries, hashes));
                 Ok(())
             }
             Err(_) => {
@@ -217,17 +221,17 @@ impl Machine {
         }
     }
 
-    /// Takes an entry of the trust log that the store has.
+    /// Takes entries of the trust log that the store has.
     fn extend(
         &mut self,
         vault: &mut Vault,
-        entry: &[u8],
+        entries: Vec<Vec<u8>>,
         objects: Vec<(ObjectHash, Vec<u8>)>,
         rng: &mut dyn CryptoRng,
     ) -> Result<(), Error> {
         let seq = |vault: &Vault| vault.trust().map_or(0, |trust| trust.remembered().seq);
         let before = seq(vault);
-        let extended = vault.extend_trust(entry, objects)?;
+        let extended = vault.extend_trust(&entries, objects)?;
         if vault.published_trust() == before && seq(vault) > before {
             vault.set_published_trust(rng, seq(vault))?;
         }
@@ -235,11 +239,10 @@ impl Machine {
             Extended::Goes => {}
             Extended::NeedsPin => self.end_of_trust(Some(State::NeedsPin)),
             Extended::Removed => self.end_of_trust(Some(State::Removed)),
-            // It comes later, or it is being withheld.
             Extended::Incomplete => {
-                let seq = vault.trust().map_or(0, |trust| trust.remembered().seq) + 1;
-                let name = self.layout.name(StoreName::Trust(seq));
-                self.end_of_trust(Some(State::Damaged(name)));
+                if let Some(round) = &mut self.round {
+                    round.skipped = entries;
+                }
             }
         }
         Ok(())

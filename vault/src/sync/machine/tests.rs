@@ -75,7 +75,7 @@ fn a_store_that_shows_less_is_not_written_to_until_it_is_healed() {
         party.register("example.com", &name);
         let writes = store.writes;
         assert_eq!(party.sync(&mut store), &State::RolledBack, "{name}");
-        assert_eq!(party.machine.status().missing, std::slice::from_ref(&name));
+        assert_eq!(party.machine.status().missing, slice::from_ref(&name));
         assert_eq!(store.writes, writes, "{name}");
         party.machine.heal();
         assert_eq!(party.sync(&mut store), &State::Fresh, "{name}");
@@ -731,6 +731,36 @@ fn a_revoked_device_is_out() {
     assert!(!two.users().contains(&"secret".to_owned()));
     assert_eq!(one.sync(&mut store), &State::Fresh);
     assert_eq!(one.users(), ["ann", "secret"]);
+}
+
+/// Slots that are in force no more are nobody's to heal. Mutation: an entry whose slot is not there ends the reading.
+#[test]
+fn slots_of_entries_in_between_may_be_lost() {
+    let (one, mut two, mut store) = two();
+    let mut one = rotated(one, &mut store);
+    let in_between: Vec<_> = one.vault.trust().unwrap().objects_in_force().collect();
+    one = rotated(one, &mut store);
+    one.register("example.org", "bob");
+    one.sync(&mut store);
+    let in_force: Vec<_> = one.vault.trust().unwrap().objects_in_force().collect();
+    for hash in in_between.iter().filter(|hash| !in_force.contains(hash)) {
+        let kept = store.files.len();
+        store.files.retain(|_, content| ObjectHash::of(content) != *hash);
+        assert_eq!(store.files.len(), kept - 1);
+    }
+    assert_eq!(two.sync(&mut store), &State::NeedsPin);
+    let mut two = two.reopened(11);
+    assert_eq!(two.sync(&mut store), &State::Fresh);
+    assert_eq!(two.users(), one.users());
+}
+
+fn rotated(mut party: Party, store: &mut MemoryStore) -> Party {
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    assert_eq!(party.sync(store), &State::NeedsPin);
+    let seed = 20 + u64::from(party.vault.trust().unwrap().epoch());
+    let mut party = party.reopened(seed);
+    party.sync(store);
+    party
 }
 
 /// It wrote after the change was made, and before it is in the store. Mutation: `propose_first` that does nothing.

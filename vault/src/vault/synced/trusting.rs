@@ -8,6 +8,7 @@ use super::Vault;
 use crate::database::Change;
 use crate::frame::Refused;
 use crate::keys::DeviceId;
+use crate::locked::Member;
 use crate::membership::Name;
 use crate::{Error, ObjectHash, Trust};
 
@@ -75,18 +76,16 @@ impl Vault {
         self.database.object(&Name::Object(hash).to_bytes())
     }
 
-    /// What has to be there for this device to take the next entry of the trust log, and is not.
-    pub(crate) fn needed_by(&self, entry: &[u8]) -> Result<Result<Vec<ObjectHash>, Refused>, Error> {
+    /// What has to be there for this device to take the next entries of the trust log, and is not.
+    pub(crate) fn needed_by(&self, entries: &[Vec<u8>]) -> Result<Result<Vec<ObjectHash>, Refused>, Error> {
         let Some(member) = &self.member else {
             return Ok(Err(Refused::Misplaced));
         };
-        let next = match member.trust.follow(entry) {
-            Ok(next) => next,
+        let next = match member.after(entries) {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Ok(Vec::new())),
             Err(refused) => return Ok(Err(refused)),
         };
-        if next.member(member.device).is_none() {
-            return Ok(Ok(Vec::new()));
-        }
         let mut needed = Vec::new();
         for hash in next
             .device_slot(member.device)
@@ -100,13 +99,13 @@ impl Vault {
         Ok(Ok(needed))
     }
 
-    /// Takes the next entry of the trust log, with what it needs.
+    /// Takes the next entries of the trust log, with what the last of them needs.
     pub(crate) fn extend_trust(
         &mut self,
-        entry: &[u8],
+        entries: &[Vec<u8>],
         objects: Vec<(ObjectHash, Vec<u8>)>,
     ) -> Result<Extended, Error> {
-        let Ok(needed) = self.needed_by(entry)? else {
+        let Ok(needed) = self.needed_by(entries)? else {
             return Ok(Extended::Incomplete);
         };
         if !needed
@@ -118,13 +117,12 @@ impl Vault {
         let Some(member) = &mut self.member else {
             return Ok(Extended::Incomplete);
         };
-        let Ok(next) = member.trust.follow(entry) else {
-            return Ok(Extended::Incomplete);
-        };
-        if next.member(member.device).is_none() {
+        let next = match member.after(entries) {
+            Ok(Some(next)) => next,
             // What this device has stays open to it: it goes by the entries from before.
-            return Ok(Extended::Removed);
-        }
+            Ok(None) => return Ok(Extended::Removed),
+            Err(_) => return Ok(Extended::Incomplete),
+        };
         let kept: BTreeSet<_> = next.objects_in_force().collect();
         let replaced = member
             .trust
@@ -134,8 +132,11 @@ impl Vault {
             remove_objects: replaced.map(|hash| Name::Object(hash).to_bytes()).collect(),
             ..Change::default()
         };
-        let place = Name::Entry(next.remembered().seq).to_bytes();
-        change.put_objects.push((place, entry.to_vec()));
+        for (seq, entry) in (member.trust.remembered().seq + 1..).zip(entries) {
+            change
+                .put_objects
+                .push((Name::Entry(seq).to_bytes(), entry.clone()));
+        }
         let objects = objects.into_iter();
         change
             .put_objects
@@ -150,5 +151,19 @@ impl Vault {
         };
         member.trust = next;
         Ok(extended)
+    }
+}
+
+impl Member {
+    /// What the trust log says after these entries; `None` where one of them removes this device.
+    fn after(&self, entries: &[Vec<u8>]) -> Result<Option<Trust>, Refused> {
+        let mut trust = self.trust.clone();
+        for entry in entries {
+            trust = trust.follow(entry)?;
+            if trust.member(self.device).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(trust))
     }
 }
