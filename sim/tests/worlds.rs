@@ -30,12 +30,20 @@ const FOUND: [(u64, &str); 9] = [
         "that the Vault PIN is needed went unnoticed where something else was wrong, too",
     ),
     (
+        181,
+        "slots that only an entry in between needs were lost, and nobody could go on",
+    ),
+    (
         204,
         "where a request was lost, an entry was written without what it names",
     ),
     (
         282,
         "the check itself: who has to unlock the vault anew has not compared the store yet",
+    ),
+    (
+        413,
+        "an entry that was read back as something else was given up with all that it names",
     ),
 ];
 

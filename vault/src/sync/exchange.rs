@@ -96,7 +96,7 @@ pub(super) enum Outstanding {
     Parts,
     PublishPiece,
     Remove,
-    Membership,
+    Membership(ObjectHash),
     PublishEntry(u32),
     PublishObject,
     Propose,
@@ -111,5 +111,7 @@ pub(super) enum Outstanding {
 pub(super) enum Compare {
     Entry(u32),
     Object,
+    /// A slot, or the root keys of earlier epochs.
+    Membership(ObjectHash),
     Proposal,
 }

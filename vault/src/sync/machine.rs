@@ -563,7 +563,7 @@ impl Machine {
                     };
                     let name = self.layout.name(place);
                     let request = Request::Create { name, bytes };
-                    return Ok(Some(self.ask(Outstanding::Membership, request)));
+                    return Ok(Some(self.ask(Outstanding::Membership(hash), request)));
                 }
             }
             round.membership_is_there = true;
@@ -606,10 +606,11 @@ impl Machine {
         }
         if let Some((hash, bytes)) = proposal.objects.get(proposal.written) {
             proposal.written += 1;
-            let name = self.layout.name(StoreName::Membership(*hash));
+            let hash = *hash;
+            let name = self.layout.name(StoreName::Membership(hash));
             let bytes = bytes.clone();
             return Ok(Some(
-                self.ask(Outstanding::Membership, Request::Create { name, bytes }),
+                self.ask(Outstanding::Membership(hash), Request::Create { name, bytes }),
             ));
         }
         let name = self.layout.name(StoreName::Trust(next));
@@ -649,6 +650,7 @@ impl Machine {
         };
         let name = match compare {
             Compare::Entry(seq) => StoreName::Trust(seq),
+            Compare::Membership(hash) => StoreName::Membership(hash),
             Compare::Proposal => {
                 StoreName::Trust(vault.trust().map_or(0, |trust| trust.remembered().seq) + 1)
             }

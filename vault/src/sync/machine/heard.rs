@@ -72,7 +72,10 @@ impl Machine {
             (Outstanding::Parts, Answer::Got(got)) => self.parts_arrived(got),
             (Outstanding::PublishPiece, Answer::Kept) => self.piece_published(vault, true)?,
             (Outstanding::PublishPiece, Answer::AlreadyThere) => self.piece_published(vault, false)?,
-            (Outstanding::Membership, Answer::Kept | Answer::AlreadyThere) => self.wrote(),
+            (Outstanding::Membership(_), Answer::Kept) => self.wrote(),
+            (Outstanding::Membership(hash), Answer::AlreadyThere) => {
+                self.compare = Some(Compare::Membership(hash));
+            }
             (Outstanding::PublishEntry(seq), Answer::Kept) => {
                 vault.set_published_trust(rng, seq)?;
                 self.wrote();
@@ -132,6 +135,14 @@ impl Machine {
             Compare::Entry(seq) if found == vault.trust_entry(seq)? => {
                 vault.set_published_trust(rng, seq)?;
             }
+            Compare::Membership(hash) => {
+                if found.is_some_and(|found| ObjectHash::of(&found) == hash) {
+                    self.wrote();
+                } else {
+                    // An entry that names it would name nothing.
+                    self.give_up(NoAnswer::Nonsense, now);
+                }
+            }
             Compare::Entry(_) => {
                 if let Some(round) = &mut self.round {
                     round.found = Some(State::OtherTrust);
@@ -141,9 +152,15 @@ impl Machine {
                 self.accepted(vault, rng)?;
             }
             Compare::Proposal => {
-                self.end_of_proposal(Proposed::Beaten);
-                self.round = None;
-                self.wanted = true;
+                let is_entry = |entry| vault.needed_by(&[entry]).map(|needed| needed.is_ok());
+                if found.map_or(Ok(false), is_entry)? {
+                    self.end_of_proposal(Proposed::Beaten);
+                    self.round = None;
+                    self.wanted = true;
+                } else {
+                    // Nobody's: whether this device's is there is not known yet.
+                    self.give_up(NoAnswer::Nonsense, now);
+                }
             }
             Compare::Object if found == vault.object_to_publish()?.map(|(_, bytes)| bytes) => {
                 self.confirm(vault, rng)?;

@@ -345,6 +345,65 @@ fn of_two_changes_in_one_moment_one_is_made() {
     assert_eq!(twin.vault.trust(), party.vault.trust());
 }
 
+/// The store says that it has a slot, and has none. Mutation: it is believed.
+#[test]
+fn what_an_entry_names_is_looked_at_where_it_is_said_to_be_there() {
+    let (mut party, mut store) = synced();
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    party.machine.now();
+    let mut lies = 2;
+    for _ in 0..100 {
+        let is_open = party.step(&mut |request| match &request {
+            Request::Create { name, .. } if name.contains("/k/") && lies > 0 => {
+                lies -= 1;
+                Ok(Answer::AlreadyThere)
+            }
+            _ => store.serve(request),
+        });
+        if !is_open {
+            party.later(60);
+        }
+        if party.machine.proposed().is_some() {
+            break;
+        }
+    }
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    let needed: Vec<_> = party.vault.trust().unwrap().objects_in_force().collect();
+    for hash in needed {
+        assert!(
+            store
+                .files
+                .values()
+                .any(|content| ObjectHash::of(content) == hash)
+        );
+    }
+}
+
+/// Mutation: whatever is read back and is something else counts as another device's.
+#[test]
+fn what_is_read_back_and_nobodys_leaves_it_open() {
+    let (mut party, mut store) = synced();
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    party.machine.now();
+    let mut wrong = vec![Some(vec![1, 2, 3]), None];
+    for _ in 0..100 {
+        let is_open = party.step(&mut |request| match &request {
+            Request::Get { names } if names[0].contains("/t/") && !wrong.is_empty() => {
+                Ok(Answer::Got(vec![wrong.remove(0)]))
+            }
+            _ => store.serve(request),
+        });
+        if !is_open {
+            party.later(60);
+        }
+        if party.machine.proposed().is_some() {
+            break;
+        }
+    }
+    assert_eq!(party.machine.proposed(), Some(Proposed::Accepted));
+    assert!(wrong.is_empty());
+}
+
 /// Where a store replaces what is there, what was written last is in force; who wrote before finds out when it reads its
 /// entry back. Mutation: an entry that was kept counts as accepted at once.
 #[test]
