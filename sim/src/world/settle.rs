@@ -39,7 +39,7 @@ impl World {
                 return self.compare();
             }
         }
-        if self.may_fork || self.reads_beyond_an_end() {
+        if self.may_fork || self.reads_beyond_an_end() || self.waits_for_what_nobody_has() {
             self.may_fork = true;
             return Ok(());
         }
@@ -93,6 +93,18 @@ impl World {
             let mut former = vault.trust().into_iter().flat_map(Trust::former_members);
             former.any(|(id, last)| vault.log_head(id).seq() > last.seq())
         })
+    }
+
+    /// Whether somebody waits for an object that the store lost after it had said that it keeps it, and whose author was put
+    /// back to a copy from before: vault/SYNC.md §8.
+    fn waits_for_what_nobody_has(&self) -> bool {
+        let missing = |at| match self.state(at) {
+            Some(State::Gap(author, seq)) => Some((*author, *seq)),
+            _ => None,
+        };
+        let open = || self.devices.iter().filter_map(|device| device.open.as_deref());
+        let nobody_has = |(author, seq)| open().all(|open| open.vault.log_head(author).seq() < seq);
+        (0..self.devices.len()).filter_map(missing).any(nobody_has)
     }
 
     /// All that are members show the same.
