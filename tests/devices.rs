@@ -44,8 +44,12 @@ impl Computer {
     /// The first device of a vault that is exchanged at `store`.
     fn first(store: &Path) -> Self {
         let computer = Self::new(new_vault());
-        computer.run(&["sync", "setup", text(store), "--device-name", "desk"]);
+        computer.sync_at(store);
         computer
+    }
+
+    fn sync_at(&self, store: &Path) {
+        self.run(&["sync", "setup", text(store), "--device-name", "desk"]);
     }
 
     /// The file with a Vault PIN.
@@ -180,11 +184,18 @@ fn what_is_registered_on_one_device_is_on_the_other() {
     );
 }
 
-#[test]
-fn a_device_is_let_in_with_the_digits_that_it_shows() {
+/// Two computers, of which one waits for the digits that the other one shows.
+struct Pairing {
+    newcomer: Newcomer,
+    approving: Session,
+    digits: String,
+    wrong: &'static str,
+    store: TempDir,
+}
+
+fn pair(desk: &Computer, lap: &Computer) -> Pairing {
     let store = new_folder();
-    let desk = Computer::first(store.path());
-    let lap = Computer::new(new_folder());
+    desk.sync_at(store.path());
     let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
     newcomer.told("code");
     let mut approving = Session::start(desk.state.path(), &["device", "approve"]);
@@ -195,6 +206,25 @@ fn a_device_is_let_in_with_the_digits_that_it_shows() {
     } else {
         "1234 5678"
     };
+    Pairing {
+        newcomer,
+        approving,
+        digits,
+        wrong,
+        store,
+    }
+}
+
+#[test]
+fn a_device_is_let_in_with_the_digits_that_it_shows() {
+    let (desk, lap) = (Computer::new(new_vault()), Computer::new(new_folder()));
+    let Pairing {
+        newcomer,
+        mut approving,
+        digits,
+        wrong,
+        store: _store,
+    } = pair(&desk, &lap);
     answer(&mut approving, "The digits that the new device shows: ", wrong);
     answer(&mut approving, "; 2 tries left.", "");
     answer(&mut approving, "eight digits are needed.", &digits);
@@ -205,19 +235,14 @@ fn a_device_is_let_in_with_the_digits_that_it_shows() {
 
 #[test]
 fn three_times_wrong_digits_end_it() {
-    let store = new_folder();
-    let desk = Computer::first(store.path());
-    let lap = Computer::new(new_folder());
-    let mut newcomer = lap.ask_to_join(store.path(), VAULT_PIN);
-    newcomer.told("code");
-    let mut approving = Session::start(desk.state.path(), &["device", "approve"]);
-    answer(&mut approving, "Vault PIN: ", VAULT_PIN);
-    let digits = newcomer.told("digits");
-    let wrong = if digits == "1234 5678" {
-        "8765 4321"
-    } else {
-        "1234 5678"
-    };
+    let (desk, lap) = (Computer::new(new_vault()), Computer::new(new_folder()));
+    let Pairing {
+        newcomer,
+        mut approving,
+        wrong,
+        store: _store,
+        ..
+    } = pair(&desk, &lap);
     for _ in 0..3 {
         answer(&mut approving, "The digits that the new device shows: ", wrong);
     }
