@@ -1,7 +1,6 @@
 //! Tries Vault PINs. A try takes a second or so; for the running key it happens on a thread of its own. It was counted
 //! durably before.
 
-use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use crate::device_keys::DeviceKeys;
 use crate::error::Failure;
 use crate::host;
 use crate::prompt::chain::{Way, pin_chain_for};
-use crate::prompt::{Answer, AnswerHandle, Asker as _, Demand, EnteredPin, Purpose, Question};
+use crate::prompt::{Answer, Asker as _, Demand, EnteredPin, Purpose, Question, wait_for_answer};
 use crate::state::{self, Held, since_boot};
 use crate::wake::{Waker, Wakeup};
 
@@ -112,28 +111,11 @@ impl Unlocker {
 
 /// Asks the person who is there, in a dialog or in the terminal.
 pub(crate) fn ask_for_vault_pin() -> Result<Zeroizing<String>, Failure> {
-    let question = Question {
-        id: 0,
-        purpose: Purpose::Open,
-        rp_id: None,
-        rp_name: None,
-        user_name: None,
-        user_display_name: None,
-        demand: Demand::VaultPin,
-        accounts: Vec::new(),
-        note: None,
-        seconds_left: PATIENCE_SECONDS,
-    };
-    let (sender, answers) = mpsc::channel();
-    let answer = AnswerHandle::new(move |answer| {
-        // Whoever asked may have given up.
-        let _ = sender.send(answer);
-    });
-    let _shown = pin_chain_for(Way::Terminal).ask(&question, answer);
-    match answers.recv() {
-        Ok(Answer::Pin(pin)) => Ok(pin.into_secret()),
-        Ok(Answer::Unavailable(reason)) => Err(Failure::new(&reason, reason.hint())),
-        Ok(Answer::Decided(_)) | Err(_) => Err(Failure::new("no Vault PIN was entered", "enter it to go on")),
+    let question = Question::of_command(Purpose::Open, Demand::VaultPin, PATIENCE_SECONDS);
+    match wait_for_answer(|answer| pin_chain_for(Way::Terminal).ask(&question, answer)) {
+        Some(Answer::Pin(pin)) => Ok(pin.into_secret()),
+        Some(Answer::Unavailable(reason)) => Err(Failure::new(&reason, reason.hint())),
+        Some(Answer::Decided(_)) | None => Err(Failure::new("no Vault PIN was entered", "enter it to go on")),
     }
 }
 

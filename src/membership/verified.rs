@@ -1,6 +1,6 @@
 //! Whether it is the user who changes who can open the vault, besides the Vault PIN.
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 use crate::cli::device::{ApproveDevice, VerifyHere};
 use crate::error::Failure;
@@ -9,7 +9,7 @@ use crate::prompt::verify::Verifier;
 use crate::prompt::verify::command::VerifyCommand;
 use crate::prompt::verify::fingerprint::Fingerprint;
 use crate::prompt::verify::password::Password;
-use crate::prompt::{Answer, AnswerHandle, Decision, Demand, Purpose, Question};
+use crate::prompt::{Answer, Decision, Demand, Purpose, Question, wait_for_answer};
 
 /// How often it is tried.
 const ATTEMPTS: u8 = 3;
@@ -40,26 +40,10 @@ pub(super) fn verify_user(options: &ApproveDevice) -> Result<(), Failure> {
 }
 
 fn attempt(verifier: &dyn Verifier, attempts_left: u8) -> Option<Answer> {
-    let question = Question {
-        id: 0,
-        purpose: Purpose::AdmitDevice,
-        rp_id: None,
-        rp_name: None,
-        user_name: None,
-        user_display_name: None,
-        demand: Demand::Verification {
-            modality: verifier.modality(),
-            attempts_left,
-        },
-        accounts: Vec::new(),
-        note: None,
-        seconds_left: PATIENCE_SECONDS,
+    let demand = Demand::Verification {
+        modality: verifier.modality(),
+        attempts_left,
     };
-    let (sender, answers) = mpsc::channel();
-    let answer = AnswerHandle::new(move |answer| {
-        // Whoever asked may have given up.
-        let _ = sender.send(answer);
-    });
-    let _shown = verifier.verify(&question, answer);
-    answers.recv().ok()
+    let question = Question::of_command(Purpose::AdmitDevice, demand, PATIENCE_SECONDS);
+    wait_for_answer(|answer| verifier.verify(&question, answer))
 }

@@ -21,6 +21,7 @@ mod withdrawal;
 mod worker;
 
 use std::fmt;
+use std::sync::mpsc;
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,36 @@ pub(crate) struct Question {
     pub(crate) note: Option<&'static str>,
     /// How long the host will wait.
     pub(crate) seconds_left: u32,
+}
+
+impl Question {
+    /// One that a command asks by itself: no host and no site has to do with it.
+    pub(crate) fn of_command(purpose: Purpose, demand: Demand, seconds_left: u32) -> Self {
+        Self {
+            id: 0,
+            purpose,
+            rp_id: None,
+            rp_name: None,
+            user_name: None,
+            user_display_name: None,
+            demand,
+            accounts: Vec::new(),
+            note: None,
+            seconds_left,
+        }
+    }
+}
+
+/// Waits for the answer to a question that `show` puts on show, where nothing else is to be done; `None` when nobody
+/// can answer it any more.
+pub(crate) fn wait_for_answer(show: impl FnOnce(AnswerHandle) -> Box<dyn Shown>) -> Option<Answer> {
+    let (sender, answers) = mpsc::channel();
+    let answer = AnswerHandle::new(move |answer| {
+        // Whoever asked may have given up.
+        let _ = sender.send(answer);
+    });
+    let _shown = show(answer);
+    answers.recv().ok()
 }
 
 /// What counts as an answer to a question.
