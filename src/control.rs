@@ -234,9 +234,9 @@ pub(crate) struct Listed {
 pub(crate) struct Discarded {
     #[serde(flatten)]
     pub(crate) passkey: Listed,
-    /// Nothing where the store does not know yet.
-    pub(crate) deleted_unix_ms: Option<u64>,
-    pub(crate) kept_until_unix_ms: Option<u64>,
+    pub(crate) deleted_unix_ms: u64,
+    /// At least; days on which the vault does not sync are not counted.
+    pub(crate) days_left: u8,
 }
 
 /// [`Profile`] on the socket.
@@ -466,7 +466,7 @@ impl From<Trashed> for Discarded {
     fn from(trashed: Trashed) -> Self {
         Self {
             deleted_unix_ms: trashed.deleted_unix_ms,
-            kept_until_unix_ms: trashed.kept_until_unix_ms(),
+            days_left: trashed.days_left,
             passkey: trashed.passkey.into(),
         }
     }

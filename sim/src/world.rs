@@ -456,7 +456,7 @@ impl World {
                 Ok(until <= now)
             }
             Wish::Sign => {
-                let signed = signed(device, &self.ids);
+                let signed = signed(device);
                 let keys = device.keys().map_err(Turn::Failed)?;
                 device.kept.signed = Some(signed);
                 sign(device, keys).map_err(failed)?;
@@ -519,14 +519,9 @@ enum Turn {
 }
 
 /// What is going to be signed: everything that waits.
-fn signed(device: &Device, ids: &[DeviceId]) -> Signed {
-    let heads = device.open.as_deref().map(|Open { vault, .. }| {
-        let others = ids.iter().filter(|id| **id != device.id);
-        others.map(|id| (*id, vault.log_head(*id).seq())).collect()
-    });
+fn signed(device: &Device) -> Signed {
     Signed {
-        operations: device.waiting().to_vec(),
-        had_read: heads.unwrap_or_default(),
+        operations: device.waiting(&device.kept.said).operations,
         end: device.kept.said.len(),
     }
 }

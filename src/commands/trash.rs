@@ -27,15 +27,14 @@ pub(crate) fn list_trash(mut access: Access, json: bool, out: &mut dyn Write) ->
 fn rows(mut trash: Vec<Discarded>) -> Vec<[String; 5]> {
     trash.sort_by_cached_key(|Discarded { passkey, .. }| (passkey.rp_id.clone(), show::account(passkey)));
     let ids = show::short_ids(trash.iter().map(|discarded| &discarded.passkey));
-    let titles = ["SITE", "ACCOUNT", "DELETED (UTC)", "KEPT UNTIL (UTC)", "ID"].map(str::to_owned);
+    let titles = ["SITE", "ACCOUNT", "DELETED (UTC)", "DAYS LEFT", "ID"].map(str::to_owned);
     let row = |(discarded, id): (&Discarded, String)| {
         let passkey = &discarded.passkey;
-        let (deleted, kept_until) = match (discarded.deleted_unix_ms, discarded.kept_until_unix_ms) {
-            (Some(deleted), Some(kept_until)) => (show::minute(deleted), show::minute(kept_until)),
-            _ => ("not told yet".to_owned(), "30 days from then".to_owned()),
-        };
-        let (site, account) = (show::site(passkey), show::account(passkey));
-        [site, account, deleted, kept_until, id]
+        let (deleted, days) = (
+            show::minute(discarded.deleted_unix_ms),
+            discarded.days_left.to_string(),
+        );
+        [show::site(passkey), show::account(passkey), deleted, days, id]
     };
     [titles]
         .into_iter()
@@ -86,21 +85,18 @@ mod tests {
 
     #[test]
     fn the_table_says_what_how_long_and_by_which_id() {
-        let discarded = |id: &str, deleted_unix_ms: Option<u64>| Discarded {
+        let discarded = |id: &str, days_left| Discarded {
             passkey: listed(id),
-            deleted_unix_ms,
-            kept_until_unix_ms: deleted_unix_ms.map(|deleted| deleted + 30 * 86_400_000),
+            deleted_unix_ms: 1_700_000_000_000,
+            days_left,
         };
-        let trash = vec![
-            discarded("abcdefghijkl", Some(1_700_000_000_000)),
-            discarded("xyzwxyzwxyzw", None),
-        ];
+        let trash = vec![discarded("abcdefghijkl", 30), discarded("xyzwxyzwxyzw", 2)];
         assert_eq!(
             show::table(&rows(trash)),
             "\
-SITE         ACCOUNT  DELETED (UTC)     KEPT UNTIL (UTC)   ID
-example.org  ann      2023-11-14 22:13  2023-12-14 22:13   abcdefgh
-example.org  ann      not told yet      30 days from then  xyzwxyzw
+SITE         ACCOUNT  DELETED (UTC)     DAYS LEFT  ID
+example.org  ann      2023-11-14 22:13  30         abcdefgh
+example.org  ann      2023-11-14 22:13  2          xyzwxyzw
 "
         );
     }

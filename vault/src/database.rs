@@ -290,6 +290,20 @@ impl Database {
         self.get(OBJECTS, name)
     }
 
+    /// The names of all objects in clear that begin so.
+    pub(crate) fn objects_named(&self, begin: u8) -> Result<Vec<Vec<u8>>, Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, OBJECTS)? else {
+                return Ok(Vec::new());
+            };
+            let (begin, end) = ([begin], [begin + 1]);
+            let rows = table.range(begin.as_slice()..end.as_slice()).map_err(failed)?;
+            let names = rows.map(|row| Ok(row.map_err(failed)?.0.value().to_vec()));
+            names.collect()
+        })
+    }
+
     /// Whether this is among what is known while the vault is locked.
     pub(crate) fn knows(&self, hash: &KnownHash) -> Result<bool, Error> {
         self.guarded(|redb| {

@@ -48,11 +48,14 @@ pub enum Name {
 }
 
 impl Name {
+    /// The keys of the rows of objects begin so.
+    pub(crate) const OBJECT: u8 = b'o';
+
     /// As the key of a row: a letter, then the number (big endian) or the hash.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         match self {
             Self::Entry(seq) => [b"t".as_slice(), &seq.to_be_bytes()].concat(),
-            Self::Object(hash) => [b"o".as_slice(), &hash.0].concat(),
+            Self::Object(hash) => [[Self::OBJECT].as_slice(), &hash.0].concat(),
             Self::DeviceKeys(generation) => [b"k".as_slice(), &generation.to_be_bytes()].concat(),
         }
     }

@@ -69,6 +69,8 @@ pub struct Vault {
     session: Option<Session>,
     /// Where this device stands among others; `None` where it does not sync.
     replica: Option<Replica>,
+    /// See [`Self::set_time`].
+    unix_ms: u64,
 }
 
 /// What a vault had seen before it got a Vault PIN.
@@ -130,6 +132,7 @@ impl Vault {
             member: None,
             session: None,
             replica: None,
+            unix_ms: 0,
         })
     }
 
@@ -156,6 +159,7 @@ impl Vault {
             member: None,
             session: None,
             replica,
+            unix_ms: 0,
         })
     }
 
@@ -248,7 +252,7 @@ impl Vault {
             ..Change::default()
         };
         self.note_known(&mut change, &[passkey], replaced);
-        let said = self.say(rng, &mut change, &operations)?;
+        let said = self.say(rng, &mut change, &operations, record)?;
         self.apply(rng, change, record)?;
         self.said(said);
         self.store_state = store_state;
@@ -429,7 +433,7 @@ impl Vault {
         let operations: Vec<_> = synced
             .map(|passkey| Operation::Store(Box::new(copy(passkey))))
             .collect();
-        let said = self.say(rng, &mut change, &operations)?;
+        let said = self.say(rng, &mut change, &operations, record.as_ref())?;
         self.apply(rng, change, record.as_ref())?;
         self.said(said);
         self.store_state = store_state;
@@ -461,7 +465,7 @@ impl Vault {
         self.note_known(&mut change, &[], &BTreeSet::from([id.clone()]));
         let synced = self.syncs() && self.load(id)?.is_some_and(|was| was.profile == Profile::Synced);
         let operation = synced.then(|| Operation::Delete(id.clone()));
-        let said = self.say(rng, &mut change, operation.as_slice())?;
+        let said = self.say(rng, &mut change, operation.as_slice(), record)?;
         self.apply(rng, change, record)?;
         self.said(said);
         self.store_state = store_state;

@@ -6,7 +6,7 @@ use wardkey_vault::{
     Authentic, CredentialId, DeviceId, ObjectHash, Passkey, Request, SealedKind, State, Vault,
 };
 
-use super::device::{Device, Failure, Open, must, seen};
+use super::device::{Device, Failure, Open, learn_times, must, seen};
 use super::model::{Object, Operation, Says, Shown, amount_to};
 use super::store::Store;
 use super::{World, hex, name_of};
@@ -77,8 +77,6 @@ impl World {
             object: Object {
                 author: id,
                 seq: position.seq,
-                clock: position.time,
-                had_read: signed.had_read.clone(),
                 operations: signed.operations.clone(),
             },
             previous: position.previous,
@@ -155,17 +153,29 @@ impl World {
     }
 
     /// What the model says of a device, if it said `said`.
-    fn expected(&self, open: &Open, said: &[Operation]) -> Result<BTreeMap<CredentialId, Shown>, Failure> {
-        let read: Vec<_> = self
-            .read_by(&open.vault)?
-            .into_iter()
-            .map(|known| &known.object)
-            .collect();
-        let waiting = usize::try_from(open.vault.waiting()).unwrap_or(usize::MAX);
-        let waiting = said.get(said.len().saturating_sub(waiting)..).unwrap_or_default();
-        let (mut passkeys, deleted) = amount_to(&read, waiting);
+    fn expected(
+        &self,
+        device: &Device,
+        open: &Open,
+        said: &[Operation],
+    ) -> Result<BTreeMap<CredentialId, Shown>, Failure> {
+        let (mut passkeys, deleted) = self.amount_to(device, open, said)?;
         passkeys.retain(|id, _| !deleted.contains(id));
         Ok(passkeys)
+    }
+
+    /// What all that a device has read and `said` amounts to, and what of it is deleted.
+    fn amount_to(
+        &self,
+        device: &Device,
+        open: &Open,
+        said: &[Operation],
+    ) -> Result<(BTreeMap<CredentialId, Shown>, BTreeSet<CredentialId>), Failure> {
+        let read = self.read_by(&open.vault)?;
+        let waiting = device.waiting(said);
+        Ok(amount_to(
+            read.into_iter().map(|known| &known.object).chain([&waiting]),
+        ))
     }
 
     /// After a power cut: what was being done is there, or not, in whole.
@@ -184,7 +194,8 @@ impl World {
         if doubt.is_empty() || self.fits(at, open, &said, &shown)? {
             return Ok(());
         }
-        learn_times(&mut doubt, &shown);
+        learn_times(&mut doubt, &open.vault);
+        learn_creation(&mut doubt, &shown);
         said.extend(doubt);
         if let Some(device) = self.devices.get_mut(at) {
             device.kept.said = said;
@@ -200,7 +211,8 @@ impl World {
         said: &[Operation],
         shown: &BTreeMap<CredentialId, Shown>,
     ) -> Result<bool, Failure> {
-        Ok(self.has_told(at, open, said.len())? && self.expected(open, said)? == *shown)
+        let device = must(self.devices.get(at).ok_or(()), "a device")?;
+        Ok(self.has_told(at, open, said.len())? && self.expected(device, open, said)? == *shown)
     }
 
     /// Whether what does not wait any more is in the device's own log.
@@ -230,7 +242,7 @@ impl World {
                 name_of(at)
             )));
         }
-        let expected = self.expected(open, &device.kept.said)?;
+        let expected = self.expected(device, open, &device.kept.said)?;
         if expected != shown {
             return Err(Failure(difference(at, &expected, &shown)));
         }
@@ -277,8 +289,8 @@ impl World {
                     name_of(at)
                 )));
             }
-            let about = |operation: &Operation| operation.as_ref().is_some_and(|(other, _)| other == id);
-            if device.waiting().iter().any(about) {
+            let about = |operation: &Operation| operation.says.as_ref().is_some_and(|(other, _)| other == id);
+            if device.waiting(&device.kept.said).operations.iter().any(about) {
                 return Err(Failure(format!(
                     "{} says that what waits is backed up",
                     name_of(at)
@@ -320,12 +332,7 @@ impl World {
         let Some((device, open)) = device.and_then(|device| Some((device, device.open.as_deref()?))) else {
             return Ok(());
         };
-        let read: Vec<_> = self
-            .read_by(&open.vault)?
-            .into_iter()
-            .map(|known| &known.object)
-            .collect();
-        let (passkeys, deleted) = amount_to(&read, device.waiting());
+        let (passkeys, deleted) = self.amount_to(device, open, &device.kept.said)?;
         if deleted.contains(&passkey.id) && passkeys.get(&passkey.id) == Some(&seen(passkey)) {
             return Ok(());
         }
@@ -337,8 +344,9 @@ impl World {
 }
 
 /// The vault chose when what was in doubt was made.
-fn learn_times(doubt: &mut [Operation], shown: &BTreeMap<CredentialId, Shown>) {
-    for (id, says) in doubt.iter_mut().flatten() {
+fn learn_creation(doubt: &mut [Operation], shown: &BTreeMap<CredentialId, Shown>) {
+    let says = doubt.iter_mut().filter_map(|operation| operation.says.as_mut());
+    for (id, says) in says {
         if let (Says::Stored(stored), Some(shown)) = (says, shown.get(id)) {
             stored.core.created_unix_ms = shown.core.created_unix_ms;
         }

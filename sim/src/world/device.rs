@@ -9,11 +9,11 @@ use rand_core::Rng;
 use wardkey_vault::{
     Answer, CredProtect, CredentialId, DeviceId, EarlierPin, Error, GuessLimit, KdfCost, KdfParameters,
     KnownKey, LargeBlob, Locked, Machine, NewPin, NoAnswer, Passkey, Profile, RightGuess, SecretBytes,
-    SoftwareKeys, Vault, VaultPin,
+    SoftwareKeys, Trust, Vault, VaultPin,
 };
 
 use super::disk::Disk;
-use super::model::{Blob, Core, Names, Operation, Says, Shown};
+use super::model::{Blob, Core, Names, Object, Operation, Says, Shown};
 use crate::scenario::SeededRng;
 
 /// The Vault PINs that occur. Each has a salt of its own, always the same, so that each is stretched once for all worlds.
@@ -61,7 +61,6 @@ pub(super) fn typed(number: usize) -> Option<VaultPin> {
 #[derive(Debug, Clone)]
 pub(super) struct Signed {
     pub(super) operations: Vec<Operation>,
-    pub(super) had_read: BTreeMap<DeviceId, u32>,
     /// How many operations were said before and in it.
     pub(super) end: usize,
 }
@@ -232,7 +231,12 @@ impl Device {
         if let Some(open) = self.open.as_deref_mut() {
             must(open.vault.begin_sync(&mut self.rng), "beginning to sync")?;
             let waiting = usize::try_from(open.vault.waiting()).unwrap_or_default();
-            self.kept.said = vec![None; waiting];
+            let about_none = Operation {
+                time: 0,
+                had_read: BTreeMap::new(),
+                says: None,
+            };
+            self.kept.said = vec![about_none; waiting];
         }
         Ok(())
     }
@@ -269,15 +273,17 @@ impl Device {
         software(must(keys.or_else(newest).ok_or(()), "the device's keys")?)
     }
 
-    /// What waits to be told.
-    pub(super) fn waiting(&self) -> &[Operation] {
+    /// What of `said` waits to be told, as if it were the last object.
+    pub(super) fn waiting(&self, said: &[Operation]) -> Object {
         let waiting = self.open.as_ref().map_or(0, |open| open.vault.waiting());
-        let told = self
-            .kept
-            .said
+        let told = said
             .len()
             .saturating_sub(usize::try_from(waiting).unwrap_or(usize::MAX));
-        self.kept.said.get(told..).unwrap_or_default()
+        Object {
+            author: self.id,
+            seq: u32::MAX,
+            operations: said.get(told..).unwrap_or_default().to_vec(),
+        }
     }
 
     /// All passkeys that the device shows.
@@ -294,17 +300,27 @@ impl Device {
         Ok(shown)
     }
 
-    /// Does something to the vault that says `operations`. Whether it did; `None` where the power went.
+    /// Does something to the vault that says all this. Whether it did; `None` where the power went.
     fn act(
         &mut self,
-        operations: Vec<Operation>,
+        all: Vec<Option<(CredentialId, Says)>>,
         act: impl FnOnce(&mut Vault, &mut SeededRng) -> Result<bool, Error>,
     ) -> Result<Option<bool>, Failure> {
+        let unix_ms = self.unix_ms();
         let Some(open) = self.open.as_deref_mut() else {
             return Ok(Some(false));
         };
+        let had_read = had_read(&open.vault, self.id);
+        let operation = |says| Operation {
+            time: 0,
+            had_read: had_read.clone(),
+            says,
+        };
+        let mut operations: Vec<_> = all.into_iter().map(operation).collect();
+        open.vault.set_time(unix_ms);
         match act(&mut open.vault, &mut self.rng) {
             Ok(true) => {
+                learn_times(&mut operations, &open.vault);
                 self.kept.said.extend(operations);
                 Ok(Some(true))
             }
@@ -347,9 +363,9 @@ impl Device {
             vault.store(rng, passkey, None).map(|()| true)
         })?;
         // The vault makes it later than everything that it has.
-        if let (Some(true), Some(stored)) = (done, self.load(&id)?) {
-            self.kept.said.pop();
-            self.kept.said.push(Some((id, Says::Stored(seen(&stored)))));
+        let stored = self.load(&id)?.filter(|_| done == Some(true));
+        if let (Some(stored), Some(last)) = (stored, self.kept.said.last_mut()) {
+            last.says = Some((id, Says::Stored(seen(&stored))));
         }
         Ok(done)
     }
@@ -417,13 +433,29 @@ impl Device {
     }
 }
 
+/// Of each other log the last number that this device has read.
+fn had_read(vault: &Vault, device: DeviceId) -> BTreeMap<DeviceId, u32> {
+    let trust = vault.trust().into_iter();
+    let members = trust.clone().flat_map(Trust::members);
+    let others = members.chain(trust.flat_map(Trust::former_members).map(|(id, _)| id));
+    let others = others.filter(|other| *other != device);
+    others.map(|other| (other, vault.log_head(other).seq())).collect()
+}
+
+/// The vault chose when what was done last was done: one after the other.
+pub(super) fn learn_times(operations: &mut [Operation], vault: &Vault) {
+    for (before, operation) in (0..).zip(operations.iter_mut().rev()) {
+        operation.time = vault.last_done() - before;
+    }
+}
+
 /// The device's keys as they are kept.
 pub(super) fn software(keys: &[u8]) -> Result<SoftwareKeys, Failure> {
     must(SoftwareKeys::from_bytes(keys).ok_or(()), "the device's keys")
 }
 
 /// What a new passkey of this account replaces.
-fn replaced(shown: &BTreeMap<CredentialId, Shown>, core: &Core) -> Vec<Operation> {
+fn replaced(shown: &BTreeMap<CredentialId, Shown>, core: &Core) -> Vec<Option<(CredentialId, Says)>> {
     let same = |other: &Core| other.rp_id == core.rp_id && other.user_id == core.user_id;
     let replaced = shown.iter().filter(|(_, shown)| same(&shown.core));
     replaced

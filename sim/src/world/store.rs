@@ -63,14 +63,7 @@ impl Fault {
             Self::Withheld | Self::Swapped | Self::Truncated | Self::Flipped | Self::Old => {
                 matches!(request, Request::Get { .. } | Request::Poll { .. })
             }
-            // Of a change of the membership only who proposed it has everything, and only until the program ends.
-            Self::Lie => match request {
-                Request::Create { name, .. } | Request::Put { name, .. } => !name.contains("/k/"),
-                Request::List { .. }
-                | Request::Get { .. }
-                | Request::Poll { .. }
-                | Request::Remove { .. } => false,
-            },
+            Self::Lie => matches!(request, Request::Create { .. } | Request::Put { .. }),
             Self::Refuses => matches!(request, Request::Create { .. }),
         }
     }

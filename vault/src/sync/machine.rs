@@ -44,11 +44,6 @@ const RETRY_SOON: Duration = Duration::from_secs(5);
 /// … and how seldom after many.
 const RETRY_SELDOM: Duration = Duration::from_secs(900);
 
-/// How long what was deleted stays in the trash, …
-pub(crate) const TRASH_MS: u64 = 30 * DAY_MS;
-/// … and how often it is looked whether it is time.
-const DAY_MS: u64 = 86_400_000;
-
 /// What is to be done for the machine.
 pub enum Wish {
     /// Ask the store.
@@ -114,6 +109,8 @@ pub enum Proposed {
 /// A change of the membership that is to be made: at the store first, where only one can be the next.
 struct Proposal {
     objects: Vec<(ObjectHash, Vec<u8>)>,
+    /// They are kept here, too.
+    are_kept: bool,
     written: usize,
     entry: Vec<u8>,
 }
@@ -137,7 +134,6 @@ pub struct Machine {
     poll_after: Duration,
     next: Duration,
     next_list: Duration,
-    trash_emptied_unix_ms: u64,
     failures: u32,
     wanted: bool,
     sums_up_after: u64,
@@ -174,7 +170,6 @@ impl Machine {
             poll_after: POLL_SOON,
             next: Duration::ZERO,
             next_list: Duration::ZERO,
-            trash_emptied_unix_ms: 0,
             failures: 0,
             wanted: true,
             sums_up_after: SUMS_UP_AFTER,
@@ -220,6 +215,7 @@ impl Machine {
         let (_, entry) = change.commit;
         self.proposal = Some(Proposal {
             objects: objects.collect(),
+            are_kept: false,
             written: 0,
             entry,
         });
@@ -247,6 +243,7 @@ impl Machine {
         (now, unix_ms): (Duration, u64),
         rng: &mut dyn CryptoRng,
     ) -> Result<Wish, Error> {
+        vault.set_time(unix_ms);
         if self.outstanding.is_some() {
             return Ok(Wish::Rest(Duration::MAX));
         }
@@ -578,7 +575,7 @@ impl Machine {
     }
 
     /// Makes the change that was proposed before more is read: what it accepts of a log ends where that was read then.
-    fn propose_first(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+    fn propose_first(&mut self, vault: &mut Vault) -> Result<Option<Wish>, Error> {
         let seq = vault.trust().map_or(0, |trust| trust.remembered().seq);
         if vault.published_trust() < seq || !self.may_write() {
             return Ok(None);
@@ -587,7 +584,7 @@ impl Machine {
     }
 
     /// Makes the change that was proposed, one write after the other.
-    fn make_proposal(&mut self, vault: &Vault) -> Result<Option<Wish>, Error> {
+    fn make_proposal(&mut self, vault: &mut Vault) -> Result<Option<Wish>, Error> {
         let Some(proposal) = &mut self.proposal else {
             return Ok(None);
         };
@@ -603,6 +600,10 @@ impl Machine {
         if vault.needed_by(slice::from_ref(&proposal.entry))?.is_err() {
             self.end_of_proposal(Proposed::Beaten);
             return Ok(None);
+        }
+        if !proposal.are_kept {
+            vault.keep_membership_objects(&proposal.objects)?;
+            proposal.are_kept = true;
         }
         if let Some((hash, bytes)) = proposal.objects.get(proposal.written) {
             proposal.written += 1;
@@ -676,10 +677,7 @@ impl Machine {
             return Ok(());
         };
         vault.flush()?;
-        if unix_ms >= self.trash_emptied_unix_ms.saturating_add(DAY_MS) {
-            vault.empty_trash(rng, unix_ms.saturating_sub(TRASH_MS))?;
-            self.trash_emptied_unix_ms = unix_ms;
-        }
+        vault.look_through_trash(rng, unix_ms)?;
         self.failures = 0;
         let gap = round
             .set_aside

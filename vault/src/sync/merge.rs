@@ -8,7 +8,7 @@ mod join;
 use zeroize::Zeroizing;
 
 use super::operation::Operation;
-use super::versions::Versions;
+use super::versions::{Reach, Versions};
 use crate::cbor::{Reader, Writer};
 use crate::keys::DeviceId;
 use crate::{CredentialId, LargeBlob, Passkey, payload};
@@ -53,12 +53,15 @@ impl Stamp {
 pub(crate) struct Seen<'a> {
     pub(crate) author: DeviceId,
     pub(crate) versions: &'a Versions,
+    /// Where that was less.
+    pub(crate) but: &'a Reach,
 }
 
 impl Seen<'_> {
     /// Operations of one device are applied in their order, so its own are all seen.
     fn covers(self, stamp: &Stamp) -> bool {
-        stamp.device == self.author || stamp.seq <= self.versions.head(stamp.device).seq()
+        let read = || (self.but.of(stamp.device)).unwrap_or_else(|| self.versions.head(stamp.device).seq());
+        stamp.device == self.author || stamp.seq <= read()
     }
 }
 
@@ -177,13 +180,21 @@ impl<T> Register<T> {
 /// All that is known of one passkey.
 #[derive(Default)]
 pub(crate) struct Merged {
-    /// What never changes, in the form in which it was stored first; `None` before it arrived, and after it was
-    /// thrown away.
+    /// What never changes, in the form in which it was stored first; `None` before it arrived, and after it was thrown
+    /// away.
     core: Option<(Stamp, Passkey)>,
     life: Register<Life>,
     names: Register<Names>,
     large_blob: Register<Option<LargeBlob>>,
+    /// On how many days it was looked through the trash of this device, and this was there.
+    days_in_trash: u8,
 }
+
+/// Whether a day in the trash was the last one.
+pub(crate) struct LastDay(pub(crate) bool);
+
+/// So many days what was deleted stays in the trash.
+const TRASH_DAYS: u8 = 30;
 
 /// Two devices stored different passkeys under one id: no honest device does.
 #[derive(Debug, PartialEq, Eq)]
@@ -200,17 +211,29 @@ impl Merged {
     ) -> Result<(), Contradiction> {
         match operation {
             Operation::Store(passkey) => {
-                self.life.write(seen, stamp, Life::Stored);
+                self.live(seen, stamp, Life::Stored);
                 self.names.write(seen, stamp, Names::of(passkey));
                 self.large_blob.write(seen, stamp, passkey.large_blob.clone());
                 return self.take_core(passkey, stamp);
             }
             Operation::Rename(_, names) => self.names.write(seen, stamp, names.clone()),
             Operation::WriteLargeBlob(_, blob) => self.large_blob.write(seen, stamp, blob.clone()),
-            Operation::Delete(_) => self.life.write(seen, stamp, Life::Deleted),
+            Operation::Delete(_) => self.live(seen, stamp, Life::Deleted),
             Operation::ShareWrappingKey(_) | Operation::NameDevice(_) => {}
         }
         Ok(())
+    }
+
+    fn live(&mut self, seen: Seen<'_>, stamp: Stamp, life: Life) {
+        self.life.write(seen, stamp, life);
+        self.leave_trash();
+    }
+
+    /// What is not deleted any more begins anew, should it be deleted again.
+    fn leave_trash(&mut self) {
+        if !self.is_deleted() {
+            self.days_in_trash = 0;
+        }
     }
 
     /// Of two that contradict each other the one with the lesser stamp stays, whichever came first.
@@ -234,6 +257,10 @@ impl Merged {
         deletions.map(|(stamp, _)| stamp.unix_ms()).max()
     }
 
+    fn is_deleted(&self) -> bool {
+        self.life.0.iter().any(|(_, life)| *life == Life::Deleted)
+    }
+
     /// The passkey as it was stored first; `None` where there is nothing of it.
     pub(crate) fn core(&self) -> Option<&Passkey> {
         self.core.as_ref().map(|(_, core)| core)
@@ -246,7 +273,7 @@ impl Merged {
 
     /// The passkey as it is to be used; `None` where it was deleted.
     pub(crate) fn visible(&self) -> Option<Passkey> {
-        if self.deleted_unix_ms().is_some() {
+        if self.is_deleted() {
             return None;
         }
         self.content()
@@ -270,15 +297,36 @@ impl Merged {
         Some(passkey)
     }
 
-    /// Throws the private key away, and all that is not needed to know that it was deleted.
-    pub(crate) fn forget(&mut self) {
-        self.core = None;
-        self.names = Register::default();
-        self.large_blob = Register::default();
+    /// Another day in the trash; `None` where this is not there. On the last one the private key is thrown away, with all that
+    /// never changes. The rest stays, so that whoever takes it back elsewhere takes the same back for all.
+    pub(crate) fn stay_in_trash(&mut self) -> Option<LastDay> {
+        if !self.is_deleted() || self.core.is_none() {
+            return None;
+        }
+        self.days_in_trash += 1;
+        let was_last = self.days_in_trash > TRASH_DAYS;
+        if was_last {
+            self.core = None;
+        }
+        Some(LastDay(was_last))
     }
 
-    /// In a buffer that is never moved. `SYNC.md` §3.
+    /// For how many days more it is in the trash, at least.
+    pub(crate) fn days_left(&self) -> u8 {
+        TRASH_DAYS.saturating_sub(self.days_in_trash)
+    }
+
+    /// As this device keeps it, in a buffer that is never moved. `SYNC.md` §3.
+    pub(crate) fn encode_row(&self, id: &CredentialId) -> Option<Zeroizing<Vec<u8>>> {
+        self.encode_with(id, Some(self.days_in_trash))
+    }
+
+    /// As others may have it. `SYNC.md` §6.
     pub(crate) fn encode(&self, id: &CredentialId) -> Option<Zeroizing<Vec<u8>>> {
+        self.encode_with(id, None)
+    }
+
+    fn encode_with(&self, id: &CredentialId, days_in_trash: Option<u8>) -> Option<Zeroizing<Vec<u8>>> {
         const OVERHEAD: usize = 2048;
         const EACH: usize = 64;
         let core = match &self.core {
@@ -293,7 +341,7 @@ impl Merged {
         let len = OVERHEAD + core.len() + names + blobs + EACH * self.life.0.len();
         let mut encoded = Zeroizing::new(Vec::with_capacity(2 * len));
         let mut out = Writer(&mut encoded);
-        out.array(6);
+        out.array(if days_in_trash.is_some() { 7 } else { 6 });
         out.bytes(id.as_bytes()).bytes(&core);
         match &self.core {
             Some((stamp, _)) => stamp.encode(&mut out),
@@ -312,6 +360,9 @@ impl Merged {
                 out.array(2).unsigned(*original_size).bytes(data);
             }
         });
+        if let Some(days) = days_in_trash {
+            out.unsigned(u64::from(days));
+        }
         Some(encoded)
     }
 
@@ -321,13 +372,24 @@ impl Merged {
         });
     }
 
+    /// `None` for everything that [`Self::encode_row`] does not make.
+    pub(crate) fn decode_row(bytes: &[u8]) -> Option<(CredentialId, Self)> {
+        let mut input = Reader(bytes);
+        input.array().filter(|count| *count == 7)?;
+        let (id, mut merged) = Self::read(&mut input)?;
+        merged.days_in_trash = u8::try_from(input.unsigned()?).ok()?;
+        input.end().map(|()| (id, merged))
+    }
+
     /// `None` for everything that [`Self::encode`] does not make.
     pub(crate) fn decode(bytes: &[u8]) -> Option<(CredentialId, Self)> {
         let mut input = Reader(bytes);
-        let input = &mut input;
-        if input.array()? != 6 {
-            return None;
-        }
+        input.array().filter(|count| *count == 6)?;
+        let decoded = Self::read(&mut input)?;
+        input.end().map(|()| decoded)
+    }
+
+    fn read(input: &mut Reader<'_>) -> Option<(CredentialId, Self)> {
         let id = CredentialId::new(input.bytes()?)?;
         let core = match input.bytes()? {
             [] => {
@@ -351,8 +413,9 @@ impl Merged {
                 Names::decode(input)
             })?,
             large_blob: Register::decode(input, read_large_blob)?,
+            days_in_trash: 0,
         };
-        input.end().map(|()| (id, merged))
+        Some((id, merged))
     }
 
     /// Another one, equal to this.
@@ -362,6 +425,7 @@ impl Merged {
             life: self.life.clone(),
             names: self.names.clone(),
             large_blob: self.large_blob.clone(),
+            days_in_trash: self.days_in_trash,
         }
     }
 }

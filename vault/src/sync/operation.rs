@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::merge::Names;
-use super::versions::Versions;
+use super::versions::{Reach, Versions};
 use crate::cbor::{Reader, Writer};
 use crate::keys::WrappingKey;
 use crate::{CredentialId, LargeBlob, Passkey, Profile, Secret, payload};
@@ -143,11 +143,82 @@ fn read_id(input: &mut Reader<'_>) -> Option<CredentialId> {
     CredentialId::new(input.bytes()?)
 }
 
+/// An operation, with when it was done and how far its author had read the logs of the others then. Both may be long before
+/// it is told.
+pub(crate) struct Dated {
+    /// As the time of a [`Stamp`](super::Stamp).
+    pub(crate) time: u64,
+    /// In the outbox, of all devices of which anything had been read; in an object, where it was less than the author had
+    /// read when it wrote the object.
+    pub(crate) reach: Reach,
+    pub(crate) operation: Operation,
+}
+
+/// The same, with the operation encoded.
+pub(crate) struct DatedBytes {
+    pub(crate) time: u64,
+    pub(crate) reach: Reach,
+    pub(crate) operation: Zeroizing<Vec<u8>>,
+}
+
+impl DatedBytes {
+    pub(crate) fn len(&self) -> usize {
+        const HEADS: usize = 32;
+        HEADS + self.reach.encoded_len() + self.operation.len()
+    }
+
+    fn write(&self, out: &mut Writer<'_>) {
+        out.array(3).unsigned(self.time);
+        self.reach.encode(out);
+        out.bytes(&self.operation);
+    }
+
+    fn read(input: &mut Reader<'_>) -> Option<Self> {
+        if input.array()? != 3 {
+            return None;
+        }
+        Some(Self {
+            time: input.unsigned()?,
+            reach: Reach::decode(input)?,
+            operation: Zeroizing::new(input.bytes()?.to_vec()),
+        })
+    }
+
+    /// In a buffer that is never moved.
+    pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut encoded = Zeroizing::new(Vec::with_capacity(2 * self.len() + 512));
+        self.write(&mut Writer(&mut encoded));
+        encoded
+    }
+
+    /// `None` for everything that [`Self::encode`] does not make.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut input = Reader(bytes);
+        let dated = Self::read(&mut input)?;
+        input.end().map(|()| dated)
+    }
+}
+
+impl Dated {
+    /// As [`DatedBytes::decode`], and the operation in it.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        DatedBytes::decode(bytes).and_then(Self::of)
+    }
+
+    fn of(dated: DatedBytes) -> Option<Self> {
+        Some(Self {
+            time: dated.time,
+            operation: Operation::decode(&dated.operation)?,
+            reach: dated.reach,
+        })
+    }
+}
+
 /// What is sealed in an object of a device's log.
 pub(crate) struct Entry {
     /// What the author read of the other devices' logs since its object before.
     pub(crate) news: Versions,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) operations: Vec<Dated>,
 }
 
 /// The fields of an entry.
@@ -155,10 +226,9 @@ const NEWS: u64 = 1;
 const OPERATIONS: u64 = 2;
 
 /// An entry of operations that are encoded already.
-pub(crate) fn encode_entry(news: &Versions, operations: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
-    const EACH: usize = 9;
+pub(crate) fn encode_entry(news: &Versions, operations: &[DatedBytes]) -> Zeroizing<Vec<u8>> {
     const HEAD: usize = 64;
-    let len: usize = operations.iter().map(|operation| operation.len() + EACH).sum();
+    let len: usize = operations.iter().map(DatedBytes::len).sum();
     let versions = news.iter().count() * 64;
     // With room for the padding, which at most doubles.
     let mut payload = Zeroizing::new(Vec::with_capacity(2 * (len + versions + HEAD) + 1024));
@@ -168,7 +238,7 @@ pub(crate) fn encode_entry(news: &Versions, operations: &[Zeroizing<Vec<u8>>]) -
     let count = u64::try_from(operations.len()).expect("a length fits in 64 bits");
     out.unsigned(OPERATIONS).array(count);
     for operation in operations {
-        out.bytes(operation);
+        operation.write(&mut out);
     }
     payload
 }
@@ -187,7 +257,7 @@ impl Entry {
         }
         let mut operations = Vec::new();
         for _ in 0..input.array()? {
-            operations.push(Operation::decode(input.bytes()?)?);
+            operations.push(Dated::of(DatedBytes::read(input)?)?);
         }
         input.end().map(|()| Self { news, operations })
     }

@@ -15,7 +15,7 @@ use crate::keys::{DeviceId, MergedNames, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::object::LogHead;
 use crate::seal::{self, Place};
-use crate::sync::operation::{DEVICE_NAME_LEN_MAX, Operation};
+use crate::sync::operation::{DEVICE_NAME_LEN_MAX, Dated};
 use crate::{CredentialId, Error, Secret};
 
 const NAMES: u64 = 1;
@@ -25,6 +25,7 @@ const TIME: u64 = 4;
 const PUBLISHED_TRUST: u64 = 5;
 const OWES_AN_ANSWER: u64 = 6;
 const RED: u64 = 7;
+const LOOKED_THROUGH_TRASH: u64 = 8;
 
 /// What is kept in one row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct Standing {
     pub(crate) owes_an_answer: bool,
     /// Something is wrong with the store.
     pub(crate) red: bool,
+    /// When it was looked through the trash last; milliseconds since the Unix epoch.
+    pub(crate) looked_through_trash_unix_ms: u64,
 }
 
 /// What is kept in rows, and what follows from the outbox.
@@ -52,6 +55,8 @@ pub(crate) struct Replica {
     /// What the devices call themselves.
     pub(crate) device_names: BTreeMap<DeviceId, String>,
     pub(crate) snapshots: Vec<Known>,
+    /// When this device did something last, by its clock, which for this never stands still and never goes back.
+    pub(crate) time: u64,
     /// Which operations wait to be told; they are numbered.
     pub(crate) outbox: Range<u64>,
     /// Which of them are about which passkey.
@@ -67,6 +72,7 @@ impl Replica {
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
             snapshots: Vec::new(),
+            time: 0,
             outbox: 0..0,
             waiting: BTreeMap::new(),
         }
@@ -94,9 +100,10 @@ impl Replica {
             replica.device_names = names.ok_or(Error::Tampered)?;
         }
         database.outbox(|number, sealed| {
-            let operation = keys.open(Place::Outbox(number), sealed)?;
-            let operation = Operation::decode(&operation).ok_or(Error::Tampered)?;
-            replica.note(operation.id(), number);
+            let dated = keys.open(Place::Outbox(number), sealed)?;
+            let dated = Dated::decode(&dated).ok_or(Error::Tampered)?;
+            replica.note(dated.operation.id(), number);
+            replica.time = replica.time.max(dated.time);
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
         Ok(Some(replica))
@@ -138,14 +145,17 @@ impl Replica {
                 published_trust: number(fields.required(PUBLISHED_TRUST, Reader::unsigned)?)?,
                 owes_an_answer: fields.required(OWES_AN_ANSWER, read_flag)?,
                 red: fields.required(RED, read_flag)?,
+                looked_through_trash_unix_ms: fields.required(LOOKED_THROUGH_TRASH, Reader::unsigned)?,
             },
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
             snapshots: Vec::new(),
+            time: 0,
             outbox: 0..0,
             waiting: BTreeMap::new(),
         };
-        fields.end().map(|()| replica)
+        let time = replica.standing.time;
+        fields.end().map(|()| Self { time, ..replica })
     }
 }
 
@@ -207,7 +217,7 @@ impl Standing {
         let len = 256 + EACH_DEVICE * self.versions.iter().count();
         let mut payload = Zeroizing::new(Vec::with_capacity(2 * len + 512));
         let mut out = Writer(&mut payload);
-        out.map(7);
+        out.map(8);
         out.unsigned(NAMES).bytes(names.secret().expose_secret());
         self.versions.encode(out.unsigned(VERSIONS));
         out.unsigned(INCARNATION).unsigned(u64::from(self.incarnation));
@@ -217,6 +227,8 @@ impl Standing {
         out.unsigned(OWES_AN_ANSWER)
             .unsigned(u64::from(self.owes_an_answer));
         out.unsigned(RED).unsigned(u64::from(self.red));
+        out.unsigned(LOOKED_THROUGH_TRASH)
+            .unsigned(self.looked_through_trash_unix_ms);
         keys.seal(seal::fresh(rng), Place::Replica, payload)
             .expect("the number of devices is bounded")
     }

@@ -35,6 +35,22 @@ impl Versions {
         self.0.iter().map(|(device, head)| (*device, *head))
     }
 
+    /// The numbers alone.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach(self.iter().map(|(device, head)| (device, head.seq())).collect())
+    }
+
+    /// Where `reach` is less far than this.
+    pub(crate) fn beyond(&self, reach: &Reach) -> Reach {
+        let read = self
+            .iter()
+            .map(|(device, head)| (device, reach.of(device).unwrap_or(0), head.seq()));
+        Reach(
+            read.filter_map(|(device, read, head)| (read < head).then_some((device, read)))
+                .collect(),
+        )
+    }
+
     /// Whether all that `other` goes to was read.
     pub(crate) fn cover(&self, other: &Self) -> bool {
         other
@@ -110,6 +126,54 @@ impl Versions {
             versions.insert(device, LogHead::new(incarnation, seq, hash));
         }
         Some(Self(versions))
+    }
+}
+
+/// How far an author had read the logs of other devices, in numbers of objects.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Reach(BTreeMap<DeviceId, u32>);
+
+impl Reach {
+    /// `None` where nothing is said of this device.
+    pub(crate) fn of(&self, device: DeviceId) -> Option<u32> {
+        self.0.get(&device).copied()
+    }
+
+    /// Whether each of them is less far than `versions`.
+    pub(crate) fn is_short_of(&self, versions: &Versions) -> bool {
+        self.0
+            .iter()
+            .all(|(device, read)| *read < versions.head(*device).seq())
+    }
+
+    /// How many bytes it takes, at most.
+    pub(crate) fn encoded_len(&self) -> usize {
+        const EACH: usize = 32;
+        EACH * (self.0.len() + 1)
+    }
+
+    pub(crate) fn encode(&self, out: &mut Writer<'_>) {
+        out.array(u64::try_from(self.0.len()).expect("a length fits in 64 bits"));
+        for (device, read) in &self.0 {
+            out.array(2).bytes(&device.0).unsigned(u64::from(*read));
+        }
+    }
+
+    /// `None` for everything that [`Self::encode`] does not make.
+    pub(crate) fn decode(input: &mut Reader<'_>) -> Option<Self> {
+        let count = input.array().filter(|count| *count <= DEVICES_MAX)?;
+        let mut reach = BTreeMap::new();
+        for _ in 0..count {
+            if input.array()? != 2 {
+                return None;
+            }
+            let device = DeviceId(input.bytes()?.try_into().ok()?);
+            if reach.last_key_value().is_some_and(|(last, _)| *last >= device) {
+                return None;
+            }
+            reach.insert(device, u32::try_from(input.unsigned()?).ok()?);
+        }
+        Some(Self(reach))
     }
 }
 

@@ -249,8 +249,7 @@ impl Party {
         &mut self,
         serve: &mut dyn FnMut(Request) -> Result<Answer, NoAnswer>,
     ) -> Result<bool, Error> {
-        let passed = u64::try_from(self.now.as_millis()).unwrap();
-        let time = (self.now, self.clock_unix_ms + passed);
+        let time = (self.now, self.unix_ms());
         match self.machine.wish(&mut self.vault, time, &mut self.rng)? {
             Wish::Request(request) => {
                 let answer = serve(request);
@@ -284,9 +283,15 @@ impl Party {
         &self.machine.status().state
     }
 
+    /// What its clock says.
+    fn unix_ms(&self) -> u64 {
+        self.clock_unix_ms + u64::try_from(self.now.as_millis()).unwrap()
+    }
+
     /// So much later.
     pub(crate) fn later(&mut self, seconds: u64) -> &mut Self {
         self.now += Duration::from_secs(seconds);
+        self.vault.set_time(self.unix_ms());
         self
     }
 }

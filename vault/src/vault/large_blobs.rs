@@ -55,7 +55,7 @@ impl Vault {
         };
         let sealed = seal_store_state(&self.keys, store_state, rng);
         change.put_meta.push((Meta::StoreState, sealed));
-        let said = self.say(rng, &mut change, &operations)?;
+        let said = self.say(rng, &mut change, &operations, record)?;
         self.apply(rng, change, record)?;
         self.said(said);
         self.store_state = store_state;

@@ -1,8 +1,7 @@
 //! A vault whose passkeys are on other devices, too: what it tells them, and what it makes of what they tell.
 //!
 //! A change is made here at once, and an operation that says so waits in the outbox until the store has it. What other
-//! devices say goes into what is merged; the passkeys in use follow from that, and from what still waits: it is newer
-//! than everything that was read.
+//! devices say goes into what is merged; the passkeys in use follow from that, and from what still waits.
 //!
 //! Here is what begins and what is kept; `synced/telling.rs` is what this device says, `synced/reading.rs` what it
 //! hears, `synced/trusting.rs` the trust log.
@@ -17,7 +16,6 @@ use std::collections::BTreeSet;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use self::reading::NOT_TOLD;
 pub use self::reading::{NotTaken, Taken};
 pub(crate) use self::snapshots::{Making, Piece, SnapshotKey, Taking};
 pub use self::telling::ToSign;
@@ -27,29 +25,28 @@ use crate::database::{Change, Database, Meta};
 use crate::keys::{DeviceId, KeyAuth, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place, RowId};
-use crate::sync::{DEVICE_NAME_LEN_MAX, Merged, Names, Operation, Replica, Standing, TRASH_MS};
+use crate::sync::{
+    DEVICE_NAME_LEN_MAX, DatedBytes, LastDay, Merged, Names, Operation, Reach, Replica, Standing,
+};
 use crate::{CredentialId, Error, Passkey, Profile, Record, RpIdHash, wrap};
 
 /// How many operations are made durable at a time when a device begins to sync.
 const BEGIN_WITH: usize = 512;
 
-/// Operations that are going to wait in the outbox, in the order of their numbers.
-pub(super) struct Said(Vec<Option<CredentialId>>);
+/// It is looked through the trash once in so long, by a clock that may be wrong.
+const DAY_MS: u64 = 86_400_000;
+
+/// Operations that are going to wait in the outbox, in the order of their numbers, and the time of the last of them.
+pub(super) struct Said(Vec<Option<CredentialId>>, u64);
 
 /// What is known of a passkey that is in the trash.
 pub struct Trashed {
     /// The passkey.
     pub passkey: Passkey,
-    /// When it was deleted, by the clock of the device that did: milliseconds since the Unix epoch. `None` where this
-    /// device did, and the store does not know yet.
-    pub deleted_unix_ms: Option<u64>,
-}
-
-impl Trashed {
-    /// How long it is kept, at least: milliseconds since the Unix epoch; `None` where that is not counted yet.
-    pub fn kept_until_unix_ms(&self) -> Option<u64> {
-        Some(self.deleted_unix_ms?.saturating_add(TRASH_MS))
-    }
+    /// When it was deleted, by the clock of the device that did: milliseconds since the Unix epoch.
+    pub deleted_unix_ms: u64,
+    /// For how many days more it is kept, at least. Only days on which this device exchanges are counted.
+    pub days_left: u8,
 }
 
 impl Vault {
@@ -86,7 +83,7 @@ impl Vault {
         for key in self.keyring.keys() {
             let number = replica.outbox.end;
             let operation = Operation::ShareWrappingKey(key.copy());
-            let sealed = seal_waiting(&self.keys, number, &operation, rng)?;
+            let sealed = self.seal_first(&mut replica, &operation, rng)?;
             change.put_outbox.push((number, sealed));
             replica.note(None, number);
         }
@@ -100,7 +97,7 @@ impl Vault {
                     continue;
                 }
                 let number = replica.outbox.end;
-                let sealed = seal_waiting(&self.keys, number, &Operation::Store(Box::new(passkey)), rng)?;
+                let sealed = self.seal_first(&mut replica, &Operation::Store(Box::new(passkey)), rng)?;
                 change.put_outbox.push((number, sealed));
                 replica.note(Some(id), number);
             }
@@ -120,6 +117,29 @@ impl Vault {
         self.make(change, Database::apply)?;
         self.replica = Some(replica);
         Ok(())
+    }
+
+    /// What a device that begins to sync says of what it has had.
+    fn seal_first(
+        &self,
+        replica: &mut Replica,
+        operation: &Operation,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<u8>, Error> {
+        replica.time = (self.unix_ms << 16).max(replica.time + 1);
+        let dated = (operation, replica.time, Reach::default());
+        seal_waiting(&self.keys, replica.outbox.end, dated, rng)
+    }
+
+    /// What the clock says: milliseconds since the Unix epoch. What is done until the next call is done then, unless it comes
+    /// with a record that says when.
+    pub fn set_time(&mut self, unix_ms: u64) {
+        self.unix_ms = unix_ms;
+    }
+
+    /// The time of what was done last, as the others are told it: 48 bits of milliseconds, 16 of a counter.
+    pub fn last_done(&self) -> u64 {
+        self.replica.as_ref().map_or(0, |replica| replica.time)
     }
 
     /// Wraps what all devices can use; `None` where this one does not sync.
@@ -225,7 +245,7 @@ impl Vault {
         let end = name.floor_char_boundary(DEVICE_NAME_LEN_MAX);
         let name = name.get(..end).unwrap_or_default();
         let mut change = Change::default();
-        let said = self.say(rng, &mut change, &[Operation::NameDevice(name.to_owned())])?;
+        let said = self.say(rng, &mut change, &[Operation::NameDevice(name.to_owned())], None)?;
         self.database.apply(&change)?;
         self.said(said);
         Ok(())
@@ -246,22 +266,27 @@ impl Vault {
         rng: &mut dyn CryptoRng,
         change: &mut Change,
         operations: &[Operation],
+        record: Option<&Record>,
     ) -> Result<Said, Error> {
         let Some(replica) = &self.replica else {
-            return Ok(Said(Vec::new()));
+            return Ok(Said(Vec::new(), 0));
         };
-        let mut said = Vec::new();
+        let unix_ms = record.map_or(self.unix_ms, |record| record.unix_ms);
+        let reach = replica.standing.versions.without(self.device_id()).reach();
+        let (mut said, mut time) = (Vec::new(), replica.time);
         for (number, operation) in (replica.outbox.end..).zip(operations) {
-            let sealed = seal_waiting(&self.keys, number, operation, rng)?;
+            time = (unix_ms << 16).max(time + 1);
+            let sealed = seal_waiting(&self.keys, number, (operation, time, reach.clone()), rng)?;
             change.put_outbox.push((number, sealed));
             said.push(operation.id().cloned());
         }
-        Ok(Said(said))
+        Ok(Said(said, time))
     }
 
     /// After the change is durable.
-    pub(super) fn said(&mut self, Said(ids): Said) {
+    pub(super) fn said(&mut self, Said(ids, time): Said) {
         if let Some(replica) = &mut self.replica {
+            replica.time = replica.time.max(time);
             for id in ids {
                 replica.note(id.as_ref(), replica.outbox.end);
             }
@@ -277,7 +302,7 @@ impl Vault {
         let mut ids: BTreeSet<_> = replica.waiting.keys().cloned().collect();
         self.database.all_merged(|row, sealed| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            let (id, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
+            let (id, merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
             if merged.deleted_unix_ms().is_some() {
                 ids.insert(id);
             }
@@ -296,14 +321,14 @@ impl Vault {
             return Ok(None);
         }
         let known = self.merged(replica, id)?;
-        let here = &replica.standing.versions;
-        let known = self.with_what_waits(replica, (member, here), &known, id, replica.outbox.start)?;
-        let (Some(deleted), Some(passkey)) = (known.deleted_unix_ms(), known.content()) else {
+        let known = self.with_what_waits(replica, member.device, &known, id, replica.outbox.start)?;
+        let (Some(deleted_unix_ms), Some(passkey)) = (known.deleted_unix_ms(), known.content()) else {
             return Ok(None);
         };
         Ok(Some(Trashed {
             passkey,
-            deleted_unix_ms: Some(deleted).filter(|deleted| *deleted < NOT_TOLD >> 16),
+            deleted_unix_ms,
+            days_left: known.days_left(),
         }))
     }
 
@@ -323,42 +348,57 @@ impl Vault {
         Ok(true)
     }
 
-    /// Throws away what was deleted before a time, keys and names; that it was deleted stays known. Says how many.
-    pub(crate) fn empty_trash(
+    /// Looks through the trash, where a day has passed since: what was in it for its last day is thrown away. That it was
+    /// deleted stays known. Says how many. However far a clock leaps, that is one day.
+    pub(crate) fn look_through_trash(
         &mut self,
         rng: &mut dyn CryptoRng,
-        before_unix_ms: u64,
+        unix_ms: u64,
     ) -> Result<usize, Error> {
-        let mut put_merged = Vec::new();
+        let Some(replica) = &self.replica else {
+            return Ok(0);
+        };
+        let before = replica.standing.looked_through_trash_unix_ms;
+        let went_back = unix_ms < before;
+        if !went_back && unix_ms < before.saturating_add(DAY_MS) {
+            return Ok(0);
+        }
+        let mut standing = replica.standing.clone();
+        standing.looked_through_trash_unix_ms = unix_ms;
+        let (mut put_merged, mut thrown_away) = (Vec::new(), 0);
         self.database.all_merged(|row, sealed| {
+            if went_back {
+                return Ok(());
+            }
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            let (id, mut merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
-            let old = merged
-                .deleted_unix_ms()
-                .is_some_and(|deleted| deleted < before_unix_ms);
-            if old && merged.content().is_some() {
-                merged.forget();
+            let (id, mut merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
+            if let Some(LastDay(was_last)) = merged.stay_in_trash() {
                 put_merged.push((row, self.seal_merged(rng, row, &id, &merged)?));
+                thrown_away += usize::from(was_last);
             }
             Ok(())
         })?;
-        let thrown_away = put_merged.len();
-        if thrown_away > 0 {
-            self.database.apply(&Change {
-                put_merged,
-                ..Change::default()
-            })?;
+        let sealed = standing.seal(&replica.names, &self.keys, rng);
+        self.database.apply(&Change {
+            put_merged,
+            put_meta: vec![(Meta::Replica, sealed)],
+            ..Change::default()
+        })?;
+        if let Some(replica) = &mut self.replica {
+            replica.standing = standing;
         }
         Ok(thrown_away)
     }
 
-    /// All that is merged, in the order of the ids.
+    /// All that is merged, as others may have it, in the order of the ids.
     #[cfg(test)]
     pub(crate) fn merged_for_test(&self) -> Vec<(CredentialId, Vec<u8>)> {
         let mut all = Vec::new();
         let visit = |row, sealed: &[u8]| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            all.push((Merged::decode(&payload).unwrap().0, payload.to_vec()));
+            let (id, merged) = Merged::decode_row(&payload).unwrap();
+            let encoded = merged.encode(&id).unwrap().to_vec();
+            all.push((id, encoded));
             Ok(())
         };
         self.database.all_merged(visit).unwrap();
@@ -374,7 +414,7 @@ impl Vault {
         merged: &Merged,
     ) -> Result<Vec<u8>, Error> {
         let sealed = merged
-            .encode(id)
+            .encode_row(id)
             .and_then(|payload| self.keys.seal(seal::fresh(rng), Place::Merged(row), payload));
         sealed.ok_or(Error::TooLarge)
     }
@@ -396,10 +436,14 @@ pub(super) fn changes(was: &Passkey, is: &Passkey) -> Vec<Operation> {
 fn seal_waiting(
     keys: &LocalKeys,
     number: u64,
-    operation: &Operation,
+    (operation, time, reach): (&Operation, u64, Reach),
     rng: &mut dyn CryptoRng,
 ) -> Result<Vec<u8>, Error> {
-    let payload = operation.encode().ok_or(Error::TooLarge)?;
-    let sealed = keys.seal(seal::fresh(rng), Place::Outbox(number), payload);
+    let dated = DatedBytes {
+        time,
+        reach,
+        operation: operation.encode().ok_or(Error::TooLarge)?,
+    };
+    let sealed = keys.seal(seal::fresh(rng), Place::Outbox(number), dated.encode());
     sealed.ok_or(Error::TooLarge)
 }

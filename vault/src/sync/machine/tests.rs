@@ -245,9 +245,11 @@ fn what_was_deleted_can_be_taken_back_for_thirty_days() {
 
     party.vault.delete(&mut party.rng, &id, None).unwrap();
     party.sync(&mut store);
-    party.later(29 * 86_400).sync(&mut store);
-    assert_eq!(party.vault.trash().unwrap().len(), 1);
-    party.later(2 * 86_400).sync(&mut store);
+    for days_left in (0..30).rev() {
+        party.later(86_400).sync(&mut store);
+        assert_eq!(party.vault.trash().unwrap()[0].days_left, days_left);
+    }
+    party.later(86_400).sync(&mut store);
     assert!(party.vault.trash().unwrap().is_empty());
     assert!(!party.vault.take_back(&mut party.rng, &id, None).unwrap());
     assert_eq!(party.users(), ["ann"]);
@@ -267,7 +269,7 @@ fn what_was_deleted_can_be_taken_back_before_the_store_knows() {
     let trash = party.vault.trash().unwrap();
     let ids: BTreeSet<_> = trash.iter().map(|trashed| trashed.passkey.id.clone()).collect();
     assert_eq!(ids, BTreeSet::from([told.clone(), not_told.clone()]));
-    assert!(trash.iter().all(|trashed| trashed.deleted_unix_ms.is_none()));
+    assert!(trash.iter().all(|trashed| trashed.days_left == 30));
     for id in [&told, &not_told] {
         assert!(party.vault.take_back(&mut party.rng, id, None).unwrap());
         assert!(!party.vault.take_back(&mut party.rng, id, None).unwrap());
@@ -304,6 +306,58 @@ fn a_change_of_the_membership_is_made_at_the_store_first() {
     again.register("example.org", "bob");
     assert_eq!(again.sync(&mut store), &State::Fresh);
     assert_eq!(again.users(), ["ann", "bob"]);
+}
+
+/// The power goes as soon as the entry is there, and the store loses what it names. Mutation: that is kept only in memory.
+#[test]
+fn what_a_change_names_is_kept_by_who_made_it() {
+    let (mut party, mut store) = synced();
+    let before = store.named("/k/");
+    party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    party.machine.now();
+    while store.named("/t/").len() < 3 {
+        assert!(party.step(&mut |request| store.serve(request)));
+    }
+    let mut again = party.reopened(6);
+    store
+        .files
+        .retain(|name, _| !name.contains("/k/") || before.contains(name));
+    assert_eq!(again.sync(&mut store), &State::RolledBack);
+    again.machine.heal();
+    assert_eq!(again.sync(&mut store), &State::NeedsPin);
+    let mut once_more = again.reopened(7);
+    assert_eq!(once_more.sync(&mut store), &State::Fresh);
+}
+
+/// What a change names that was not made is thrown away. Mutation: all objects are kept.
+#[test]
+fn what_a_change_names_that_was_not_made_is_not_kept() {
+    let (mut party, mut store) = synced();
+    let mut twin = party.reopened(8);
+    let mut objects = Vec::new();
+    party.propose(|unlocked, here, right_pin, rng| {
+        let change = unlocked.rotate(here, right_pin, None, rng)?;
+        objects.extend(change.before.iter().filter_map(|(name, _)| match name {
+            Name::Object(hash) => Some(*hash),
+            Name::Entry(_) | Name::DeviceKeys(_) => None,
+        }));
+        Ok(change)
+    });
+    party.machine.now();
+    let is_kept = |party: &Party| {
+        objects
+            .iter()
+            .any(|hash| party.vault.membership_object(*hash).unwrap().is_some())
+    };
+    while !is_kept(&party) {
+        assert!(party.step(&mut |request| store.serve(request)));
+    }
+    twin.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    twin.sync(&mut store);
+    party.sync(&mut store);
+    assert_eq!(party.machine.proposed(), Some(Proposed::Beaten));
+    assert_eq!(party.sync(&mut store), &State::NeedsPin);
+    assert!(!is_kept(&party));
 }
 
 /// Each answer is lost in turn: the change is made once, and the device learns of it.
@@ -719,7 +773,7 @@ fn a_store_that_was_put_back_is_noticed_by_everybody_who_saw_more() {
 /// Mutation: of two values the one with the greater clock stays, whatever its author had seen.
 #[test]
 fn clocks_that_are_fifty_years_off() {
-    const FIFTY_YEARS_MS: u64 = 50 * 366 * DAY_MS;
+    const FIFTY_YEARS_MS: u64 = 50 * 366 * 86_400_000;
     for wrong in [UNIX_MS + FIFTY_YEARS_MS, UNIX_MS - FIFTY_YEARS_MS] {
         let (mut one, mut two, mut store) = two();
         two.clock_unix_ms = wrong;
@@ -1096,9 +1150,10 @@ fn what_somebody_else_read_of_a_removed_device_holds_nothing_up() {
     assert_eq!(one.users(), ["ann", "from three"]);
 }
 
-/// Mutation: what waits does not know the object that is being taken.
+/// What waits to be told counts from when it was done. Mutations: it counts as newer than all that is read since; the trash of
+/// another time is not over.
 #[test]
-fn what_waits_is_newer_than_a_deletion_that_is_read() {
+fn what_waits_to_be_told_does_not_beat_a_deletion_that_is_read_since() {
     let (mut one, mut two, mut store) = two();
     let id = one.register("example.org", "bob");
     settle(&mut [&mut one, &mut two], &mut store);
@@ -1118,7 +1173,43 @@ fn what_waits_is_newer_than_a_deletion_that_is_read() {
             store.serve(request)
         }
     }) {}
-    assert_eq!(one.users(), ["ann", "bob"]);
+    assert_eq!(one.vault.waiting(), 1);
+    assert_eq!(one.users(), ["ann"]);
+    one.later(900);
+    settle(&mut [&mut one, &mut two], &mut store);
+    for party in [&one, &two] {
+        assert_eq!(party.users(), ["ann"]);
+        assert_eq!(party.vault.trash().unwrap().len(), 1);
+    }
+}
+
+/// One writes late what it did before another one: the order in which it was done counts. Mutations: the time of an
+/// operation is that of the object; its author is taken to have seen what it had read when it wrote.
+#[test]
+fn edits_that_are_told_late_lose_against_what_was_done_since() {
+    let (mut one, mut two, mut store) = two();
+    let id = one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    let rename = |party: &mut Party, name: &str| {
+        let mut passkey = party.vault.load(&id).unwrap().unwrap();
+        passkey.user_name = Some(name.to_owned());
+        party.vault.update(&mut party.rng, &passkey, None).unwrap();
+    };
+    let name = |party: &Party| party.vault.load(&id).unwrap().unwrap().user_name.unwrap();
+    let day = 86_400;
+    rename(two.later(day), "by two, offline");
+    rename(one.later(2 * day), "by one, since");
+    one.sync(&mut store);
+    settle(&mut [two.later(30 * day), &mut one], &mut store);
+    for party in [&one, &two] {
+        assert_eq!(name(party), "by one, since");
+    }
+    rename(one.later(40 * day), "by one");
+    rename(two.later(41 * day), "by two, later");
+    settle(&mut [&mut one, &mut two], &mut store);
+    for party in [&one, &two] {
+        assert_eq!(name(party), "by two, later");
+    }
 }
 
 /// Mutation: what a device read of the trust log is not known to be in the store.

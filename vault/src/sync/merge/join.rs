@@ -18,12 +18,8 @@ impl<T: Clone> Register<T> {
         self.0.iter().any(|(written, _)| written == stamp)
     }
 
-    /// A value that one side does not have though it had read that it was written was seen, and written over. But what was
-    /// written to is never empty, unless it was thrown away: then there is nothing to be known from it.
+    /// A value that one side does not have though it had read that it was written was seen, and written over.
     fn join(&mut self, here: &Versions, other: &Self, there: &Versions) {
-        let nothing = Versions::default();
-        let here = if self.0.is_empty() { &nothing } else { here };
-        let there = if other.0.is_empty() { &nothing } else { there };
         self.0
             .retain(|(written, _)| other.has(written) || !covered(there, written));
         for (written, value) in &other.0 {
@@ -50,6 +46,7 @@ impl Merged {
         self.life.join(here, &other.life, there);
         self.names.join(here, &other.names, there);
         self.large_blob.join(here, &other.large_blob, there);
+        self.leave_trash();
         match &other.core {
             Some((stamp, core)) => self.take_core(core, *stamp),
             None => Ok(()),

@@ -15,6 +15,8 @@ const PASSKEYS: u64 = 3;
 struct Written {
     author: usize,
     versions: Versions,
+    /// It was done when the author had read less than when it was written.
+    but: Reach,
     time: u64,
     operation: u8,
     subject: u64,
@@ -24,6 +26,8 @@ struct Written {
 struct Device {
     versions: Versions,
     merged: BTreeMap<CredentialId, Merged>,
+    /// What it had read before, and before that.
+    before: Vec<Reach>,
 }
 
 fn id(device: usize) -> DeviceId {
@@ -84,9 +88,11 @@ impl Device {
         let seen = Seen {
             author,
             versions: &object.versions,
+            but: &object.but,
         };
         let merged = self.merged.entry(operation.id().unwrap().clone()).or_default();
         merged.apply(&operation, stamp, seen).unwrap();
+        self.before.push(self.versions.reach());
         self.versions.set(author, LogHead::new(0, seq, ObjectHash::NONE));
     }
 
@@ -104,9 +110,15 @@ fn play(script: &[(usize, u8, u64, u64)]) -> (Vec<Device>, Vec<Vec<Written>>) {
     for &(actor, action, number, time) in script {
         let actor = actor % DEVICES;
         if action < 8 {
+            let device = &devices[actor];
+            let others = device.versions.without(id(actor));
+            // Done at once, or some time before.
+            let back = usize::try_from(number / PASSKEYS).unwrap();
+            let done = device.before.iter().rev().nth(back.wrapping_sub(1));
             let object = Written {
                 author: actor,
-                versions: devices[actor].versions.clone(),
+                versions: device.versions.clone(),
+                but: done.map(|reach| others.beyond(reach)).unwrap_or_default(),
                 time,
                 operation: action,
                 subject: number % PASSKEYS,
@@ -153,7 +165,7 @@ proptest! {
     /// Mutation: a register that keeps the last value it was given.
     #[test]
     fn every_order_leads_to_the_same(
-        script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..PASSKEYS, 0..4_u64), 0..60),
+        script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..4 * PASSKEYS, 0..4_u64), 0..60),
     ) {
         let devices = run(&script);
         for device in &devices[1..] {
@@ -179,7 +191,7 @@ proptest! {
     /// one side counts as written over, or never does.
     #[test]
     fn joined_states_are_what_reading_leads_to(
-        script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..PASSKEYS, 0..4_u64), 0..60),
+        script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..4 * PASSKEYS, 0..4_u64), 0..60),
         pick in any::<u64>(),
     ) {
         let (mut devices, logs) = play(&script);
@@ -193,7 +205,7 @@ proptest! {
                 prop_assert_eq!(merged.join(&before, other, &there.versions), Ok(()));
             }
         }
-        let mut later = Device { versions: before.clone(), merged: BTreeMap::new() };
+        let mut later = Device { versions: before.clone(), ..Device::default() };
         later.merged.extend(here.merged.iter().map(|(id, merged)| (id.clone(), merged.copy())));
         while (0..DEVICES).any(|n| deliver(&mut later, &logs[n])) {}
         prop_assert_eq!(later.state(), all.state());
@@ -245,6 +257,18 @@ impl Story {
 
     /// `device` had seen what is in `versions`.
     fn blind(&mut self, device: usize, time: u64, operation: &Operation, versions: &Versions) {
+        self.late(device, time, operation, (versions, versions));
+    }
+
+    /// `device` had seen what is in `versions` when it wrote, but only what is in `done` when it did what it says.
+    fn late(
+        &mut self,
+        device: usize,
+        time: u64,
+        operation: &Operation,
+        (versions, done): (&Versions, &Versions),
+    ) {
+        let but = &versions.beyond(&done.reach());
         let author = id(device);
         let seq = self.versions.head(author).seq() + 1;
         let stamp = Stamp {
@@ -254,7 +278,15 @@ impl Story {
             index: 0,
         };
         self.merged
-            .apply(operation, stamp, Seen { author, versions })
+            .apply(
+                operation,
+                stamp,
+                Seen {
+                    author,
+                    versions,
+                    but,
+                },
+            )
             .unwrap();
         self.versions.set(author, LogHead::new(0, seq, ObjectHash::NONE));
     }
@@ -347,6 +379,7 @@ fn another_private_key_under_the_same_id_is_noticed_and_the_first_stays() {
     let seen = Seen {
         author: id(0),
         versions: &versions,
+        but: &Reach::default(),
     };
     for forged_first in [false, true] {
         let mut merged = Merged::default();
@@ -371,14 +404,85 @@ fn store(number: u64) -> Operation {
 fn what_is_thrown_away_stays_deleted() {
     let mut story = Story::new();
     story.next(1, 20, &delete());
-    story.merged.forget();
+    throw_away(&mut story.merged);
     assert!(story.merged.content().is_none());
     story.next(2, 30, &rename("again"));
     assert!(story.merged.visible().is_none());
     assert_eq!(story.merged.deleted_unix_ms(), Some(0));
 }
 
-/// One device has thrown it away, another one has not yet. Mutation: what is nowhere counts as written over.
+/// It is looked through the trash until its last day is over.
+fn throw_away(merged: &mut Merged) {
+    let days = std::iter::from_fn(|| merged.stay_in_trash());
+    assert_eq!(days.take_while(|LastDay(was_last)| !was_last).count(), 30);
+}
+
+/// Mutation: the days are not counted anew.
+#[test]
+fn what_is_deleted_again_has_all_its_days_again() {
+    let mut story = Story::new();
+    assert!(story.merged.stay_in_trash().is_none());
+    story.next(1, 20, &delete());
+    story.merged.stay_in_trash().unwrap();
+    assert_eq!(story.merged.days_left(), 29);
+    let row = story.merged.encode_row(&subject(0).id).unwrap();
+    assert_eq!(Merged::decode_row(&row).unwrap().1.days_left(), 29);
+    story.next(1, 30, &store(0));
+    story.next(1, 40, &delete());
+    assert_eq!(story.merged.days_left(), 30);
+}
+
+/// Mutations: what counts is what was seen when it was told, or the clock of that moment.
+#[test]
+fn what_was_done_long_ago_and_is_told_late_beats_nothing_of_between() {
+    let mut story = Story::new();
+    let done = story.versions.clone();
+    story.next(1, 50, &rename("meanwhile"));
+    let told = story.versions.clone();
+    story.late(2, 20, &rename("long ago"), (&told, &done));
+    assert_eq!(story.name().as_deref(), Some("meanwhile"));
+    story.late(3, 30, &delete(), (&told, &done));
+    story.next(1, 60, &store(0));
+    let told = story.versions.clone();
+    story.late(2, 21, &rename("long ago"), (&told, &done));
+    assert!(story.merged.visible().is_some());
+}
+
+/// Somebody gave it another name at the same time, which one device had thrown away. Mutation: names are thrown away, too.
+#[test]
+fn what_is_taken_back_is_the_same_for_who_had_thrown_it_away() {
+    let mut story = Story::new();
+    story.next(1, 20, &delete());
+    let seen = story.versions.clone();
+    story.blind(2, 90, &rename("at the same time"), &seen);
+    let mut thrown_away = story.merged.copy();
+    throw_away(&mut thrown_away);
+    for merged in [&mut thrown_away, &mut story.merged] {
+        let stamp = Stamp {
+            time: 30,
+            device: id(3),
+            seq: 1,
+            index: 0,
+        };
+        let but = &Reach::default();
+        let versions = &seen;
+        let author = id(3);
+        let stored = merged.apply(
+            &store(0),
+            stamp,
+            Seen {
+                author,
+                versions,
+                but,
+            },
+        );
+        assert_eq!(stored, Ok(()));
+        let name = merged.visible().unwrap().user_name;
+        assert_eq!(name.as_deref(), Some("at the same time"));
+    }
+}
+
+/// One device has thrown it away, another one has not yet.
 #[test]
 fn what_one_has_thrown_away_comes_back_from_another_with_its_names() {
     let mut story = Story::new();
@@ -387,7 +491,7 @@ fn what_one_has_thrown_away_comes_back_from_another_with_its_names() {
     let versions = &story.versions;
     let whole = || story.merged.copy();
     let mut thrown_away = whole();
-    thrown_away.forget();
+    throw_away(&mut thrown_away);
     for (mut one, other) in [(thrown_away.copy(), whole()), (whole(), thrown_away.copy())] {
         assert_eq!(one.join(versions, &other, versions), Ok(()));
         assert!(one.visible().is_none());

@@ -91,6 +91,7 @@ fn a_part_has_a_bounded_number_of_synced_passkeys() {
         let seen = crate::sync::Seen {
             author,
             versions: &versions,
+            but: &crate::sync::Reach::default(),
         };
         merged.apply(&operation, stamp, seen).unwrap();
         merged.encode(&passkey.id).unwrap()

@@ -11,18 +11,14 @@ use crate::database::{Change, Database, Meta};
 use crate::frame::{Refused, SealedKind};
 use crate::keys::{DeviceId, WrappingKey};
 use crate::local_keys::LocalKeys;
-use crate::locked::Member;
 use crate::object::{self, Authentic, LogHead, NotNext};
 use crate::seal::{self, Place};
 use crate::sync::{
-    Contradiction, Entry, Merged, Operation, Replica, Seen, Stamp, Standing, Versions, seal_device_names,
-    seal_foreign,
+    Contradiction, Dated, Entry, Merged, Operation, Replica, Seen, Stamp, Standing, Versions,
+    seal_device_names, seal_foreign,
 };
 use crate::vault::seal_store_state;
 use crate::{CredentialId, Error, ObjectHash, Passkey, StoreState, epochs, payload};
-
-/// The clock of what waits to be told: greater than all that was read.
-pub(super) const NOT_TOLD: u64 = u64::MAX;
 
 /// Why an object of a device's log was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +72,7 @@ struct Readable {
     time: u64,
     /// What its author had read of the others.
     versions: Versions,
-    operations: Vec<Operation>,
+    operations: Vec<Dated>,
 }
 
 impl Vault {
@@ -180,6 +176,13 @@ impl Vault {
         if versions.hash() != position.seen {
             return Err(Refused::Malformed.into());
         }
+        if !are_in_order(
+            &entry.operations,
+            &versions.without(position.author),
+            position.time,
+        ) {
+            return Err(Refused::Malformed.into());
+        }
         self.check_built_on(replica, position.author, &entry.news)?;
         Ok(Readable {
             author: position.author,
@@ -264,8 +267,7 @@ impl Vault {
             let row = replica.names.row(id.as_bytes());
             let sealed = self.seal_merged(rng, row, id, merged)?;
             change.put_merged.push((row, sealed));
-            let here = &standing.versions;
-            let known = self.with_what_waits(replica, (member, here), merged, id, told_before)?;
+            let known = self.with_what_waits(replica, member.device, merged, id, told_before)?;
             if let Some(now) = self.different(id, known.visible())? {
                 shown.insert(id.clone(), now);
             }
@@ -285,6 +287,7 @@ impl Vault {
         let changed = shown.len();
         self.show(rng, change, shown)?;
         if let Some(replica) = &mut self.replica {
+            replica.time = replica.time.max(standing.time);
             replica.standing = standing;
             if let Some(foreign) = foreign {
                 replica.foreign = foreign;
@@ -310,12 +313,10 @@ impl Vault {
     ) -> Result<(BTreeMap<CredentialId, Merged>, bool), Error> {
         let mut touched = BTreeMap::new();
         let mut contradiction = false;
-        let seen = Seen {
-            author: object.author,
-            versions: &object.versions,
-        };
-        for (index, operation) in (0..).zip(&object.operations) {
-            let Some(id) = operation.id() else { continue };
+        for (index, dated) in (0..).zip(&object.operations) {
+            let Some(id) = dated.operation.id() else {
+                continue;
+            };
             let merged = match touched.entry(id.clone()) {
                 MapEntry::Occupied(merged) => merged.into_mut(),
                 MapEntry::Vacant(place) => {
@@ -324,12 +325,17 @@ impl Vault {
                 }
             };
             let stamp = Stamp {
-                time: object.time,
+                time: dated.time,
                 device: object.author,
                 seq: object.head.seq(),
                 index,
             };
-            contradiction |= merged.apply(operation, stamp, seen) == Err(Contradiction);
+            let seen = Seen {
+                author: object.author,
+                versions: &object.versions,
+                but: &dated.reach,
+            };
+            contradiction |= merged.apply(&dated.operation, stamp, seen) == Err(Contradiction);
         }
         Ok((touched, contradiction))
     }
@@ -340,7 +346,7 @@ impl Vault {
             return Ok(Merged::default());
         };
         let payload = self.keys.open(Place::Merged(row), &sealed)?;
-        let (found, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
+        let (found, merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
         if found == *id {
             Ok(merged)
         } else {
@@ -348,12 +354,11 @@ impl Vault {
         }
     }
 
-    /// All that is known of a passkey: what is merged, and then what waits to be told of it, from this number on. `versions`
-    /// led to what is merged.
+    /// All that is known of a passkey: what is merged, and what waits to be told of it by this device, from this number on.
     pub(super) fn with_what_waits(
         &self,
         replica: &Replica,
-        (member, versions): (&Member, &Versions),
+        author: DeviceId,
         merged: &Merged,
         id: &CredentialId,
         told_before: u64,
@@ -363,20 +368,21 @@ impl Vault {
         let mut merged = merged.copy();
         for (index, number) in (0..).zip(waiting) {
             let sealed = self.database.outbox_entry(*number)?.ok_or(Error::Tampered)?;
-            let operation = self.keys.open(Place::Outbox(*number), &sealed)?;
-            let operation = Operation::decode(&operation).ok_or(Error::Tampered)?;
+            let dated = self.keys.open(Place::Outbox(*number), &sealed)?;
+            let dated = Dated::decode(&dated).ok_or(Error::Tampered)?;
             let stamp = Stamp {
-                time: NOT_TOLD,
-                device: member.device,
+                time: dated.time,
+                device: author,
                 seq: u32::MAX,
                 index,
             };
             let seen = Seen {
-                author: member.device,
-                versions,
+                author,
+                versions: &Versions::default(),
+                but: &dated.reach,
             };
             // Which of two contradicting ones is kept is said when it is told.
-            let _ = merged.apply(&operation, stamp, seen);
+            let _ = merged.apply(&dated.operation, stamp, seen);
         }
         Ok(merged)
     }
@@ -434,6 +440,13 @@ impl Vault {
     }
 }
 
+/// Whether each was done after the one before and not after the object was written, and says only what it has to.
+fn are_in_order(operations: &[Dated], others: &Versions, written: u64) -> bool {
+    let ascend = operations.is_sorted_by(|one, next| one.time < next.time);
+    let last = operations.last().is_none_or(|last| last.time <= written);
+    ascend && last && operations.iter().all(|dated| dated.reach.is_short_of(others))
+}
+
 /// Where this device stands when it has read `object`.
 fn standing_after(before: &Standing, object: &Readable, own: bool, source: Source) -> Standing {
     let mut after = before.clone();
@@ -457,7 +470,7 @@ fn new_names(replica: &Replica, object: &Readable) -> Option<BTreeMap<DeviceId, 
         .operations
         .iter()
         .rev()
-        .find_map(|operation| match operation {
+        .find_map(|dated| match &dated.operation {
             Operation::NameDevice(name) => Some(name),
             Operation::Store(_)
             | Operation::Rename(..)
@@ -471,8 +484,8 @@ fn new_names(replica: &Replica, object: &Readable) -> Option<BTreeMap<DeviceId, 
 }
 
 /// The wrapping keys that devices share with those in `operations`; `None` where there is no new one.
-fn new_keys(known: &[WrappingKey], operations: &[Operation]) -> Option<Vec<WrappingKey>> {
-    let shared = operations.iter().filter_map(|operation| match operation {
+fn new_keys(known: &[WrappingKey], operations: &[Dated]) -> Option<Vec<WrappingKey>> {
+    let shared = operations.iter().filter_map(|dated| match &dated.operation {
         Operation::ShareWrappingKey(key) => Some(key),
         Operation::Store(_)
         | Operation::Rename(..)

@@ -227,7 +227,7 @@ impl Vault {
         let mut fingerprints = Vec::new();
         self.database.all_merged(|row, sealed| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            let (id, merged) = Merged::decode(&payload).ok_or(Error::Tampered)?;
+            let (id, merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
             let fingerprint = merged.fingerprint(&id);
             fingerprints.push((id, fingerprint));
             Ok(())

@@ -2,17 +2,15 @@
 
 use std::ops::ControlFlow;
 
-use rand_core::CryptoRng;
-use zeroize::Zeroizing;
-
 use super::Vault;
 use crate::database::{Change, Meta};
 use crate::frame::{SealedKind, Unsigned};
 use crate::object::{self, LogHead, Position};
 use crate::seal::Place;
 use crate::signature::{Signature, SignedHash};
-use crate::sync::{Replica, encode_entry};
+use crate::sync::{DatedBytes, Replica, encode_entry};
 use crate::{Error, ObjectHash};
+use rand_core::CryptoRng;
 
 /// How many bytes of operations are put into one object, more or less.
 const OBJECT_LEN: usize = 192 << 10;
@@ -34,7 +32,7 @@ impl ToSign {
 
 /// Operations that go into one object, and the number after theirs.
 struct Batch {
-    operations: Vec<Zeroizing<Vec<u8>>>,
+    operations: Vec<DatedBytes>,
     end: u64,
 }
 
@@ -49,12 +47,17 @@ impl Vault {
         if self.database.meta(Meta::Formed)?.is_some() {
             return Ok(None);
         }
-        let Batch { operations, end } = self.waiting_operations()?;
+        let Batch { mut operations, end } = self.waiting_operations()?;
         if operations.is_empty() && !replica.standing.owes_an_answer {
             return Ok(None);
         }
         let others = replica.standing.versions.without(member.device);
         let news = others.since(&self.told(member.device)?);
+        let mut time = (unix_ms << 16).max(replica.standing.time + 1);
+        for dated in &mut operations {
+            dated.reach = others.beyond(&dated.reach);
+            time = time.max(dated.time);
+        }
         let own = replica.own_head(member.device);
         let known = member.trust.remembered();
         let position = Position {
@@ -62,7 +65,7 @@ impl Vault {
             incarnation: replica.standing.incarnation,
             seq: own.seq() + 1,
             previous: own.hash(),
-            time: (unix_ms << 16).max(replica.standing.time + 1),
+            time,
             trust_seq: known.seq,
             trust_head: known.head,
             seen: others.hash(),
@@ -80,10 +83,11 @@ impl Vault {
     fn waiting_operations(&self) -> Result<Batch, Error> {
         let (mut operations, mut len, mut end) = (Vec::new(), 0, 0);
         self.database.outbox(|number, sealed| {
-            let operation = self.keys.open(Place::Outbox(number), sealed)?;
-            len += operation.len();
+            let dated = self.keys.open(Place::Outbox(number), sealed)?;
+            let dated = DatedBytes::decode(&dated).ok_or(Error::Tampered)?;
+            len += dated.len();
             end = number + 1;
-            operations.push(operation);
+            operations.push(dated);
             let full = len >= OBJECT_LEN || operations.len() == OBJECT_OPERATIONS;
             Ok(if full {
                 ControlFlow::Break(())

@@ -76,6 +76,17 @@ impl Vault {
         self.database.object(&Name::Object(hash).to_bytes())
     }
 
+    /// Keeps what a change of the membership names that is about to be made: until the store has it, nobody else does.
+    pub(crate) fn keep_membership_objects(&mut self, objects: &[(ObjectHash, Vec<u8>)]) -> Result<(), Error> {
+        let named = objects
+            .iter()
+            .map(|(hash, object)| (Name::Object(*hash).to_bytes(), object.clone()));
+        self.database.apply(&Change {
+            put_objects: named.collect(),
+            ..Change::default()
+        })
+    }
+
     /// What has to be there for this device to take the next entries of the trust log, and is not.
     pub(crate) fn needed_by(&self, entries: &[Vec<u8>]) -> Result<Result<Vec<ObjectHash>, Refused>, Error> {
         let Some(member) = &self.member else {
@@ -123,13 +134,13 @@ impl Vault {
             Ok(None) => return Ok(Extended::Removed),
             Err(_) => return Ok(Extended::Incomplete),
         };
-        let kept: BTreeSet<_> = next.objects_in_force().collect();
-        let replaced = member
-            .trust
-            .objects_in_force()
-            .filter(|hash| !kept.contains(hash));
+        let in_force = next.objects_in_force().map(|hash| Name::Object(hash).to_bytes());
+        let in_force: BTreeSet<_> = in_force.collect();
+        // What was replaced, and what a change would have needed that was not made.
+        let mut remove_objects = self.database.objects_named(Name::OBJECT)?;
+        remove_objects.retain(|name| !in_force.contains(name));
         let mut change = Change {
-            remove_objects: replaced.map(|hash| Name::Object(hash).to_bytes()).collect(),
+            remove_objects,
             ..Change::default()
         };
         for (seq, entry) in (member.trust.remembered().seq + 1..).zip(entries) {

@@ -225,7 +225,8 @@ fn delete(party: &mut Party, id: &crate::CredentialId) {
 
 const DAY: u64 = 86_400;
 
-/// Mutations: a device that is away is waited for; `join` that keeps what was written over.
+/// Mutations: a device that is away is waited for; `join` that keeps what was written over; what waits to be told is
+/// newer than everything that was read.
 #[test]
 fn a_device_that_was_away_for_long_takes_the_snapshot_and_keeps_what_it_has_to_say() {
     let (mut one, mut two, mut store) = two();
@@ -236,13 +237,15 @@ fn a_device_that_was_away_for_long_takes_the_snapshot_and_keeps_what_it_has_to_s
     settle(&mut [&mut one, &mut two], &mut store);
     let offline = two.register("example.org", "made offline");
     rename(&mut two, &gone, "renamed, and gone meanwhile");
+    rename(&mut two, &other, "renamed long ago");
     let old = two.reopened(31);
 
     delete(&mut one, &gone);
+    one.later(DAY);
     rename(&mut one, &other, "renamed meanwhile");
     one.sync(&mut store);
     one.machine.sum_up_after(1);
-    one.later(89 * DAY).sync(&mut store);
+    one.later(88 * DAY).sync(&mut store);
     let objects = store.named("/d/a1").len();
     one.later(2 * DAY).sync(&mut store);
     assert!(
@@ -285,20 +288,22 @@ fn the_trash_is_in_the_snapshot_and_a_deletion_stays_for_ever() {
     delete(&mut two, &id);
     settle(&mut [&mut two, &mut one], &mut store);
 
-    one.later(31 * DAY);
-    two.later(31 * DAY);
-    settle(&mut [&mut two, &mut one], &mut store);
-    one.machine.sum_up_after(1);
+    for _ in 0..31 {
+        one.later(DAY);
+        two.later(DAY);
+        settle(&mut [&mut two, &mut one], &mut store);
+    }
+    one.register("example.org", "bob");
     settle(&mut [&mut one, &mut two], &mut store);
     let mut three = Party::added_by(&mut one, THIRD, &mut store);
     three.sync(&mut store);
-    assert!(three.users().is_empty());
+    assert_eq!(three.users(), ["bob"]);
     assert!(
         !three.vault.take_back(&mut three.rng, &id, None).unwrap(),
         "it was thrown away"
     );
     let ids: Vec<_> = state(&three).into_iter().map(|(id, _)| id).collect();
-    assert_eq!(ids, [id], "that it was deleted is known");
+    assert!(ids.contains(&id), "that it was deleted is known");
 }
 
 /// Whatever devices do, one that takes snapshots ends where one ends that reads all that was ever written.

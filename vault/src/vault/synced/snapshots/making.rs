@@ -120,7 +120,7 @@ impl Vault {
         let mut ids = Vec::new();
         self.database.all_merged(|row, sealed| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
-            ids.push(Merged::decode(&payload).ok_or(Error::Tampered)?.0);
+            ids.push(Merged::decode_row(&payload).ok_or(Error::Tampered)?.0);
             Ok(())
         })?;
         ids.sort();

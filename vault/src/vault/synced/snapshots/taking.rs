@@ -65,7 +65,6 @@ impl Vault {
         let key = session.keys.get(&known.epoch).ok_or(NotTaken::WaitsForTrust)?;
         let items = decode_part(&part.open(key)?).ok_or(Refused::Malformed)?;
         let here = &replica.standing.versions;
-        let both = here.joined(&known.versions);
         let (mut change, mut shown) = (Change::default(), BTreeMap::new());
         let mut state = taking.state.clone();
         for (id, there) in items {
@@ -82,7 +81,7 @@ impl Vault {
                 .put_merged
                 .push((row, self.seal_merged(rng, row, &id, &merged)?));
             let from = replica.outbox.start;
-            let known = self.with_what_waits(replica, (member, &both), &merged, &id, from)?;
+            let known = self.with_what_waits(replica, member.device, &merged, &id, from)?;
             if let Some(now) = self.different(&id, known.visible())? {
                 shown.insert(id, now);
             }
@@ -139,6 +138,7 @@ impl Vault {
         }
         self.database.apply(&change)?;
         if let Some(replica) = &mut self.replica {
+            replica.time = replica.time.max(standing.time);
             replica.standing = standing;
             replica.device_names = names;
             if let Some(foreign) = foreign {

@@ -383,6 +383,7 @@ fn from_the_future(payload: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
         let seen = Seen {
             author,
             versions: &versions,
+            but: &crate::sync::Reach::default(),
         };
         merged.apply(&operation, stamp, seen).unwrap();
         merged.encode(&id).unwrap()
