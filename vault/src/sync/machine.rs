@@ -27,18 +27,24 @@ use crate::membership::{Change, Name};
 use crate::object::NotNext;
 use crate::signature::{Signature, SignedHash};
 use crate::vault::{NotTaken, Piece, SnapshotKey, ToSign, Vault};
-use crate::{Error, KeyStoreError};
+use crate::{Error, KeyStoreError, Trust};
 
 /// How many objects are asked for in one request.
 pub const GET_AT_ONCE: usize = 16;
 /// How many entries others may add to the trust log while an answer is on its way.
 const RIVALS: u32 = 16;
-/// How soon the hint is looked at again after something happened.
+/// How soon the hint is looked at again after something happened, …
 const POLL_SOON: Duration = Duration::from_secs(1);
+/// … and while somebody uses the vault.
+const POLL_IN_USE: Duration = Duration::from_millis(500);
 /// How seldom, when nothing happens.
 const POLL_SELDOM: Duration = Duration::from_secs(60);
 /// The hint is not signed: whether something is new is found out without it now and then.
 const LIST_AT_LEAST: Duration = Duration::from_secs(600);
+/// Others hear within so long that something was read, where nobody waits for that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(600);
+/// Where somebody waits, so many devices answer at once. Of two one is not the one that waits.
+const ANSWER_AT_ONCE: usize = 2;
 /// How soon it is tried again after a failure, …
 const RETRY_SOON: Duration = Duration::from_secs(5);
 /// … and how seldom after many.
@@ -67,6 +73,18 @@ struct SetAside {
     missing: (DeviceId, u32),
 }
 
+/// When others hear that something was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Answers {
+    /// With the next change, or when it is time.
+    #[default]
+    Later,
+    /// In this round, when they look the next time.
+    Quietly,
+    /// In this round, and they are told to look.
+    AtOnce,
+}
+
 /// One round.
 #[derive(Default)]
 struct Round {
@@ -83,6 +101,7 @@ struct Round {
     trust_is_read: bool,
     membership_is_there: bool,
     snapshots: Snapshots,
+    answers: Answers,
     wrote: bool,
     /// Nothing was listed, since that was just done.
     only_speaks: bool,
@@ -136,6 +155,10 @@ pub struct Machine {
     next_list: Duration,
     failures: u32,
     wanted: bool,
+    /// Somebody asked for it, who wants it to be done in the end.
+    asked: bool,
+    /// When an answer that is owed is due.
+    answer_at: Option<Duration>,
     sums_up_after: u64,
     /// The snapshots whose state was compared with this device's, as far as that could be, …
     judged: BTreeSet<SnapshotKey>,
@@ -172,6 +195,8 @@ impl Machine {
             next_list: Duration::ZERO,
             failures: 0,
             wanted: true,
+            asked: false,
+            answer_at: None,
             sums_up_after: SUMS_UP_AFTER,
             judged: BTreeSet::new(),
             differ: BTreeSet::new(),
@@ -186,6 +211,7 @@ impl Machine {
     /// Begins a round as soon as that is possible.
     pub fn now(&mut self) {
         self.wanted = true;
+        self.asked = true;
     }
 
     /// Whether nothing is under way and nothing was asked for.
@@ -256,20 +282,26 @@ impl Machine {
             Some(wish) => Ok(wish),
             None => {
                 self.finish(vault, (now, unix_ms), rng)?;
-                Ok(Wish::Rest(if self.wanted { now } else { self.next }))
+                Ok(Wish::Rest(if self.wanted { now } else { self.rest() }))
             }
         }
     }
 
     /// Begins a round, or says what else is to be done.
     fn begin(&mut self, vault: &Vault, now: Duration) -> Option<Wish> {
-        let speaks = vault.has_something_to_say() && self.failures == 0 && !self.status.state.is_red();
+        let answers = self.answers(vault, now);
+        let has_to_say = vault.waiting() > 0 || (vault.owes_an_answer() && answers != Answers::Later);
+        let speaks = has_to_say && self.may_speak();
         if !(self.wanted || speaks || now >= self.next) {
-            return Some(Wish::Rest(self.next));
+            return Some(Wish::Rest(self.rest()));
         }
         if self.wanted || now >= self.next_list || self.failures > 0 || self.status.state != State::Fresh {
             self.wanted = false;
-            self.round = Some(Round::default());
+            self.asked = false;
+            self.round = Some(Round {
+                answers,
+                ..Round::default()
+            });
             return None;
         }
         if speaks {
@@ -279,6 +311,7 @@ impl Machine {
                 trust_is_read: true,
                 only_speaks: true,
                 snapshots: Snapshots::passed_over(),
+                answers,
                 ..Round::default()
             });
             return None;
@@ -286,6 +319,39 @@ impl Machine {
         let name = self.layout.name(StoreName::Hint);
         let tag = self.tag.clone();
         Some(self.ask(Outstanding::Hint, Request::Poll { name, tag }))
+    }
+
+    /// Whether a change may be written without looking first at what the store has.
+    fn may_speak(&self) -> bool {
+        self.failures == 0 && !self.status.state.is_red()
+    }
+
+    /// When others hear of what was read. They wait for it where there is no recovery kit: what another device has read is
+    /// what makes a passkey outlive its author.
+    fn answers(&self, vault: &Vault, now: Duration) -> Answers {
+        let mut waited_for = vault
+            .trust()
+            .into_iter()
+            .filter(|trust| trust.recovery().is_none());
+        let answers = |trust: &Trust| {
+            trust
+                .members()
+                .take(ANSWER_AT_ONCE)
+                .any(|id| id == vault.device_id())
+        };
+        if self.asked || waited_for.any(answers) {
+            Answers::AtOnce
+        } else if self.answer_at.is_some_and(|at| at <= now) {
+            Answers::Quietly
+        } else {
+            Answers::Later
+        }
+    }
+
+    /// When there is something to do next.
+    fn rest(&self) -> Duration {
+        let answer = self.answer_at.filter(|_| self.may_speak());
+        answer.map_or(self.next, |at| at.min(self.next))
     }
 
     fn ask(&mut self, outstanding: Outstanding, request: Request) -> Wish {
@@ -521,7 +587,11 @@ impl Machine {
             ));
         }
         vault.owe_acknowledgement(rng)?;
-        if let Some(to_sign) = vault.next_object(rng, unix_ms)? {
+        let answers = self
+            .round
+            .as_ref()
+            .is_some_and(|round| round.answers != Answers::Later);
+        if let Some(to_sign) = vault.next_object(rng, unix_ms, answers)? {
             self.to_sign = Some(Said::Object(to_sign));
             self.outstanding = Some(Outstanding::Signature);
             return Ok(Some(Wish::Sign));
@@ -697,6 +767,9 @@ impl Machine {
         if self.status.state == State::Fresh {
             self.status.fresh_unix_ms = Some(unix_ms);
         }
+        let due = self.answer_at.filter(|at| *at > now);
+        let owed = vault.owes_an_answer();
+        self.answer_at = owed.then(|| due.unwrap_or(now + ANSWER_WITHIN));
         self.next = now + self.poll_after;
         if !round.only_speaks {
             self.next_list = now + LIST_AT_LEAST;
@@ -704,12 +777,12 @@ impl Machine {
         Ok(())
     }
 
-    /// Somebody uses the vault: the hint is looked at as soon and as often as after something happened.
+    /// Somebody uses the vault: the hint is looked at soon, and often.
     pub fn in_use(&mut self) {
         if self.failures == 0 {
             let looked = self.next.saturating_sub(self.poll_after);
-            self.poll_after = POLL_SOON;
-            self.next = looked + POLL_SOON;
+            self.poll_after = POLL_IN_USE;
+            self.next = looked + POLL_IN_USE;
         }
     }
 

@@ -117,7 +117,7 @@ impl Party {
         party
     }
 
-    fn first_with(kit: Option<&RecoveryKit>) -> Self {
+    pub(crate) fn first_with(kit: Option<&RecoveryKit>) -> Self {
         let (disk, mut rng) = (Disk::default(), TestRng(0));
         let vault = Vault::open(disk.clone(), &root_key(1), &mut rng).unwrap();
         let auth = KeyAuth::random(&mut rng);
@@ -281,6 +281,11 @@ impl Party {
         self.machine.now();
         self.work(store);
         &self.machine.status().state
+    }
+
+    /// Whether something waits to be told, or an answer is owed.
+    pub(crate) fn has_something_to_say(&self) -> bool {
+        self.vault.waiting() > 0 || self.vault.owes_an_answer()
     }
 
     /// What its clock says.

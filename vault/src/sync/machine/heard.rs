@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::{Machine, Proposal, Proposed};
+use super::{Answers, Machine, Proposal, Proposed};
 use crate::Error;
 use crate::frame::ObjectHash;
 use crate::sync::exchange::{Answer, Compare, NoAnswer, Outstanding};
@@ -197,7 +197,11 @@ impl Machine {
 
     /// The store has this device's object.
     fn confirm(&mut self, vault: &mut Vault, rng: &mut dyn CryptoRng) -> Result<(), Error> {
-        self.wrote();
+        self.status.written += 1;
+        if let Some(round) = &mut self.round {
+            // Nobody is woken up by an answer for which nobody waits.
+            round.wrote |= vault.waiting() > 0 || round.answers == Answers::AtOnce;
+        }
         match vault.published(rng) {
             Ok(()) => Ok(()),
             Err(NotTaken::Vault(error)) => Err(error),

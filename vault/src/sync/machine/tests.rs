@@ -26,7 +26,7 @@ fn the_first_round_writes_what_there_is_in_few_objects() {
         "a slot for the device, one for the kit"
     );
     assert_eq!(store.named("/d/").len(), 1);
-    assert!(!party.vault.has_something_to_say());
+    assert!(!party.has_something_to_say());
 
     let writes = store.writes;
     assert_eq!(party.sync(&mut store), &State::Fresh);
@@ -134,7 +134,7 @@ fn a_lost_answer_changes_nothing() {
         assert_eq!(party.machine.status().state, State::Fresh, "{lost}");
         assert_eq!(store.named("/d/").len(), 1, "{lost}");
         assert_eq!(store.named("/t/").len(), 2, "{lost}");
-        assert!(!party.vault.has_something_to_say(), "{lost}");
+        assert!(!party.has_something_to_say(), "{lost}");
         assert_eq!(party.vault.log_head(party.id()).incarnation(), 0, "{lost}");
     }
 }
@@ -187,7 +187,7 @@ fn a_restored_device_gives_up_what_it_signed_under_a_number_that_is_taken() {
 
 /// What another device made is wanted when the key is used, not a minute later. Mutation: `in_use` does nothing.
 #[test]
-fn a_vault_in_use_looks_at_once_and_not_more_often_than_once_a_second() {
+fn a_vault_in_use_looks_at_once_and_not_more_often_than_twice_a_second() {
     let (mut party, mut store) = synced();
     for _ in 0..20 {
         party.later(60).work(&mut store);
@@ -285,10 +285,10 @@ fn what_was_not_told_is_told_after_a_restart() {
     let (mut party, mut store) = synced();
     party.register("example.org", "bob");
     let mut again = party.reopened(5);
-    assert!(again.vault.has_something_to_say());
+    assert!(again.has_something_to_say());
     again.sync(&mut store);
     assert_eq!(store.named("/d/").len(), 2);
-    assert!(!again.vault.has_something_to_say());
+    assert!(!again.has_something_to_say());
 }
 
 /// Another root key: what is in the store is there before the entry that names it, and the vault asks for its PIN.
@@ -900,7 +900,7 @@ fn what_is_still_to_be_said_when_the_root_key_is_replaced_is_said_with_the_new_o
     one.register("example.org", "carol");
     one.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
     assert_eq!(one.sync(&mut store), &State::NeedsPin);
-    assert!(one.vault.has_something_to_say());
+    assert!(one.has_something_to_say());
     let mut one = one.reopened(20);
     assert_eq!(one.sync(&mut store), &State::Fresh);
     assert_eq!(two.sync(&mut store), &State::NeedsPin);
@@ -1210,6 +1210,69 @@ fn edits_that_are_told_late_lose_against_what_was_done_since() {
     for party in [&one, &two] {
         assert_eq!(name(party), "by two, later");
     }
+}
+
+/// Every device looks at what one says; that each of them says so at once, and all look again, is of no use to anybody.
+/// Mutations: an answer is due at once; never; it is told that there is something new.
+#[test]
+fn an_answer_for_which_nobody_waits_comes_with_the_next_change_or_within_ten_minutes() {
+    let (mut one, mut two, mut store) = two();
+    one.register("example.org", "bob");
+    one.work(&mut store);
+    let writes = store.writes;
+    two.later(60).work(&mut store);
+    assert_eq!(two.users(), ["ann", "bob"]);
+    assert_eq!(store.writes, writes, "it has read it, and says nothing");
+    let hint = store
+        .files
+        .clone()
+        .into_iter()
+        .find(|(name, _)| name.ends_with("/hint"));
+    for _ in 0..10 {
+        two.later(60).work(&mut store);
+    }
+    assert_eq!(store.writes, writes + 1, "the answer");
+    let after = store
+        .files
+        .clone()
+        .into_iter()
+        .find(|(name, _)| name.ends_with("/hint"));
+    assert_eq!(hint, after, "nobody is woken up by it");
+    assert!(!two.has_something_to_say());
+
+    one.register("example.org", "carol");
+    one.work(&mut store);
+    two.later(60).work(&mut store);
+    two.register("example.org", "dave");
+    two.work(&mut store);
+    assert!(!two.has_something_to_say(), "the change says it, too");
+    for _ in 0..20 {
+        one.later(60).work(&mut store);
+    }
+    let told = one.vault.told(SECOND).unwrap();
+    assert_eq!(told.head(one.id()), two.vault.log_head(one.id()));
+}
+
+/// Without a recovery kit what another device has is what makes a passkey outlive its author. Mutation: nobody waits.
+#[test]
+fn an_answer_for_which_somebody_waits_comes_at_once() {
+    let mut one = Party::first_with(None);
+    one.vault.begin_sync(&mut one.rng).unwrap();
+    let mut store = MemoryStore::default();
+    one.sync(&mut store);
+    let mut two = Party::added_by(&mut one, SECOND, &mut store);
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    let id = one.register("example.org", "bob");
+    one.work(&mut store);
+    assert!(!one.vault.is_backed_up(&id).unwrap());
+    two.later(60).work(&mut store);
+    one.later(60).work(&mut store);
+    assert!(one.vault.is_backed_up(&id).unwrap());
+    let writes = store.writes;
+    three.later(60).work(&mut store);
+    assert_eq!(three.users(), ["bob"]);
+    assert_eq!(store.writes, writes, "one answer is enough");
 }
 
 /// Mutation: what a device read of the trust log is not known to be in the store.

@@ -222,7 +222,7 @@ impl Vault {
     }
 
     /// What a device said last of how far it had read the others.
-    pub(super) fn told(&self, device: DeviceId) -> Result<Versions, Error> {
+    pub(crate) fn told(&self, device: DeviceId) -> Result<Versions, Error> {
         let Some(sealed) = self.database.told(device)? else {
             return Ok(Versions::default());
         };

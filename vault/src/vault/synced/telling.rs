@@ -8,7 +8,7 @@ use crate::frame::{SealedKind, Unsigned};
 use crate::object::{self, LogHead, Position};
 use crate::seal::Place;
 use crate::signature::{Signature, SignedHash};
-use crate::sync::{DatedBytes, Replica, encode_entry};
+use crate::sync::{DatedBytes, encode_entry};
 use crate::{Error, ObjectHash};
 use rand_core::CryptoRng;
 
@@ -38,8 +38,13 @@ struct Batch {
 
 impl Vault {
     /// What this device has to say next, to be signed by it; `None` where there is nothing, or something that was signed
-    /// is not in the store yet. `unix_ms` is the time.
-    pub fn next_object(&self, rng: &mut dyn CryptoRng, unix_ms: u64) -> Result<Option<ToSign>, Error> {
+    /// is not in the store yet. That it has read something counts only where it `answers`. `unix_ms` is the time.
+    pub fn next_object(
+        &self,
+        rng: &mut dyn CryptoRng,
+        unix_ms: u64,
+        answers: bool,
+    ) -> Result<Option<ToSign>, Error> {
         let (Some(replica), Some(member), Some(session)) = (&self.replica, &self.member, &self.session)
         else {
             return Ok(None);
@@ -48,7 +53,7 @@ impl Vault {
             return Ok(None);
         }
         let Batch { mut operations, end } = self.waiting_operations()?;
-        if operations.is_empty() && !replica.standing.owes_an_answer {
+        if operations.is_empty() && !(answers && replica.standing.owes_an_answer) {
             return Ok(None);
         }
         let others = replica.standing.versions.without(member.device);
@@ -119,10 +124,11 @@ impl Vault {
         Ok(Some((head, object.to_vec())))
     }
 
-    /// Whether something waits to be told.
-    pub(crate) fn has_something_to_say(&self) -> bool {
-        let waits = |replica: &Replica| replica.standing.owes_an_answer || !replica.outbox.is_empty();
-        self.replica.as_ref().is_some_and(waits)
+    /// Whether others wait to hear that something was read.
+    pub(crate) fn owes_an_answer(&self) -> bool {
+        self.replica
+            .as_ref()
+            .is_some_and(|replica| replica.standing.owes_an_answer)
     }
 
     /// As if what was signed had never been.
