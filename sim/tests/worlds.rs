@@ -3,7 +3,7 @@
 use wardkey_sim::world;
 
 /// The seeds that found something, and what: all of it is mended.
-const FOUND: [(u64, &str); 11] = [
+const FOUND: [(u64, &str); 12] = [
     (
         1,
         "a device that joined ended its dialogue where a slot that it never had was not listed",
@@ -45,6 +45,7 @@ const FOUND: [(u64, &str); 11] = [
         413,
         "an entry that was read back as something else was given up with all that it names",
     ),
+    (774, "two lives of a device made snapshots under one number"),
 ];
 
 fn run(seeds: impl IntoIterator<Item = u64>) {

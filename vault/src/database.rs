@@ -28,7 +28,7 @@ const MERGED: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("merg
 const OUTBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outbox");
 const TOLD: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("told");
 const DEVICE_LOGS: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("device-logs");
-const SNAPSHOTS: TableDefinition<'_, (&[u8; 16], u32), &[u8]> = TableDefinition::new("snapshots");
+const SNAPSHOTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("snapshots");
 const SNAPSHOT_PARTS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("snapshot-parts");
 
 /// redb's page cache; what is read often is in the vault's own index.
@@ -107,8 +107,8 @@ pub(crate) struct Change {
     pub(crate) put_device_log: Option<((DeviceId, u32), Vec<u8>)>,
     pub(crate) remove_device_logs: Vec<(DeviceId, u32)>,
     pub(crate) put_told: Vec<(DeviceId, Vec<u8>)>,
-    pub(crate) remove_snapshots: Vec<(DeviceId, u32)>,
-    pub(crate) put_snapshot: Option<((DeviceId, u32), Vec<u8>)>,
+    pub(crate) remove_snapshots: Vec<ObjectHash>,
+    pub(crate) put_snapshot: Option<(ObjectHash, Vec<u8>)>,
     pub(crate) remove_snapshot_parts: Vec<ObjectHash>,
     pub(crate) put_snapshot_part: Option<(ObjectHash, Vec<u8>)>,
 }
@@ -191,13 +191,11 @@ impl Change {
     fn apply_to_snapshots(&self, transaction: &WriteTransaction) -> Result<(), Error> {
         if self.put_snapshot.is_some() || !self.remove_snapshots.is_empty() {
             let mut snapshots = transaction.open_table(SNAPSHOTS).map_err(failed)?;
-            for (device, number) in &self.remove_snapshots {
-                snapshots.remove((&device.0, *number)).map_err(failed)?;
+            for hash in &self.remove_snapshots {
+                snapshots.remove(&hash.0).map_err(failed)?;
             }
-            if let Some(((device, number), root)) = &self.put_snapshot {
-                snapshots
-                    .insert((&device.0, *number), root.as_slice())
-                    .map_err(failed)?;
+            if let Some((hash, root)) = &self.put_snapshot {
+                snapshots.insert(&hash.0, root.as_slice()).map_err(failed)?;
             }
         }
         if self.put_snapshot_part.is_some() || !self.remove_snapshot_parts.is_empty() {
@@ -475,8 +473,8 @@ impl Database {
     }
 
     /// The root of a snapshot that is known.
-    pub(crate) fn snapshot(&self, device: DeviceId, number: u32) -> Result<Option<Vec<u8>>, Error> {
-        self.get(SNAPSHOTS, (&device.0, number))
+    pub(crate) fn snapshot(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+        self.get(SNAPSHOTS, &hash.0)
     }
 
     /// A part of a snapshot that this device made.

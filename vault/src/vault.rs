@@ -31,7 +31,7 @@ use crate::{
 
 mod synced;
 
-pub(crate) use self::synced::{Extended, Making, Piece, SnapshotKey, Taking};
+pub(crate) use self::synced::{Extended, Making, Piece, Taking};
 pub use self::synced::{NotTaken, Taken, ToSign, Trashed};
 
 /// The format of the database that this program writes, and the newest it reads.

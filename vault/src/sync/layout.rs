@@ -4,7 +4,7 @@
 //! pkv1/<vault>/t/<number>.obj                   an entry of the trust log
 //! pkv1/<vault>/k/<hash>.obj                     a slot, or the root keys of earlier epochs
 //! pkv1/<vault>/d/<device>/<life>-<number>.obj   an object of a device's log
-//! pkv1/<vault>/s/<device>/<number>.obj          the root of a snapshot
+//! pkv1/<vault>/s/<device>/<number>-<hash>.obj   the root of a snapshot
 //! pkv1/<vault>/s/<device>/<hash>.obj            a part of a snapshot
 //! pkv1/<vault>/hint                             16 random bytes, others after each change
 //! ```
@@ -17,6 +17,7 @@ use std::fmt::Write as _;
 use crate::frame::ObjectHash;
 use crate::keys::{DeviceId, VaultId};
 use crate::object::LogHead;
+use crate::sync::snapshot::SnapshotKey;
 
 /// Makes the names of one vault.
 pub(super) struct Layout {
@@ -33,10 +34,7 @@ pub(super) enum StoreName {
         seq: u32,
         incarnation: u32,
     },
-    Snapshot {
-        device: DeviceId,
-        number: u32,
-    },
+    Snapshot(SnapshotKey),
     SnapshotPart {
         device: DeviceId,
         hash: ObjectHash,
@@ -76,8 +74,8 @@ impl Layout {
                 seq,
                 incarnation,
             } => format!("{root}d/{}/{incarnation:08x}-{seq:08x}.obj", hex(&device.0)),
-            StoreName::Snapshot { device, number } => {
-                format!("{root}s/{}/{number:08x}.obj", hex(&device.0))
+            StoreName::Snapshot(SnapshotKey { author, number, hash }) => {
+                format!("{root}s/{}/{number:08x}-{}.obj", hex(&author.0), hex(&hash.0))
             }
             StoreName::SnapshotPart { device, hash } => {
                 format!("{root}s/{}/{}.obj", hex(&device.0), hex(&hash.0))
@@ -108,8 +106,12 @@ impl Layout {
             "s" => {
                 let (device, piece) = rest.split_once('/')?;
                 let device = DeviceId(unhex(device)?);
-                match number(piece) {
-                    Some(number) => StoreName::Snapshot { device, number },
+                match piece.split_once('-') {
+                    Some((place, hash)) => StoreName::Snapshot(SnapshotKey {
+                        author: device,
+                        number: number(place)?,
+                        hash: ObjectHash(unhex(hash)?),
+                    }),
                     None => StoreName::SnapshotPart {
                         device,
                         hash: ObjectHash(unhex(piece)?),
@@ -141,22 +143,15 @@ impl MembershipPlaces {
         format!("{}d/", self.0.root())
     }
 
-    /// The newest snapshot of each device, of all that the store has.
-    pub fn newest_snapshots<'a>(
-        &self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> BTreeMap<DeviceId, String> {
-        let mut newest = BTreeMap::new();
-        for name in names {
-            if let Some(StoreName::Snapshot { device, number }) = self.0.parse(name) {
-                let (last, place) = newest.entry(device).or_insert((number, name.to_owned()));
-                if *last < number {
-                    (*last, *place) = (number, name.to_owned());
-                }
-            }
-        }
-        let name = |(device, (_, name))| (device, name);
-        newest.into_iter().map(name).collect()
+    /// The newest snapshot of each device, of all that the store has; more than one where that device was put back to a
+    /// copy and two of its lives counted the same.
+    pub fn newest_snapshots<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<(DeviceId, String)> {
+        let listing = Listing::read(&self.0, names);
+        let all = || listing.snapshots.iter();
+        let newest: BTreeMap<_, _> = all().map(|key| (key.author, key.number)).collect();
+        let is_newest = |key: &&SnapshotKey| newest.get(&key.author) == Some(&key.number);
+        let name = |key: &SnapshotKey| (key.author, self.0.name(StoreName::Snapshot(*key)));
+        all().filter(is_newest).map(name).collect()
     }
 
     /// Below this are the snapshots of the devices.
@@ -199,8 +194,7 @@ pub(super) struct Listing {
     pub(super) membership: BTreeSet<ObjectHash>,
     /// By device and number; more than one life where something went wrong.
     pub(super) logs: BTreeMap<DeviceId, BTreeSet<(u32, u32)>>,
-    /// The numbers of each device's.
-    pub(super) snapshots: BTreeMap<DeviceId, BTreeSet<u32>>,
+    pub(super) snapshots: BTreeSet<SnapshotKey>,
     pub(super) parts: BTreeSet<(DeviceId, ObjectHash)>,
 }
 
@@ -230,8 +224,8 @@ impl Listing {
             } => {
                 self.logs.entry(device).or_default().insert((seq, incarnation));
             }
-            StoreName::Snapshot { device, number } => {
-                self.snapshots.entry(device).or_default().insert(number);
+            StoreName::Snapshot(key) => {
+                self.snapshots.insert(key);
             }
             StoreName::SnapshotPart { device, hash } => {
                 self.parts.insert((device, hash));
@@ -252,10 +246,7 @@ impl Listing {
                 .logs
                 .get(&device)
                 .is_some_and(|log| log.contains(&(seq, incarnation))),
-            StoreName::Snapshot { device, number } => self
-                .snapshots
-                .get(&device)
-                .is_some_and(|numbers| numbers.contains(&number)),
+            StoreName::Snapshot(key) => self.snapshots.contains(&key),
             StoreName::SnapshotPart { device, hash } => self.parts.contains(&(device, hash)),
             StoreName::Hint => false,
         }
@@ -349,10 +340,11 @@ mod tests {
             StoreName::Trust(0x1f),
             StoreName::Membership(ObjectHash([7; 32])),
             log(3, 0x1234_5678),
-            StoreName::Snapshot {
-                device: DEVICE,
+            StoreName::Snapshot(SnapshotKey {
+                author: DEVICE,
                 number: 0x2a,
-            },
+                hash: ObjectHash([8; 32]),
+            }),
             StoreName::SnapshotPart {
                 device: DEVICE,
                 hash: ObjectHash([9; 32]),
@@ -366,6 +358,14 @@ mod tests {
             layout().name(log(2, 1)).strip_prefix(layout().root()),
             Some("d/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001-00000002.obj")
         );
+    }
+
+    /// The name of a root whose number is written so.
+    fn of_root(number: &str) -> String {
+        format!(
+            "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/{number}-{}.obj",
+            "09".repeat(32)
+        )
     }
 
     #[test]
@@ -382,6 +382,11 @@ mod tests {
             "d/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001.obj",
             "d/../00000001-00000002.obj",
             "s/00000001.obj",
+            "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001.obj",
+            "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001-0909.obj",
+            &of_root("0000001"),
+            &of_root("00000001-00000001"),
+            &of_root("0000000A"),
             "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/00000001 (1).obj",
             "s/d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1/0000000000000001.obj",
             "x/00000001.obj",
@@ -390,6 +395,23 @@ mod tests {
             assert_eq!(layout().parse(&format!("{root}{name}")), None, "{name}");
         }
         assert_eq!(layout().parse("t/00000001.obj"), None);
+    }
+
+    /// Two lives of a device may have counted the same.
+    #[test]
+    fn all_roots_with_the_greatest_number_are_the_newest() {
+        let root = |number, fill| {
+            layout().name(StoreName::Snapshot(SnapshotKey {
+                author: DEVICE,
+                number,
+                hash: ObjectHash([fill; 32]),
+            }))
+        };
+        let names = [root(1, 9), root(2, 1), root(2, 2)];
+        let places = MembershipPlaces(layout());
+        let newest = places.newest_snapshots(names.iter().map(String::as_str));
+        let [_, first, second] = names;
+        assert_eq!(newest, [(DEVICE, first), (DEVICE, second)]);
     }
 
     #[test]

@@ -20,13 +20,14 @@ use self::compacting::{SUMS_UP_AFTER, Snapshots};
 use self::places::{fork_at, hole_in, kept};
 use super::exchange::{Compare, NoAnswer, Outstanding, Request};
 use super::layout::{Layout, Listing, StoreName};
+use super::snapshot::SnapshotKey;
 use super::status::{State, Status};
 use crate::frame::ObjectHash;
 use crate::keys::{DeviceId, VaultId};
 use crate::membership::{Change, Name};
 use crate::object::NotNext;
 use crate::signature::{Signature, SignedHash};
-use crate::vault::{NotTaken, Piece, SnapshotKey, ToSign, Vault};
+use crate::vault::{NotTaken, Piece, ToSign, Vault};
 use crate::{Error, KeyStoreError, Trust};
 
 /// How many objects are asked for in one request.

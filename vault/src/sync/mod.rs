@@ -24,7 +24,8 @@ pub(crate) use self::merge::{Contradiction, LastDay, Merged, Names, Seen, Stamp,
 pub(crate) use self::operation::{DEVICE_NAME_LEN_MAX, Dated, DatedBytes, Entry, Operation, encode_entry};
 pub(crate) use self::replica::{Replica, Standing, seal_device_names, seal_foreign};
 pub(crate) use self::snapshot::{
-    Covered, Known, PART_ITEMS_MAX, PART_LEN, PARTS_MAX, Root, StateHash, decode_part, encode_part,
+    Covered, Known, PART_ITEMS_MAX, PART_LEN, PARTS_MAX, Root, SnapshotKey, StateHash, decode_part,
+    encode_part,
 };
 pub use self::status::{State, Status};
 pub(crate) use self::versions::{Reach, Versions};

@@ -160,12 +160,25 @@ pub(crate) fn decode_part(payload: &[u8]) -> Option<Vec<(CredentialId, Merged)>>
     input.end().map(|()| items)
 }
 
-/// A snapshot whose root was read: what is kept in memory of it.
-pub(crate) struct Known {
+/// Names a snapshot. Numbers are for the order: two lives of a device may have counted the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SnapshotKey {
     pub(crate) author: DeviceId,
     pub(crate) number: u32,
     /// Of its root.
     pub(crate) hash: ObjectHash,
+}
+
+impl SnapshotKey {
+    /// The newer one is the greater; everybody agrees which it is.
+    pub(crate) fn age(self) -> (u32, DeviceId, ObjectHash) {
+        (self.number, self.author, self.hash)
+    }
+}
+
+/// A snapshot whose root was read: what is kept in memory of it.
+pub(crate) struct Known {
+    pub(crate) key: SnapshotKey,
     pub(crate) epoch: u32,
     /// When it was made, by the clock of its author.
     pub(crate) unix_ms: u64,
@@ -180,9 +193,11 @@ impl Known {
     pub(crate) fn of((header, hash): (&Header, ObjectHash), root: &Root) -> Self {
         let written = root.logs.iter().map(|(device, log)| (*device, log.unix_ms));
         Self {
-            author: header.position.author,
-            number: root.number,
-            hash,
+            key: SnapshotKey {
+                author: header.position.author,
+                number: root.number,
+                hash,
+            },
             epoch: header.epoch,
             unix_ms: header.position.time >> 16,
             versions: root.versions.clone(),
@@ -192,16 +207,10 @@ impl Known {
         }
     }
 
-    /// Names it.
-    pub(crate) fn key(&self) -> (DeviceId, u32) {
-        (self.author, self.number)
-    }
-
     /// Whether nobody needs this one who has the other.
     pub(crate) fn is_replaced_by(&self, other: &Self) -> bool {
-        let order = |known: &Self| (known.number, known.author);
         other.versions.cover(&self.versions)
-            && (!self.versions.cover(&other.versions) || order(other) > order(self))
+            && (!self.versions.cover(&other.versions) || other.key.age() > self.key.age())
     }
 }
 

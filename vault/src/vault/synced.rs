@@ -17,7 +17,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 pub use self::reading::{NotTaken, Taken};
-pub(crate) use self::snapshots::{Making, Piece, SnapshotKey, Taking};
+pub(crate) use self::snapshots::{Making, Piece, Taking};
 pub use self::telling::ToSign;
 pub(crate) use self::trusting::Extended;
 use super::Vault;

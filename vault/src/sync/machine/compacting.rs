@@ -3,7 +3,7 @@
 
 mod removing;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 
@@ -16,14 +16,15 @@ use crate::keys::DeviceId;
 use crate::signature::Signature;
 use crate::sync::exchange::{Outstanding, Request};
 use crate::sync::layout::{Listing, StoreName};
-use crate::sync::snapshot::Known;
+use crate::sync::snapshot::{Known, SnapshotKey};
 use crate::sync::status::State;
-use crate::vault::{Making, NotTaken, Piece, SnapshotKey, Taking, Vault};
+use crate::vault::{Making, NotTaken, Piece, Taking, Vault};
 
 /// So many objects are worth a snapshot.
 pub(super) const SUMS_UP_AFTER: u64 = 256;
-/// How many roots of one device that are not believed are passed over before it is given up.
-const REFUSED_MAX: usize = 4;
+/// How many roots of one device are looked at, the newest first. More than one is needed where the author was put back to a
+/// copy: then the newest may cover less than one from before.
+const ROOTS_MAX: usize = 4;
 
 /// What a round has to do with snapshots.
 #[derive(Default)]
@@ -63,18 +64,14 @@ impl Snapshots {
     }
 }
 
-fn root_name((device, number): SnapshotKey) -> StoreName {
-    StoreName::Snapshot { device, number }
-}
-
 fn part_name(device: DeviceId, hash: ObjectHash) -> StoreName {
     StoreName::SnapshotPart { device, hash }
 }
 
 /// Everything that a snapshot consists of.
 fn pieces(known: &Known) -> impl Iterator<Item = StoreName> {
-    let parts = known.parts.iter().map(|hash| part_name(known.author, *hash));
-    [root_name(known.key())].into_iter().chain(parts)
+    let parts = known.parts.iter().map(|hash| part_name(known.key.author, *hash));
+    [StoreName::Snapshot(known.key)].into_iter().chain(parts)
 }
 
 fn is_whole(listing: &Listing, known: &Known) -> bool {
@@ -82,24 +79,26 @@ fn is_whole(listing: &Listing, known: &Known) -> bool {
 }
 
 impl Machine {
-    /// Asks for the newest root of each member that is not known.
+    /// Asks for the newest roots of each member that are not known.
     pub(super) fn read_snapshots(&mut self, vault: &Vault) -> Option<Wish> {
         let round = self.round.as_mut()?;
         if round.snapshots.are_read {
             return None;
         }
         let (listing, trust) = (round.listing.as_ref()?, vault.trust()?);
-        let refused = |name: &StoreName| round.snapshots.refused.contains(name);
-        let mut names = Vec::new();
-        for (device, numbers) in &listing.snapshots {
-            if trust.member(*device).is_none() && !trust.names_snapshots() {
-                continue;
-            }
-            let newest = numbers.iter().rev().map(|number| (*device, *number));
-            let newest = newest.take(REFUSED_MAX).find(|key| !refused(&root_name(*key)));
-            names.extend(newest.filter(|key| vault.snapshot(*key).is_none()).map(root_name));
-        }
-        names.truncate(GET_AT_ONCE);
+        let mut looked_at: BTreeMap<DeviceId, usize> = BTreeMap::new();
+        let may_be_new = |key: &&SnapshotKey| {
+            let roots = looked_at.entry(key.author).or_default();
+            *roots += 1;
+            let may_be_believed = trust.member(key.author).is_some() || trust.names_snapshots();
+            *roots <= ROOTS_MAX && may_be_believed && vault.snapshot(**key).is_none()
+        };
+        let new = listing.snapshots.iter().rev().filter(may_be_new);
+        let names: Vec<_> = new
+            .map(|key| StoreName::Snapshot(*key))
+            .filter(|name| !round.snapshots.refused.contains(name))
+            .take(GET_AT_ONCE)
+            .collect();
         if names.is_empty() {
             round.snapshots.are_read = true;
             return None;
@@ -118,18 +117,17 @@ impl Machine {
         got: Vec<Option<Vec<u8>>>,
     ) -> Result<(), Error> {
         for (name, bytes) in names.into_iter().zip(got) {
-            let (Some(round), StoreName::Snapshot { device, number }) = (&mut self.round, name) else {
+            let (Some(round), StoreName::Snapshot(key)) = (&mut self.round, name) else {
                 continue;
             };
             let Some(bytes) = bytes else {
                 round.snapshots.refused.insert(name);
                 continue;
             };
-            match vault.read_snapshot((device, number), &bytes) {
+            match vault.read_snapshot(key, &bytes) {
                 Ok(known) => {
                     let listed = round.listing.as_ref();
-                    let is_whole = listed.is_some_and(|listing| is_whole(listing, &known));
-                    if is_whole && !vault.is_replaced(&known) {
+                    if listed.is_some_and(|listing| is_whole(listing, &known)) {
                         vault.remember_snapshot(known, bytes)?;
                     } else {
                         round.snapshots.refused.insert(name);
@@ -138,8 +136,8 @@ impl Machine {
                 }
                 Err(NotTaken::Vault(error)) => return Err(error),
                 Err(NotTaken::WaitsForTrust) => {
-                    let next = vault.log_head(device).seq() + 1;
-                    round.found.get_or_insert(State::Gap(device, next));
+                    let next = vault.log_head(key.author).seq() + 1;
+                    round.found.get_or_insert(State::Gap(key.author, next));
                     round.snapshots.one_waits = true;
                 }
                 Err(NotTaken::Forked(device, seq)) => round.found = Some(State::Forked(device, seq)),
@@ -231,7 +229,7 @@ impl Machine {
             };
             let (key, taken) = (taking.key(), taking.taken());
             let parts = vault.snapshot(key).map_or(&[][..], |known| &known.parts);
-            let next = parts.get(taken).map(|hash| part_name(key.0, *hash));
+            let next = parts.get(taken).map(|hash| part_name(key.author, *hash));
             let done = match (next, round.snapshots.parts.pop_front()) {
                 (Some(name), Some(bytes)) => {
                     let done = vault.take_snapshot_part(rng, taking, &bytes);
@@ -240,7 +238,7 @@ impl Machine {
                 (Some(_), None) => {
                     self.status.to_read = self.status.read + parts.len() - taken;
                     let names = parts.iter().skip(taken).take(GET_AT_ONCE);
-                    let names = names.map(|hash| self.layout.name(part_name(key.0, *hash)));
+                    let names = names.map(|hash| self.layout.name(part_name(key.author, *hash)));
                     let request = Request::Get {
                         names: names.collect(),
                     };
@@ -248,9 +246,9 @@ impl Machine {
                 }
                 (None, _) => {
                     let done = vault.take_snapshot(rng, taking);
-                    round.snapshots.refused.insert(root_name(key));
+                    round.snapshots.refused.insert(StoreName::Snapshot(key));
                     round.snapshots.taking = None;
-                    done.map_err(|reason| (root_name(key), reason))
+                    done.map_err(|reason| (StoreName::Snapshot(key), reason))
                 }
             };
             match done {
@@ -271,7 +269,7 @@ impl Machine {
             && let Some(taking) = &round.snapshots.taking
         {
             let key = taking.key();
-            round.refuse_snapshot(&self.layout, key, root_name(key));
+            round.refuse_snapshot(&self.layout, key, StoreName::Snapshot(key));
         }
     }
 }
@@ -279,7 +277,7 @@ impl Machine {
 impl Round {
     fn refuse_snapshot(&mut self, layout: &super::Layout, key: SnapshotKey, name: StoreName) {
         self.damaged(layout, name);
-        self.snapshots.refused.insert(root_name(key));
+        self.snapshots.refused.insert(StoreName::Snapshot(key));
         self.snapshots.taking = None;
         self.snapshots.parts.clear();
     }
@@ -295,10 +293,11 @@ fn needed(vault: &Vault, listing: &Listing, refused: &BTreeSet<StoreName>) -> Op
             head.seq() > read && (is_new || listing.end_of(device, read) < head.seq())
         })
     };
-    let usable = |known: &&Known| is_whole(listing, known) && !refused.contains(&root_name(known.key()));
+    let usable =
+        |known: &&Known| is_whole(listing, known) && !refused.contains(&StoreName::Snapshot(known.key));
     let snapshots = vault.snapshots().iter().filter(usable).filter(is_needed);
-    let newest = snapshots.max_by_key(|known| (known.number, known.author))?;
-    Some(newest.key())
+    let newest = snapshots.max_by_key(|known| known.key.age())?;
+    Some(newest.key)
 }
 
 // --- making -----------------------------------------------------------------------------------------------------------
@@ -325,11 +324,8 @@ impl Machine {
             ));
         }
         if snapshots.making.is_none() && (snapshots.renews || vault.snapshot_is_due(self.sums_up_after)?) {
-            let number = round
-                .listing
-                .as_ref()
-                .and_then(|listing| next_number(vault, listing));
-            if let Some(number) = number {
+            let known = vault.snapshots().iter().map(|known| known.key.number).max();
+            if let Some(number) = known.unwrap_or(0).checked_add(1) {
                 snapshots.making = vault.begin_snapshot(number, unix_ms)?;
             }
         }
@@ -361,13 +357,16 @@ impl Machine {
             return Ok(());
         };
         let signed = match piece {
-            Piece::Root(root) => (root_name(making.key()), root.signed(signature)),
+            Piece::Root(root) => {
+                let bytes = root.signed(signature);
+                (StoreName::Snapshot(making.key(ObjectHash::of(&bytes))), bytes)
+            }
             Piece::Part(part) => {
                 let bytes = part.signed(signature);
                 let hash = ObjectHash::of(&bytes);
                 vault.keep_snapshot_part(hash, bytes.clone())?;
                 making.add_part(hash);
-                (part_name(making.key().0, hash), bytes)
+                (part_name(vault.device_id(), hash), bytes)
             }
         };
         round.snapshots.signed = Some(signed);
@@ -386,25 +385,16 @@ impl Machine {
         if let Some(listing) = &mut round.listing {
             listing.add(name);
         }
-        if let StoreName::Snapshot { device, number } = name {
+        if let StoreName::Snapshot(key) = name {
             round.snapshots.was_made = true;
             round.snapshots.making = None;
-            if is_new && let Ok(known) = vault.read_snapshot((device, number), &bytes) {
-                self.judged.insert(known.key());
+            if is_new && let Ok(known) = vault.read_snapshot(key, &bytes) {
+                self.judged.insert(key);
                 vault.remember_snapshot(known, bytes)?;
             }
         }
         Ok(())
     }
-}
-
-/// One more than the number of each snapshot that is known, and none under which this device has one.
-fn next_number(vault: &Vault, listing: &Listing) -> Option<u32> {
-    let known = vault.snapshots().iter().map(|known| known.number).max();
-    let taken = listing.snapshots.get(&vault.this_device()?);
-    (known.unwrap_or(0)..u32::MAX)
-        .map(|number| number + 1)
-        .find(|number| taken.is_none_or(|taken| !taken.contains(number)))
 }
 
 // --- comparing --------------------------------------------------------------------------------------------------------
@@ -415,10 +405,10 @@ impl Machine {
         let here = vault.versions();
         let snapshots = vault.snapshots().iter();
         let ahead = snapshots.filter(|known| {
-            !self.judged.contains(&known.key()) && known.versions.cover(&here) && known.versions != here
+            !self.judged.contains(&known.key) && known.versions.cover(&here) && known.versions != here
         });
         ahead
-            .min_by_key(|known| known.number)
+            .min_by_key(|known| known.key.age())
             .map(|known| known.versions.clone())
     }
 
@@ -429,11 +419,11 @@ impl Machine {
         };
         let judged = self.judged.len();
         for known in vault.snapshots() {
-            if self.judged.insert(known.key()) && vault.differs_from(known)? {
-                self.differ.insert(known.key());
+            if self.judged.insert(known.key) && vault.differs_from(known)? {
+                self.differ.insert(known.key);
             }
-            if self.differ.contains(&known.key()) {
-                round.damaged(&self.layout, root_name(known.key()));
+            if self.differ.contains(&known.key) {
+                round.damaged(&self.layout, StoreName::Snapshot(known.key));
             }
         }
         Ok(self.judged.len() > judged)
@@ -475,7 +465,9 @@ fn expected_objects(vault: &Vault, listing: &Listing) -> Result<Vec<StoreName>, 
 /// Forgets what is neither needed nor in the store any more.
 fn forget(vault: &mut Vault, listing: &Listing) -> Result<(), Error> {
     let gone = vault.snapshots().iter().filter(|known| vault.is_replaced(known));
-    let gone = gone.map(Known::key).filter(|key| !listing.has(root_name(*key)));
+    let gone = gone
+        .map(|known| known.key)
+        .filter(|key| !listing.snapshots.contains(key));
     for key in gone.collect::<Vec<_>>() {
         vault.forget_snapshot(key)?;
     }

@@ -21,7 +21,7 @@ pub(super) fn kept(vault: &Vault, name: StoreName) -> Result<Option<Vec<u8>>, Er
         StoreName::Trust(seq) => vault.trust_entry(seq),
         StoreName::Membership(hash) => vault.membership_object(hash),
         StoreName::Log { device, seq, .. } => vault.log_object(device, seq),
-        StoreName::Snapshot { device, number } => vault.snapshot_root((device, number)),
+        StoreName::Snapshot(key) => vault.snapshot_root(key.hash),
         StoreName::SnapshotPart { hash, .. } => vault.snapshot_part(hash),
         StoreName::Hint => Ok(None),
     }
@@ -32,7 +32,7 @@ pub(super) fn fork_at(name: StoreName) -> State {
         StoreName::Log { device, seq, .. } => State::Forked(device, seq),
         StoreName::Trust(_)
         | StoreName::Membership(_)
-        | StoreName::Snapshot { .. }
+        | StoreName::Snapshot(_)
         | StoreName::SnapshotPart { .. }
         | StoreName::Hint => State::OtherTrust,
     }

@@ -16,24 +16,19 @@ use crate::frame::{Refused, SealedKind};
 use crate::keys::DeviceId;
 use crate::object::{Authentic, LogHead};
 use crate::seal::Place;
-use crate::sync::{Known, Merged, Replica, Root, StateHash, Versions};
+use crate::sync::{Known, Merged, Replica, Root, SnapshotKey, StateHash, Versions};
 use crate::{Error, ObjectHash, Trust};
 
 /// A device that has written nothing for so long is not waited for.
 const AWAY_MS: u64 = 90 * 86_400_000;
-
-/// Who made a snapshot, and its number.
-pub(crate) type SnapshotKey = (DeviceId, u32);
 
 impl Vault {
     pub(crate) fn snapshots(&self) -> &[Known] {
         self.replica.as_ref().map_or(&[], |replica| &replica.snapshots)
     }
 
-    pub(crate) fn snapshot(&self, (author, number): SnapshotKey) -> Option<&Known> {
-        self.snapshots()
-            .iter()
-            .find(|known| known.key() == (author, number))
+    pub(crate) fn snapshot(&self, key: SnapshotKey) -> Option<&Known> {
+        self.snapshots().iter().find(|known| known.key == key)
     }
 
     /// What one of the known snapshots covers is in no log any more, for all that is known here.
@@ -61,7 +56,8 @@ impl Vault {
     fn is_accepted(&self, known: &Known) -> bool {
         self.trust().is_some_and(|trust| {
             let mut covered = known.versions.iter();
-            let is_believed = trust.member(known.author).is_some() || trust.names_snapshot(known.hash);
+            let is_believed =
+                trust.member(known.key.author).is_some() || trust.names_snapshot(known.key.hash);
             is_believed && covered.all(|(device, head)| accepts(trust, device, head))
         })
     }
@@ -92,31 +88,30 @@ impl Vault {
     }
 
     /// Reads the root of a snapshot that the store has under this name, and says whether it is believed.
-    pub(crate) fn read_snapshot(
-        &self,
-        (author, number): SnapshotKey,
-        bytes: &[u8],
-    ) -> Result<Known, NotTaken> {
+    pub(crate) fn read_snapshot(&self, key: SnapshotKey, bytes: &[u8]) -> Result<Known, NotTaken> {
         let (Some(replica), Some(member), Some(session)) = (&self.replica, &self.member, &self.session)
         else {
             return Err(NotTaken::NoSync);
         };
         let trust = &member.trust;
-        let is_named = trust.names_snapshot(ObjectHash::of(bytes));
+        if ObjectHash::of(bytes) != key.hash {
+            return Err(Refused::Misplaced.into());
+        }
+        let is_named = trust.names_snapshot(key.hash);
         let object = if is_named {
             Authentic::read_again(bytes, SealedKind::Snapshot, trust)?
         } else {
             Authentic::read(bytes, SealedKind::Snapshot, trust.vault(), trust)?
         };
         let (header, position) = (object.header(), object.header().position);
-        if position.author != author {
+        if position.author != key.author {
             return Err(Refused::Misplaced.into());
         }
         if position.trust_seq > trust.remembered().seq {
             return Err(NotTaken::WaitsForTrust);
         }
         let is_of_member = trust
-            .added_at(author)
+            .added_at(key.author)
             .is_some_and(|added| position.trust_seq >= added);
         if !is_of_member && !is_named {
             return Err(Refused::NotAMember.into());
@@ -125,12 +120,12 @@ impl Vault {
         if entry.as_deref().map(ObjectHash::of) != Some(position.trust_head) {
             return Err(Refused::Misplaced.into());
         }
-        let key = session.keys.get(&header.epoch).ok_or(NotTaken::WaitsForTrust)?;
-        let root = Root::decode(&object.open(key)?).ok_or(Refused::Malformed)?;
+        let secret = session.keys.get(&header.epoch).ok_or(NotTaken::WaitsForTrust)?;
+        let root = Root::decode(&object.open(secret)?).ok_or(Refused::Malformed)?;
         let own = LogHead::new(position.incarnation, position.seq, position.previous);
-        if root.number != number
-            || root.versions.head(author) != own
-            || root.versions.without(author).hash() != position.seen
+        if root.number != key.number
+            || root.versions.head(key.author) != own
+            || root.versions.without(key.author).hash() != position.seen
         {
             return Err(Refused::Misplaced.into());
         }
@@ -180,11 +175,11 @@ impl Vault {
     /// From now on a snapshot is known: it was in the store as a whole.
     pub(crate) fn remember_snapshot(&mut self, known: Known, root: Vec<u8>) -> Result<(), Error> {
         self.database.apply(&Change {
-            put_snapshot: Some((known.key(), root)),
+            put_snapshot: Some((known.key.hash, root)),
             ..Change::default()
         })?;
         if let Some(replica) = &mut self.replica {
-            replica.snapshots.retain(|other| other.key() != known.key());
+            replica.snapshots.retain(|other| other.key != known.key);
             replica.snapshots.push(known);
         }
         Ok(())
@@ -197,18 +192,18 @@ impl Vault {
         };
         let (forgotten, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut replica.snapshots)
             .into_iter()
-            .partition(|known| known.key() == key);
+            .partition(|known| known.key == key);
         replica.snapshots = kept;
         self.database.apply(&Change {
-            remove_snapshots: vec![key],
+            remove_snapshots: vec![key.hash],
             remove_snapshot_parts: forgotten.into_iter().flat_map(|known| known.parts).collect(),
             ..Change::default()
         })
     }
 
     /// The root of a known snapshot, as it was written.
-    pub(crate) fn snapshot_root(&self, (author, number): SnapshotKey) -> Result<Option<Vec<u8>>, Error> {
-        self.database.snapshot(author, number)
+    pub(crate) fn snapshot_root(&self, hash: ObjectHash) -> Result<Option<Vec<u8>>, Error> {
+        self.database.snapshot(hash)
     }
 
     /// A part of a snapshot that this device made.
@@ -249,7 +244,7 @@ impl Vault {
             return Ok(false);
         }
         for device in member.trust.members() {
-            if device == member.device || device == known.author {
+            if device == member.device || device == known.key.author {
                 continue;
             }
             // Its own log it has read.
@@ -271,7 +266,7 @@ impl Vault {
         };
         let told = self.told(member.device)?;
         let owed = replica.snapshots.iter().any(|known| {
-            known.author != member.device
+            known.key.author != member.device
                 && replica.standing.versions.cover(&known.versions)
                 && !told.cover(&known.versions.without(member.device))
         });

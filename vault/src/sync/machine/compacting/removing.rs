@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{Snapshots, is_whole, part_name, root_name};
+use super::{Snapshots, is_whole, part_name};
 use crate::keys::DeviceId;
 use crate::sync::exchange::{Outstanding, Request};
 use crate::sync::layout::{Listing, StoreName};
@@ -60,7 +60,7 @@ fn superfluous(vault: &Vault, listing: &Listing, unix_ms: u64) -> Result<VecDequ
     names.add_log(listing, device, &acknowledged);
     names.add_snapshots(vault, listing, device, &acknowledged);
     // Nobody is left who would remove what is a former member's.
-    acknowledged.retain(|known| known.author == device);
+    acknowledged.retain(|known| known.key.author == device);
     if let Some(trust) = vault.trust() {
         for (former, _) in trust.former_members() {
             names.add_log(listing, former, &acknowledged);
@@ -102,15 +102,14 @@ impl Names {
         }
         let is_former = vault.trust().is_some_and(|trust| trust.member(device).is_none());
         let mut kept = BTreeSet::new();
-        for number in listing.snapshots.get(&device).into_iter().flatten() {
-            let key = (device, *number);
-            let known = vault.snapshot(key);
+        for key in listing.snapshots.iter().filter(|key| key.author == device) {
+            let known = vault.snapshot(*key);
             let is_replaced = match known {
                 Some(known) => acknowledged.iter().any(|other| vault.replaces(other, known)),
                 None => is_former,
             };
             match known {
-                _ if is_replaced => self.roots.push(root_name(key)),
+                _ if is_replaced => self.roots.push(StoreName::Snapshot(*key)),
                 Some(known) => kept.extend(known.parts.iter().copied()),
                 None => return,
             }

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
-use super::SnapshotKey;
 use crate::database::Change;
 use crate::frame::{SealedKind, Unsigned};
 use crate::keys::{DeviceId, WrappingKey};
@@ -14,8 +13,8 @@ use crate::object::{self, LogHead, Position};
 use crate::seal::Place;
 use crate::signature::SignedHash;
 use crate::sync::{
-    Covered, Merged, OBJECT_LEN_MAX, PART_ITEMS_MAX, PART_LEN, PARTS_MAX, Root, StateHash, Versions,
-    encode_part,
+    Covered, Merged, OBJECT_LEN_MAX, PART_ITEMS_MAX, PART_LEN, PARTS_MAX, Root, SnapshotKey, StateHash,
+    Versions, encode_part,
 };
 use crate::vault::Vault;
 use crate::{CredentialId, Error, ObjectHash};
@@ -51,9 +50,13 @@ impl Piece {
 }
 
 impl Making {
-    /// What it is called.
-    pub(crate) fn key(&self) -> SnapshotKey {
-        (self.position.author, self.number)
+    /// What it is called if its root is called so.
+    pub(crate) fn key(&self, hash: ObjectHash) -> SnapshotKey {
+        SnapshotKey {
+            author: self.position.author,
+            number: self.number,
+            hash,
+        }
     }
 
     /// The part is signed, and called so.

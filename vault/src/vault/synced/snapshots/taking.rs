@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
-use super::SnapshotKey;
 use crate::database::{Change, Meta};
 use crate::frame::{Refused, SealedKind};
 use crate::object::Authentic;
-use crate::sync::{Replica, Root, Standing, StateHash, decode_part, seal_device_names, seal_foreign};
+use crate::sync::{
+    Replica, Root, SnapshotKey, Standing, StateHash, decode_part, seal_device_names, seal_foreign,
+};
 use crate::vault::Vault;
 use crate::vault::synced::reading::{NotTaken, seal_told, with_keys};
 use crate::{Error, ObjectHash};
@@ -59,7 +60,7 @@ impl Vault {
         }
         // The root names it by its hash, and somebody signed that who may.
         let part = Authentic::read_again(bytes, SealedKind::SnapshotPart, &member.trust)?;
-        if part.header().position.author != known.author || part.header().epoch != known.epoch {
+        if part.header().position.author != known.key.author || part.header().epoch != known.epoch {
             return Err(Refused::Misplaced.into());
         }
         let key = session.keys.get(&known.epoch).ok_or(NotTaken::WaitsForTrust)?;
@@ -153,7 +154,7 @@ impl Vault {
         let (Some(member), Some(session)) = (&self.member, &self.session) else {
             return Err(NotTaken::NoSync);
         };
-        let bytes = self.snapshot_root(key)?.ok_or(Error::Tampered)?;
+        let bytes = self.snapshot_root(key.hash)?.ok_or(Error::Tampered)?;
         let object = Authentic::read_again(&bytes, SealedKind::Snapshot, &member.trust)?;
         let epoch = object.header().epoch;
         let payload = object.open(session.keys.get(&epoch).ok_or(NotTaken::WaitsForTrust)?)?;

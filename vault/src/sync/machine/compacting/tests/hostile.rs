@@ -21,7 +21,7 @@ struct Found {
 fn found(store: &MemoryStore) -> Found {
     let mut names = store.named("/s/");
     names.sort_by_key(String::len);
-    let [root_name, part_name] = names.try_into().unwrap();
+    let [part_name, root_name] = names.try_into().unwrap();
     Found {
         root: store.files[&root_name].clone(),
         part: store.files[&part_name].clone(),
@@ -30,7 +30,33 @@ fn found(store: &MemoryStore) -> Found {
     }
 }
 
-const FIRST: SnapshotKey = (DEVICE, 1);
+/// What the first snapshot of the first device is called with this root.
+fn first(root: &[u8]) -> SnapshotKey {
+    key(DEVICE, 1, root)
+}
+
+fn key(author: DeviceId, number: u32, root: &[u8]) -> SnapshotKey {
+    let hash = ObjectHash::of(root);
+    SnapshotKey { author, number, hash }
+}
+
+/// Reads it under the name that goes with it.
+fn read(party: &Party, root: &[u8]) -> Result<Known, NotTaken> {
+    party.vault.read_snapshot(first(root), root)
+}
+
+/// Puts another root in the place of the first one.
+fn replace_root(store: &mut MemoryStore, found: &Found, root: Vec<u8>) -> String {
+    store.files.remove(&found.root_name);
+    let (folder, _) = found.root_name.rsplit_once('/').unwrap();
+    let name = format!("{folder}/00000001-{}.obj", hex(&ObjectHash::of(&root)));
+    store.files.insert(name.clone(), root);
+    name
+}
+
+fn hex(hash: &ObjectHash) -> String {
+    hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 fn open(party: &Party, kind: SealedKind, bytes: &[u8]) -> (Position, Zeroizing<Vec<u8>>) {
     let trust = party.vault.trust().unwrap();
@@ -75,28 +101,25 @@ fn known() -> (Party, Party, MemoryStore, Found) {
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
     let (_, mut two, _, found) = known();
-    assert!(two.vault.read_snapshot(FIRST, &found.root).is_ok());
+    assert!(read(&two, &found.root).is_ok());
     for at in 0..found.root.len() {
         let mut root = found.root.clone();
         root[at] ^= 1 << (at % 8);
-        assert!(
-            two.vault.read_snapshot(FIRST, &root).is_err(),
-            "byte {at} of the root"
-        );
+        assert!(read(&two, &root).is_err(), "byte {at} of the root");
     }
     for at in 0..found.part.len() {
         let mut part = found.part.clone();
         part[at] ^= 1 << (at % 8);
-        let mut taking = Taking::begin(FIRST);
+        let mut taking = Taking::begin(first(&found.root));
         let taken = two.vault.take_snapshot_part(&mut two.rng, &mut taking, &part);
         assert!(taken.is_err(), "byte {at} of the part");
     }
-    let mut taking = Taking::begin(FIRST);
+    let mut taking = Taking::begin(first(&found.root));
     two.vault
         .take_snapshot_part(&mut two.rng, &mut taking, &found.part)
         .unwrap();
     for len in 0..found.root.len() {
-        assert!(two.vault.read_snapshot(FIRST, &found.root[..len]).is_err());
+        assert!(read(&two, &found.root[..len]).is_err());
     }
 }
 
@@ -111,7 +134,7 @@ fn an_object_of_another_type_is_no_snapshot() {
         .map(|name| &store.files[name])
         .chain([log, &found.part])
     {
-        assert!(two.vault.read_snapshot(FIRST, other).is_err());
+        assert!(read(&two, other).is_err());
     }
     for object in [&found.root, &found.part] {
         assert!(matches!(
@@ -119,7 +142,7 @@ fn an_object_of_another_type_is_no_snapshot() {
             Err(NotTaken::Refused(Refused::Malformed))
         ));
     }
-    let mut taking = Taking::begin(FIRST);
+    let mut taking = Taking::begin(first(&found.root));
     for other in [log, &found.root] {
         assert!(
             two.vault
@@ -129,25 +152,30 @@ fn an_object_of_another_type_is_no_snapshot() {
     }
 }
 
-/// I-04, I-05. Mutations: the number in the root is not compared; its author is not.
+/// I-04, I-05. Mutations: the number in the root is not compared; its author, its hash is not.
 #[test]
 fn a_snapshot_is_of_one_vault_one_author_and_one_number() {
     let (one, two, _, found) = known();
     let wrong = [(DEVICE, 2), (SECOND, 1), (THIRD, 1)];
-    for key in wrong {
+    for (author, number) in wrong {
+        let key = key(author, number, &found.root);
         assert!(two.vault.read_snapshot(key, &found.root).is_err(), "{key:?}");
     }
+    let other = key(DEVICE, 1, &found.part);
+    assert!(
+        two.vault.read_snapshot(other, &found.root).is_err(),
+        "another hash"
+    );
     drop(one);
     let (_, mut store) = (Party::first(), MemoryStore::default());
     let mut stranger = Party::first_without_kit();
     stranger.register("example.org", "ann");
     stranger.machine.sum_up_after(1);
     stranger.sync(&mut store);
-    let other = store.named("/00000001.obj");
-    let other = other.iter().find(|name| name.contains("/s/")).unwrap();
-    assert!(two.vault.read_snapshot(FIRST, &store.files[other]).is_err());
-    assert!(stranger.vault.read_snapshot(FIRST, &store.files[other]).is_ok());
-    assert!(stranger.vault.read_snapshot(FIRST, &found.root).is_err());
+    let other = &store.files[&store.named("/00000001-").pop().unwrap()];
+    assert!(read(&two, other).is_err());
+    assert!(read(&stranger, other).is_ok());
+    assert!(read(&stranger, &found.root).is_err());
 }
 
 /// Each would be believed by somebody who does not look. Mutations: each check of `read_snapshot` and `check_covered`.
@@ -156,10 +184,10 @@ fn a_root_says_what_its_header_says_and_contradicts_nothing_that_is_known() {
     let (mut one, two, _, found) = known();
     one = one.reopened(70);
     let hash = ObjectHash([7; 32]);
-    let forked = |root: &[u8]| matches!(two.vault.read_snapshot(FIRST, root), Err(NotTaken::Forked(..)));
-    let refused = |root: &[u8]| matches!(two.vault.read_snapshot(FIRST, root), Err(NotTaken::Refused(_)));
+    let forked = |root: &[u8]| matches!(read(&two, root), Err(NotTaken::Forked(..)));
+    let refused = |root: &[u8]| matches!(read(&two, root), Err(NotTaken::Refused(_)));
     let same = other_root(&mut one, &found.root, |_, _| {});
-    assert!(two.vault.read_snapshot(FIRST, &same).is_ok());
+    assert!(read(&two, &same).is_ok());
 
     let own = one.vault.versions().head(DEVICE);
     let other_head = other_root(&mut one, &found.root, |position, root| {
@@ -203,10 +231,7 @@ fn a_root_says_what_its_header_says_and_contradicts_nothing_that_is_known() {
         assert!(refused(&root), "header {number}");
     }
     let later = other_root(&mut one, &found.root, |position, _| position.trust_seq += 9);
-    assert!(matches!(
-        two.vault.read_snapshot(FIRST, &later),
-        Err(NotTaken::WaitsForTrust)
-    ));
+    assert!(matches!(read(&two, &later), Err(NotTaken::WaitsForTrust)));
 }
 
 /// Mutation: incarnations are not compared.
@@ -232,7 +257,7 @@ fn a_snapshot_leads_nobody_back_to_an_earlier_life() {
                 .insert(SECOND, crate::sync::Covered { unix_ms: 1, told });
             consistent(position, &root.versions);
         });
-        let read = one.vault.read_snapshot(FIRST, &root);
+        let read = read(&one, &root);
         assert_eq!(matches!(read, Err(NotTaken::Forked(..))), is_forked);
     }
 }
@@ -264,11 +289,13 @@ fn a_removed_member_makes_no_snapshot() {
         consistent(position, &root.versions);
     });
     assert!(
-        two.vault.read_snapshot((SECOND, 1), &back_dated).is_ok(),
+        two.vault
+            .read_snapshot(key(SECOND, 1, &back_dated), &back_dated)
+            .is_ok(),
         "as long as it was one"
     );
     assert!(matches!(
-        one.vault.read_snapshot((SECOND, 1), &back_dated),
+        one.vault.read_snapshot(key(SECOND, 1, &back_dated), &back_dated),
         Err(NotTaken::Refused(Refused::NotAMember))
     ));
     two.sync(&mut store);
@@ -324,7 +351,7 @@ fn a_part_that_does_not_follow_from_its_root_is_not_taken() {
         store
             .files
             .insert(one.machine.layout.name(part_name(DEVICE, hash)), part);
-        store.files.insert(found.root_name.clone(), root);
+        replace_root(&mut store, &found, root);
         let mut three = three.reopened(75);
         let state = three.sync(&mut store).clone();
         assert_eq!(matches!(state, State::Damaged(_)), is_wrong, "{what}: {state:?}");
@@ -332,7 +359,7 @@ fn a_part_that_does_not_follow_from_its_root_is_not_taken() {
     // The state is another one.
     let root = other_root(&mut one, &found.root, |_, root| root.state = [1; 32]);
     let mut changed = store.clone();
-    changed.files.insert(found.root_name.clone(), root);
+    replace_root(&mut changed, &found, root);
     assert!(matches!(three.reopened(76).sync(&mut changed), State::Damaged(_)));
     assert_eq!(three.sync(&mut store), &State::Fresh);
     assert_eq!(three.users(), ["ann"]);
@@ -354,14 +381,16 @@ fn a_part_of_an_earlier_snapshot_is_not_taken() {
     one.sync(&mut store);
     one.machine.sum_up_after(1);
     one.sync(&mut store);
-    let key = (DEVICE, 2);
-    let known = one.vault.snapshot(key).unwrap();
-    let name = one.machine.layout.name(part_name(DEVICE, known.parts[0]));
+    let known = |party: &Party| party.vault.snapshots().iter().map(|known| known.key.number).max();
+    assert_eq!(known(&one), Some(2));
+    let newest = one.vault.snapshots().iter().max_by_key(|known| known.key.age());
+    let newest = newest.unwrap();
+    let name = one.machine.layout.name(part_name(DEVICE, newest.parts[0]));
     let whole = store.files.insert(name.clone(), found.part).unwrap();
     // Somebody who has read nothing of it.
     let mut three = Party::added_by(&mut one, THIRD, &mut store);
     assert!(matches!(three.sync(&mut store), State::Damaged(_)));
-    assert!(three.vault.snapshot(key).is_some());
+    assert_eq!(known(&three), Some(2));
     store.files.insert(name, whole);
     assert_eq!(three.sync(&mut store), &State::Fresh);
     assert_eq!(three.users(), ["ann", "bob"]);
@@ -405,9 +434,9 @@ fn a_snapshot_that_says_something_else_is_reported() {
     let root = other_root(&mut one, &found.root, |_, root| root.state = [1; 32]);
     let honest = two.reopened(78).sync(&mut store.clone()).clone();
     assert_eq!(honest, State::Fresh);
-    store.files.insert(found.root_name.clone(), root);
-    assert_eq!(two.sync(&mut store), &State::Damaged(found.root_name.clone()));
-    assert_eq!(two.sync(&mut store), &State::Damaged(found.root_name));
+    let name = replace_root(&mut store, &found, root);
+    assert_eq!(two.sync(&mut store), &State::Damaged(name.clone()));
+    assert_eq!(two.sync(&mut store), &State::Damaged(name));
 }
 
 /// Names that others put there, as many as there may be.
@@ -416,7 +445,8 @@ fn made_up_names_hold_nothing_up() {
     let (mut one, mut two, mut store, found) = known();
     let folder = found.root_name.rsplit_once('/').unwrap().0.to_owned();
     for number in 0..100_u32 {
-        let name = format!("{folder}/{:08x}.obj", u32::MAX - number);
+        let hash = hex(&ObjectHash::of(&found.root));
+        let name = format!("{folder}/{:08x}-{hash}.obj", u32::MAX - number);
         store.files.insert(name, found.root.clone());
         store.files.insert(
             format!("{folder}/{}.obj", format!("{number:08x}").repeat(8)),
