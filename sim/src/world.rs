@@ -202,11 +202,11 @@ impl World {
         {
             device.unlock()?;
         }
-        let shown = match self.devices.get(at) {
-            Some(device) => device.shown()?,
-            None => return Ok(false),
-        };
-        let one = pick(chance, shown.into_keys().collect());
+        let open = self.devices.get(at).and_then(|device| device.open.as_deref());
+        let ids = open.into_iter().flat_map(|open| open.vault.entries());
+        let mut ids: Vec<_> = ids.map(|entry| entry.id).collect();
+        ids.sort();
+        let one = pick(chance, ids);
         let Some(device) = self.devices.get_mut(at) else {
             return Ok(false);
         };

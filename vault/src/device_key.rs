@@ -12,6 +12,7 @@ use crate::cbor::{Reader, Writer};
 use crate::envelope::{RecipientPublic, XWingPublic};
 use crate::keys::{COMMITMENT_LEN, KeyAuth, TAG_LEN};
 use crate::object::{at, bytes};
+use crate::once::once;
 use crate::pin::GuessLimit;
 use crate::signature::{PublicPoint, Signature, SignedHash};
 
@@ -235,22 +236,31 @@ impl Secrets {
 
 /// Signs with a key that is at hand.
 pub(crate) fn sign(key: &p256::SecretKey, hash: &SignedHash) -> Signature {
-    let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key)
-        .sign_prehash(hash.as_bytes())
-        .expect("a hash of 32 bytes can be signed");
-    Signature::new(&signature.to_bytes().into()).expect("a signature")
+    let input = || [b"sign", &key.to_bytes()[..], hash.as_bytes()].concat();
+    once(input, || {
+        let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key)
+            .sign_prehash(hash.as_bytes())
+            .expect("a hash of 32 bytes can be signed");
+        Signature::new(&signature.to_bytes().into()).expect("a signature")
+    })
 }
 
 /// ECDH with a key that is at hand.
 pub(crate) fn agree(key: &p256::SecretKey, point: &PublicPoint) -> Secret<32> {
-    let agreed = key.diffie_hellman(&point.to_key());
-    Secret::from_slice(agreed.raw_secret_bytes()).expect("a coordinate has 32 bytes")
+    let input = || [b"agree", &key.to_bytes()[..], point.as_bytes()].concat();
+    once(input, || {
+        let agreed = key.diffie_hellman(&point.to_key());
+        Secret::from_slice(agreed.raw_secret_bytes()).expect("a coordinate has 32 bytes")
+    })
 }
 
 /// The public half of a key that is at hand.
 pub(crate) fn public_point(key: &p256::SecretKey) -> PublicPoint {
-    let point = p256::Sec1Point::from(key.public_key());
-    PublicPoint::new(point.as_bytes()).expect("the public half of a key is a point")
+    let input = || [b"point", &key.to_bytes()[..]].concat();
+    once(input, || {
+        let point = p256::Sec1Point::from(key.public_key());
+        PublicPoint::new(point.as_bytes()).expect("the public half of a key is a point")
+    })
 }
 
 #[cfg(test)]

@@ -17,8 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::Secret;
 use crate::cbor::{Reader, Writer};
+use crate::frame::ObjectHash;
 use crate::keys::TAG_LEN;
 use crate::object::bytes;
+use crate::once::once;
 use crate::signature::PublicPoint;
 
 /// DHKEM(P-256, HKDF-SHA256).
@@ -40,12 +42,14 @@ impl XWingPublic {
 
     /// `None` for bytes that are no public key.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        Deserializable::from_bytes(bytes).ok().map(Self)
+        let input = || [b"x-wing key", bytes].concat();
+        once(input, || Deserializable::from_bytes(bytes).ok().map(Self))
     }
 
     /// The public key of a seed.
     pub fn of(seed: &Secret<32>) -> Self {
-        Self(XWing::sk_to_pk(&x_wing_key(seed)))
+        let input = || [b"x-wing", &seed.expose_secret()[..]].concat();
+        once(input, || Self(XWing::sk_to_pk(&x_wing_key(seed))))
     }
 
     /// As it travels.
@@ -124,16 +128,25 @@ fn seal<K: Kem>(
 
 /// Takes the outer layer off; `None` when `sealed` is not for this key and purpose.
 pub(crate) fn open_outer(seed: &Secret<32>, purpose: Purpose<'_>, sealed: &[u8]) -> Option<Inner> {
-    let (encapsulated, sealed) = sealed.split_at_checked(X_WING_ENCAPSULATED_LEN)?;
-    let inner = hpke::single_shot_open::<AesGcm256, HkdfSha256, XWing>(
-        &OpModeR::Base,
-        &x_wing_key(seed),
-        &Deserializable::from_bytes(encapsulated).ok()?,
-        purpose.info,
-        sealed,
-        purpose.associated,
-    )
-    .ok()?;
+    let Purpose { info, associated } = purpose;
+    let input = || {
+        let public = ObjectHash::of(&[info, b"\0", associated, b"\0", sealed].concat());
+        [b"outer", &seed.expose_secret()[..], &public.0].concat()
+    };
+    let inner = once(input, || {
+        let (encapsulated, sealed) = sealed.split_at_checked(X_WING_ENCAPSULATED_LEN)?;
+        let encapsulated = Deserializable::from_bytes(encapsulated).ok()?;
+        let (mode, key) = (OpModeR::Base, x_wing_key(seed));
+        hpke::single_shot_open::<AesGcm256, HkdfSha256, XWing>(
+            &mode,
+            &key,
+            &encapsulated,
+            info,
+            sealed,
+            associated,
+        )
+        .ok()
+    })?;
     let (encapsulated, sealed) = inner.split_at_checked(PublicPoint::LEN)?;
     Some(Inner {
         encapsulated: PublicPoint::new(encapsulated)?,

@@ -121,7 +121,7 @@ impl KdfParameters {
     /// The same, but tests do each piece of work once.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn stretch(&self, pin: &VaultPin) -> Result<PinSecret, OutOfMemory> {
-        crate::once::once(&[&self.to_bytes(), pin.expose_secret()], || self.work(pin))
+        crate::once::stretched_once(&[&self.to_bytes(), pin.expose_secret()], || self.work(pin))
     }
 
     pub(crate) fn work(&self, pin: &VaultPin) -> Result<PinSecret, OutOfMemory> {

@@ -38,7 +38,6 @@ mod locked;
 mod log;
 mod membership;
 mod object;
-#[cfg(any(test, feature = "testing"))]
 mod once;
 mod padding;
 mod pairing;
@@ -81,7 +80,7 @@ pub use object::{
     Authentic, EXCHANGE_FORMAT, Header, LogHead, Members, NotNext, Position, seal as seal_object,
 };
 #[cfg(feature = "testing")]
-pub use once::remember_stretched_pins;
+pub use once::remember_work;
 pub use pairing::{
     Admission, Admitting, AskToJoin, Digits, NotPaired, PAIRING_MESSAGE_LEN_MAX, PAIRING_TIME, PairingCode,
     PairingId, Post, UsedPairings,

@@ -4,6 +4,8 @@
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature as P256Signature, VerifyingKey};
 
+use crate::once::once;
+
 /// A point of P-256 that is not the neutral one; public.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublicPoint([u8; Self::LEN]);
@@ -31,12 +33,15 @@ impl PublicPoint {
 
     /// Whether the holder of the private key signed `hash`.
     pub(crate) fn verify(&self, hash: &SignedHash, signature: &Signature) -> bool {
-        let key = VerifyingKey::from(self.to_key());
-        P256Signature::from_slice(&signature.0)
-            // The other form of the same signature would be an object with another hash that nobody signed.
-            .is_ok_and(|signature| {
-                signature.normalize_s() == signature && key.verify_prehash(&hash.0, &signature).is_ok()
-            })
+        let input = || [b"verify", &self.0[..], &hash.0, &signature.0].concat();
+        once(input, || {
+            let key = VerifyingKey::from(self.to_key());
+            P256Signature::from_slice(&signature.0)
+                // The other form of the same signature would be an object with another hash that nobody signed.
+                .is_ok_and(|signature| {
+                    signature.normalize_s() == signature && key.verify_prehash(&hash.0, &signature).is_ok()
+                })
+        })
     }
 }
 

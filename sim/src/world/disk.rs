@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Formatter};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand_core::Rng;
@@ -21,17 +22,40 @@ struct Content {
     bytes: Vec<u8>,
     /// What was done since everything was made durable, the newest last.
     unsynced: Vec<Unsynced>,
+    /// What was there before, and what was written, of all of it.
+    before_and_after: Vec<u8>,
     /// Writes and syncs until the power goes.
     fuse: Option<u32>,
 }
 
-/// Bytes that were written, or a length that was set, and what was there.
+/// Bytes that were written, or a length that was set, and what was there: places in `before_and_after`.
 struct Unsynced {
     at: usize,
-    old: Vec<u8>,
+    old: Range<usize>,
     /// `None` of a length.
-    new: Option<Vec<u8>>,
+    new: Option<Range<usize>>,
     old_len: usize,
+}
+
+impl Content {
+    /// Notes what is at a place now, and what is going to be there.
+    fn note(&mut self, at: usize, end: usize, new: Option<&[u8]>) {
+        let old_len = self.bytes.len();
+        let kept = &mut self.before_and_after;
+        let start = kept.len();
+        kept.extend_from_slice(self.bytes.get(at..end.min(old_len)).unwrap_or_default());
+        let old = start..kept.len();
+        let new = new.map(|new| {
+            kept.extend_from_slice(new);
+            old.end..kept.len()
+        });
+        self.unsynced.push(Unsynced {
+            at,
+            old,
+            new,
+            old_len,
+        });
+    }
 }
 
 impl Debug for Disk {
@@ -71,8 +95,9 @@ impl Disk {
     pub(super) fn after_power_cut(&self, chance: &mut SeededRng) -> Self {
         let content = self.content();
         let mut bytes = content.bytes.clone();
+        let kept = |range: &Range<usize>| content.before_and_after.get(range.clone()).unwrap_or_default();
         for Unsynced { at, old, old_len, .. } in content.unsynced.iter().rev() {
-            put(&mut bytes, *at, old);
+            put(&mut bytes, *at, kept(old));
             bytes.resize(*old_len, 0);
         }
         // None, some, most or all.
@@ -82,7 +107,7 @@ impl Disk {
                 bytes.resize(*at, 0);
                 continue;
             };
-            for (number, sector) in new.chunks(SECTOR).enumerate() {
+            for (number, sector) in kept(new).chunks(SECTOR).enumerate() {
                 if chance.next_u32() % 4 < kept_of_four {
                     put(&mut bytes, at + number * SECTOR, sector);
                 }
@@ -128,36 +153,23 @@ impl StorageBackend for Disk {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let mut content = self.step()?;
-        let old_len = content.bytes.len();
-        let old = content.bytes.get(len..).unwrap_or_default().to_vec();
+        content.note(len, usize::MAX, None);
         content.bytes.resize(len, 0);
-        content.unsynced.push(Unsynced {
-            at: len,
-            old,
-            new: None,
-            old_len,
-        });
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.step()?.unsynced.clear();
+        let mut content = self.step()?;
+        content.unsynced.clear();
+        content.before_and_after.clear();
         Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let at = usize::try_from(offset).map_err(io::Error::other)?;
         let mut content = self.step()?;
-        let old_len = content.bytes.len();
-        let end = (at + data.len()).min(old_len);
-        let old = content.bytes.get(at..end).unwrap_or_default().to_vec();
+        content.note(at, at + data.len(), Some(data));
         put(&mut content.bytes, at, data);
-        content.unsynced.push(Unsynced {
-            at,
-            old,
-            new: Some(data.to_vec()),
-            old_len,
-        });
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl Display for Outcome {
 
 /// Runs the world of a seed.
 pub fn run(seed: u64) -> Outcome {
-    wardkey_vault::remember_stretched_pins();
+    wardkey_vault::remember_work();
     let plan = Plan::of(seed);
     let outcome = play(seed, &plan, Tells::Acts);
     let again = play(seed, &plan, Tells::Acts);
