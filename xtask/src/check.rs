@@ -6,18 +6,7 @@ use crate::steps::Steps;
 
 pub(crate) fn check(steps: &mut Steps) {
     steps.run("formatting", || cargo(["fmt", "--all", "--check"]).finish());
-    steps.run("lints", || {
-        cargo([
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ])
-        .finish()
-    });
+    lints(steps, "lints", &[]);
     steps.run("documentation", || {
         cargo([
             "doc",
@@ -30,6 +19,15 @@ pub(crate) fn check(steps: &mut Steps) {
         .finish()
     });
     dependencies(steps);
+}
+
+pub(crate) fn lints(steps: &mut Steps, name: &str, features: &[&str]) {
+    steps.run(name, || {
+        cargo(["clippy", "--locked", "--workspace", "--all-targets"])
+            .args(features)
+            .args(["--", "--deny", "warnings"])
+            .finish()
+    });
 }
 
 /// Licences, sources and duplicates need nothing from outside; known vulnerabilities come from a database on GitHub.

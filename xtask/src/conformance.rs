@@ -2,24 +2,24 @@
 //! own process, and over the program.
 
 use crate::paths;
-use crate::run::cargo;
+use crate::run::{cargo, program};
 use crate::steps::Steps;
 
-pub(crate) fn conformance(steps: &mut Steps, arguments: &[String]) {
-    steps.run("build the program", || {
-        cargo(["build", "--locked", "--package", "wardkey"]).finish()
+/// `features` as for the tests of the whole workspace, which build both programs: then they are there already.
+pub(crate) fn conformance(steps: &mut Steps, features: &[&str], arguments: &[String]) {
+    steps.run("build the programs", || {
+        // A test of a program brings it along.
+        cargo(["test", "--locked", "--workspace", "--no-run", "--quiet"])
+            .args(features)
+            .args(["--test", "cli", "--test", "in_process"])
+            .finish()
     });
+    let built = |name: &str| paths::target().join("debug").join(name);
     steps.run("conformance", || {
-        cargo([
-            "run",
-            "--locked",
-            "--package",
-            "wardkey-conformance",
-            "--",
-            "--program",
-        ])
-        .arg(paths::target().join("debug/wardkey"))
-        .args(arguments)
-        .finish()
+        program(built("wardkey-conformance"))
+            .arg("--program")
+            .arg(built("wardkey"))
+            .args(arguments)
+            .finish()
     });
 }

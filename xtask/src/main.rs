@@ -83,16 +83,21 @@ fn main() -> ExitCode {
         }
         Chore::Test { yes } => test::test(&mut steps, yes),
         Chore::Conformance { arguments } => {
-            conformance::conformance(&mut steps, &arguments);
+            conformance::conformance(&mut steps, &[], &arguments);
             Ok(())
         }
         Chore::Interop => interop::interop(&mut steps),
-        Chore::Store => tools::require_packages(&store::PACKAGES).and_then(|()| store::store(&mut steps)),
+        Chore::Store => {
+            tools::require_packages(&store::PACKAGES).and_then(|()| store::store(&mut steps, &[]))
+        }
         Chore::Sim { arguments } => {
             sim::sim(&mut steps, &arguments);
             Ok(())
         }
-        Chore::Tpm => tools::require_packages(&tpm::PACKAGES).map(|()| tpm::tpm(&mut steps)),
+        Chore::Tpm => tools::require_packages(&tpm::PACKAGES).map(|()| {
+            check::lints(&mut steps, "lints, with a TPM", &["--features", "wardkey/tpm"]);
+            tpm::tpm(&mut steps, &[]);
+        }),
         Chore::Vm(options) => vm::vm(&mut steps, &options),
         Chore::Bench { arguments } => bench(&mut steps, &arguments),
         Chore::Fuzz(options) => fuzz::fuzz(&mut steps, &options),

@@ -14,10 +14,12 @@ pub(crate) const PACKAGES: [&str; 1] = ["apache2-bin"];
 /// The version of Garage whose commands the tests know.
 const GARAGE_VERSION: &str = "2.5.0";
 
-pub(crate) fn store(steps: &mut Steps) -> Result<(), Failure> {
+/// `features` as for the tests of the whole workspace: then nothing is built for this.
+pub(crate) fn store(steps: &mut Steps, features: &[&str]) -> Result<(), Failure> {
     let garage = install()?;
     steps.run("stores, with Apache and Garage", || {
-        cargo(["test", "--locked", "--package", "wardkey"])
+        cargo(["test", "--locked", "--workspace"])
+            .args(features)
             .args(["--bin", "wardkey", "--test", "store"])
             .args(["--", "--ignored", "servers_needed"])
             .env("WARDKEY_TEST_GARAGE", &garage)

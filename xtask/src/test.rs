@@ -11,6 +11,10 @@ use crate::{check, conformance, fuzz, interop, paths, store, tools, tpm, vm};
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
 
+/// Our answers are compared with those of the reference authenticator. Everything is built with it: another set of
+/// features would be another build of most crates.
+const REFERENCE: [&str; 2] = ["--features", "wardkey-sim/reference"];
+
 /// A C and a C++ compiler, what the reference authenticator is built with, python-fido2's environment, and the virtual
 /// machine; `store::PACKAGES` and `tpm::PACKAGES` come to it.
 const PACKAGES: [&str; 10] = [
@@ -44,11 +48,19 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
         Ok(())
     });
     check::check(steps);
-    steps.run("tests", || cargo(["test", "--locked", "--workspace"]).finish());
-    conformance::conformance(steps, &[]);
-    reference(steps);
-    store::store(steps)?;
-    tpm::tpm(steps);
+    check::lints(
+        steps,
+        "lints, with the reference authenticator and a TPM",
+        &["--features", "wardkey-sim/reference,wardkey/tpm"],
+    );
+    steps.run("tests", || {
+        cargo(["test", "--locked", "--workspace"])
+            .args(REFERENCE)
+            .finish()
+    });
+    conformance::conformance(steps, &REFERENCE, &[]);
+    store::store(steps, &REFERENCE)?;
+    tpm::tpm(steps, &REFERENCE);
     interop::interop(steps)?;
     vm::vm(steps, &vm::Options::default())?;
     fuzz::fuzz(
@@ -58,18 +70,6 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
             targets: Vec::new(),
         },
     )
-}
-
-/// What needs the reference authenticator: our answers are compared with its own.
-fn reference(steps: &mut Steps) {
-    let of_sim = ["--locked", "--package", "wardkey-sim", "--features", "reference"];
-    steps.run("lints, with the reference authenticator", || {
-        let all_targets = ["--all-targets", "--", "--deny", "warnings"];
-        cargo(["clippy"]).args(of_sim).args(all_targets).finish()
-    });
-    steps.run("tests, with the reference authenticator", || {
-        cargo(["test"]).args(of_sim).finish()
-    });
 }
 
 fn announce(missing: &[&str]) -> Result<(), Failure> {

@@ -11,15 +11,11 @@ use crate::steps::Steps;
 /// A TPM in software, and the library through which programs talk to any.
 pub(crate) const PACKAGES: [&str; 3] = ["swtpm", "libtss2-dev", "pkg-config"];
 
-pub(crate) fn tpm(steps: &mut Steps) {
-    let feature = ["--locked", "--package", "wardkey", "--features", "tpm"];
-    steps.run("lints, with a TPM", || {
-        let all_targets = ["--all-targets", "--", "--deny", "warnings"];
-        cargo(["clippy"]).args(feature).args(all_targets).finish()
-    });
+/// `features` as for the tests of the whole workspace: then only the program is built again.
+pub(crate) fn tpm(steps: &mut Steps, features: &[&str]) {
     steps.run("tests, with a TPM", || {
-        cargo(["test"])
-            .args(feature)
+        cargo(["test", "--locked", "--workspace", "--features", "wardkey/tpm"])
+            .args(features)
             .args(["--bin", "wardkey", "--test", "tpm"])
             // The library says each wrong guess on standard error.
             .env("TSS2_LOG", "all+none")
