@@ -9,6 +9,7 @@ mod conformance;
 mod failure;
 mod fuzz;
 mod interop;
+mod output;
 mod paths;
 mod run;
 mod sim;

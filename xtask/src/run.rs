@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::process::Command;
 
 use crate::failure::Failure;
+use crate::output::{self, say};
 use crate::paths;
 
 /// A command that is printed before it runs.
@@ -19,7 +20,16 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Run {
 
 /// The cargo that runs this program, with what it was told for its own build taken away.
 pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Run {
-    program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments)
+    let mut cargo = program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).args(arguments);
+    for (name, _) in env::vars_os() {
+        // A package whose build looks at these would be built again each time.
+        let of_this_build = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .map(|start| name.as_encoded_bytes().starts_with(start.as_bytes()));
+        if of_this_build.contains(&true) {
+            cargo.0.env_remove(name);
+        }
+    }
+    cargo
 }
 
 impl Run {
@@ -41,11 +51,11 @@ impl Run {
     /// Runs to the end with output going where ours goes.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let line = self.line();
-        println!("$ {line}");
-        let status = self
-            .0
-            .status()
-            .map_err(|error| Failure::new(format!("{line}: {error}")))?;
+        say!("$ {line}");
+        let failed = |error| Failure::new(format!("{line}: {error}"));
+        self.0.stdout(output::of_a_program().map_err(failed)?);
+        self.0.stderr(output::of_a_program().map_err(failed)?);
+        let status = self.0.status().map_err(failed)?;
         if status.success() {
             Ok(())
         } else {

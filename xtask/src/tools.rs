@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, about};
+use crate::output::say;
 use crate::paths;
 use crate::run::program;
 
@@ -40,7 +41,7 @@ pub(crate) fn install_packages(names: &[&'static str]) -> Result<(), Failure> {
     }
     // A list that cannot be fetched (a third party's, say) need not be in the way of what is wanted.
     if let Err(failure) = apt_get(&["update"]) {
-        println!("{failure}\ngoing on with the package lists that are here");
+        say!("{failure}\ngoing on with the package lists that are here");
     }
     let install = ["install", "--yes", "--no-install-recommends"];
     apt_get(&[&install[..], names].concat()).or_else(|failure| {
@@ -48,7 +49,7 @@ pub(crate) fn install_packages(names: &[&'static str]) -> Result<(), Failure> {
         if !names.iter().any(|name| name.starts_with("qemu")) {
             return Err(failure);
         }
-        println!("{failure}\ntrying again with the release's own qemu-utils");
+        say!("{failure}\ntrying again with the release's own qemu-utils");
         apt_get(
             &[
                 &install[..],
@@ -109,7 +110,7 @@ pub(crate) fn python() -> Result<PathBuf, Failure> {
         if !works("import fido2, pytest") {
             return Err(unreachable_index(failure));
         }
-        println!("{failure}\ngoing on with the versions that are here");
+        say!("{failure}\ngoing on with the versions that are here");
     }
     if python.is_file() {
         Ok(python)

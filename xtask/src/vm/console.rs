@@ -13,6 +13,7 @@ use super::machine::{Accelerator, Machine};
 use super::plan::GuestStep;
 use crate::clock;
 use crate::failure::{Failure, about};
+use crate::output::say;
 
 /// From power-on to the first step, with QEMU translating on a busy machine.
 const BOOT_MAX: Duration = Duration::from_secs(240);
@@ -46,7 +47,7 @@ pub(crate) fn follow(
         Accelerator::Kvm => "KVM",
         Accelerator::Software => "software emulation",
     };
-    println!("\n== virtual machine: booting, with {how}");
+    say!("\n== virtual machine: booting, with {how}");
     let mut guest = machine.boot(accelerator)?;
     let output = guest
         .stdout
@@ -130,7 +131,10 @@ impl<'a> Follower<'a> {
 
     fn began(&mut self, name: &str) {
         if self.current.is_none() && self.finished.is_empty() {
-            println!("-- the guest is up ({})", clock::in_words(self.booted.elapsed()));
+            say!(
+                "-- virtual machine: the guest is up ({})",
+                clock::in_words(self.booted.elapsed())
+            );
         }
         let step = self.plan.iter().find(|step| step.name == name);
         self.current = step.map(|step| (step, clock::now()));
@@ -142,7 +146,10 @@ impl<'a> Follower<'a> {
             None => Duration::ZERO,
         };
         let word = if passed { "passed" } else { "FAILED" };
-        println!("-- {name}: {word} ({})", clock::in_words(duration));
+        say!(
+            "-- virtual machine: {name}: {word} ({})",
+            clock::in_words(duration)
+        );
         self.finished.push(Finished {
             name: name.to_owned(),
             passed,
@@ -158,11 +165,11 @@ impl<'a> Follower<'a> {
 
     fn results(self) -> Vec<Finished> {
         if let Some((step, _)) = self.current {
-            println!("-- the guest went away or got stuck in {}", step.name);
+            say!("-- the guest went away or got stuck in {}", step.name);
         } else if self.finished.is_empty() {
-            println!("-- the guest did not come up; its last words:");
+            say!("-- the guest did not come up; its last words:");
             for line in self.talk.iter().skip(self.talk.len().saturating_sub(LAST_WORDS)) {
-                println!("     {line}");
+                say!("     {line}");
             }
         }
         self.finished

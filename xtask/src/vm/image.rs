@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::failure::{Failure, about};
+use crate::output::say;
 use crate::run::program;
 use crate::{clock, paths};
 
@@ -21,7 +22,7 @@ pub(crate) fn ready(rebuild: bool) -> Result<PathBuf, Failure> {
         fs::remove_dir_all(&image).map_err(about(&image))?;
     }
     if image.exists() {
-        println!("{} is there already", image.display());
+        say!("{} is there already", image.display());
         // The time stamp says when the disk was last used.
         let stamp = image.join("used");
         fs::write(&stamp, "").map_err(about(&stamp))?;
@@ -35,7 +36,7 @@ pub(crate) fn ready(rebuild: bool) -> Result<PathBuf, Failure> {
 
 /// Builds beside the final place and renames, so that a half-built disk is never taken for a whole one.
 fn build(recipe: &Path, image: &Path) -> Result<(), Failure> {
-    println!(
+    say!(
         "building {} from Debian packages: a few minutes, once",
         image.display()
     );
@@ -88,7 +89,7 @@ fn remove_unused(cache: &Path) {
             .ok()
             .and_then(|used| clock::time_of_day().duration_since(used).ok());
         if age.is_some_and(|age| age > UNUSED_MAX) && fs::remove_dir_all(&path).is_ok() {
-            println!("removed {}, unused for two weeks", path.display());
+            say!("removed {}, unused for two weeks", path.display());
         }
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::output::say;
 use crate::run::program;
 use crate::{clock, tpm};
 
@@ -43,7 +44,7 @@ impl Machine {
 
     /// Boots with the console on this terminal.
     pub(crate) fn shell(&self) -> Result<(), Failure> {
-        println!("leave the guest's shell to power it off; Ctrl-A X ends QEMU");
+        say!("leave the guest's shell to power it off; Ctrl-A X ends QEMU");
         let accelerator = if kvm_works() {
             Accelerator::Kvm
         } else {

@@ -18,6 +18,7 @@ use self::console::Finished;
 use self::machine::{Accelerator, Machine};
 use self::plan::GuestStep;
 use crate::failure::{Failure, about};
+use crate::output::say;
 use crate::run::cargo;
 use crate::steps::Steps;
 use crate::{paths, tools, tpm};
@@ -80,7 +81,7 @@ fn run_all(machine: &Machine, plan: &[GuestStep]) -> Result<Vec<Finished>, Failu
         if !results.is_empty() {
             return Ok(results);
         }
-        println!("the guest did not come up with KVM");
+        say!("the guest did not come up with KVM");
     }
     run_with(machine, Accelerator::Software, plan)
 }
@@ -110,7 +111,7 @@ fn run_with(
 }
 
 fn report(steps: &mut Steps, plan: &[GuestStep], results: &[Finished], logs: &Path) {
-    println!("\nThe steps' logs are in {}", logs.display());
+    say!("\nThe steps' logs are in {}", logs.display());
     for step in plan {
         let name = format!("virtual machine: {}", step.name);
         match results.iter().find(|finished| finished.name == step.name) {
@@ -121,7 +122,7 @@ fn report(steps: &mut Steps, plan: &[GuestStep], results: &[Finished], logs: &Pa
                 }
             }
             None => {
-                println!("{} did not run to its end", step.name);
+                say!("{} did not run to its end", step.name);
                 print_end_of(&logs.join(format!("{}.log", step.name)));
                 steps.fail(&name);
             }
@@ -135,9 +136,9 @@ fn print_end_of(log: &Path) {
         .unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     let end = lines.len().saturating_sub(LOG_LINES_MAX);
-    println!("\n---- {}", log.display());
+    say!("\n---- {}", log.display());
     for line in lines.iter().skip(end) {
-        println!("     {line}");
+        say!("     {line}");
     }
 }
 
