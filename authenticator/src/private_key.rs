@@ -2,6 +2,8 @@
 //! that signs exists only while it signs. ECDSA nonces are derived from key and message (`RFC 6979`) and hedged with
 //! randomness; ML-DSA signs with randomness, too (`FIPS 204 §3.4`).
 
+pub(crate) mod pkcs8;
+
 use ed25519_dalek::Signer;
 use ml_dsa::{ExpandedSigningKey, MlDsa44, MlDsa65, MlDsaParams};
 use p256::ecdsa::signature::hazmat::RandomizedPrehashSigner;
