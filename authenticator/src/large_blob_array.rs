@@ -27,7 +27,7 @@ const NONCE: u64 = 2;
 const ORIGINAL_SIZE: u64 = 3;
 
 /// The longest blob, compressed, that is kept with its credential. A longer one stays in the array of this device.
-const BLOB_LEN_MAX: usize = 12_288;
+pub(crate) const BLOB_LEN_MAX: usize = 12_288;
 
 const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
@@ -68,6 +68,11 @@ impl Owner {
             created_unix_ms: passkey.created_unix_ms,
             blob: passkey.large_blob,
         })
+    }
+
+    /// Whether no blob is kept with it.
+    pub(crate) fn has_none(&self) -> bool {
+        self.blob.is_none()
     }
 }
 
@@ -116,7 +121,7 @@ impl Parts {
 
 /// The array that is shown: `others`, which is an array with its check, and the blobs of the credentials, the newest
 /// first, as far as all of it is not longer than `len_max`. The same blobs give the same bytes: platforms read in pieces.
-pub(crate) fn build(others: &[u8], mut owners: Vec<Owner>, len_max: usize) -> Vec<u8> {
+pub(crate) fn build(others: &[u8], owners: &[Owner], len_max: usize) -> Vec<u8> {
     const HEAD_LEN_MAX: usize = 3;
     let Some(Parts {
         others: mut elements, ..
@@ -125,8 +130,9 @@ pub(crate) fn build(others: &[u8], mut owners: Vec<Owner>, len_max: usize) -> Ve
         return others.to_vec();
     };
     let mut len = HEAD_LEN_MAX + CHECK_LEN + elements.iter().map(Vec::len).sum::<usize>();
+    let mut owners: Vec<&Owner> = owners.iter().collect();
     owners.sort_by_key(|owner| std::cmp::Reverse(owner.created_unix_ms));
-    for owner in &owners {
+    for owner in owners {
         let Some(element) = owner.blob.as_ref().map(|blob| encrypt(&owner.key, blob)) else {
             continue;
         };

@@ -3,7 +3,7 @@
 //!
 //! To read it: `authenticator.rs` (the two phases), `command.rs` (bytes to command), `commands/` (one file each),
 //! `device.rs` (the whole key), `gesture.rs` (questions and evidence), `auth_data.rs` (what is signed), `store.rs` (credentials and the vault),
-//! `u2f/` (the older protocol), `cbor/` (the codec).
+//! `u2f/` (the older protocol), `cbor/` (the codec), `exchange.rs` (passkeys as other programs take and give them).
 
 mod attestation;
 mod audit;
@@ -18,6 +18,7 @@ mod cose;
 mod device;
 mod dummy;
 mod entity;
+pub mod exchange;
 mod extensions;
 mod facts;
 mod gesture;

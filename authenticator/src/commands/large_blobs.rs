@@ -99,7 +99,7 @@ impl Authenticator {
         if !self.vault.syncs() {
             return Ok(kept);
         }
-        let array = large_blob_array::build(&kept, self.large_blob_owners()?, LEN_MAX);
+        let array = large_blob_array::build(&kept, &self.large_blob_owners()?, LEN_MAX);
         Ok(Zeroizing::new(array))
     }
 
@@ -108,10 +108,16 @@ impl Authenticator {
         Ok(passkeys.filter_map(Owner::of).collect())
     }
 
-    /// Gives what the array of this device has for credentials, from before the vault synced, to them. One that has a blob
-    /// keeps that.
+    /// Whether the array is kept as it is written, with the blobs of credentials in it: where the vault does not sync. Else
+    /// they are kept with the credentials.
+    fn keeps_whole_array(&self) -> bool {
+        self.config.large_blobs.is_array() && !self.vault.syncs()
+    }
+
+    /// Gives what the array of this device has for credentials, from before the vault synced or the key offered another
+    /// way, to them. One that has a blob keeps that.
     pub(crate) fn give_large_blobs_to_credentials(&mut self) -> Result<(), Error> {
-        if !self.vault.syncs() {
+        if self.keeps_whole_array() {
             return Ok(());
         }
         let Some(kept) = self.vault.document(Document::LargeBlobs)? else {
@@ -131,9 +137,37 @@ impl Authenticator {
         self.vault.put_large_blobs(&mut *self.rng, blobs, others, None)
     }
 
-    /// The same, when the vault was opened. Where there is no room, all stays as it is.
+    /// Gives what credentials have, from an import or because the key offered another way, to the array, behind what is
+    /// there, as far as there is room.
+    fn give_large_blobs_to_array(&mut self) -> Result<(), Error> {
+        if !self.keeps_whole_array() {
+            return Ok(());
+        }
+        let mut owners = self.large_blob_owners()?;
+        if owners.iter().all(Owner::has_none) {
+            return Ok(());
+        }
+        let kept = self.large_blob_array()?;
+        let Some(there) = Parts::of(&kept, &owners) else {
+            return Ok(());
+        };
+        owners.retain(|owner| !owner.has_none() && !there.blobs.contains_key(&owner.id));
+        let array = large_blob_array::build(&kept, &owners, LEN_MAX);
+        let moved = Parts::of(&array, &owners).unwrap_or_default().blobs;
+        if moved.is_empty() {
+            return Ok(());
+        }
+        let moved = moved.into_keys().map(|id| (id, None)).collect();
+        self.vault
+            .put_large_blobs(&mut *self.rng, moved, Zeroizing::new(array), None)
+    }
+
+    /// Puts each large blob where it is looked for, when the vault was opened. Where there is no room, all stays as it is.
     pub(crate) fn begin_with_large_blobs(&mut self) -> Result<(), Error> {
-        match self.give_large_blobs_to_credentials() {
+        match self
+            .give_large_blobs_to_credentials()
+            .and_then(|()| self.give_large_blobs_to_array())
+        {
             Err(Error::TooLarge) => Ok(()),
             result => result,
         }

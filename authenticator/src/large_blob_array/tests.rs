@@ -79,7 +79,7 @@ fn what_belongs_to_nobody_is_kept_byte_for_byte() {
     let parts = Parts::of(&others(), &[owner(1, None)]).unwrap();
     assert_eq!((parts.blobs.len(), parts.others.len()), (0, 3));
     assert_eq!(*parts.array_of_others(), others());
-    assert_eq!(build(&others(), vec![owner(1, None)], 16_000), others());
+    assert_eq!(build(&others(), &[owner(1, None)], 16_000), others());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_is_put_together_comes_apart_again() {
             owner(3, Some(blob(b""))),
         ]
     };
-    let array = build(&others(), owners(), 16_000);
+    let array = build(&others(), &owners(), 16_000);
     let (content, found) = array.split_last_chunk::<CHECK_LEN>().unwrap();
     assert_eq!(check(content), *found);
     let parts = Parts::of(&array, &owners()).unwrap();
@@ -103,7 +103,7 @@ fn what_is_put_together_comes_apart_again() {
 /// Mutation: a nonce that is drawn.
 #[test]
 fn the_same_blobs_give_the_same_bytes_and_no_nonce_is_used_for_two() {
-    let array = |data: &[u8]| build(&empty(), vec![owner(1, Some(blob(data)))], 16_000);
+    let array = |data: &[u8]| build(&empty(), &[owner(1, Some(blob(data)))], 16_000);
     assert_eq!(array(b"one"), array(b"one"));
     let larger = LargeBlob {
         original_size: 1_001,
@@ -124,11 +124,11 @@ fn what_does_not_fit_is_left_out_the_oldest_first() {
     let owners = || {
         (1..=40)
             .map(|fill| owner(fill, Some(blob(&[fill; 500]))))
-            .collect()
+            .collect::<Vec<_>>()
     };
-    let whole = build(&others(), owners(), 100_000);
+    let whole = build(&others(), &owners(), 100_000);
     for len_max in (17..2_000).step_by(29).chain([16_000]) {
-        let array = build(&others(), owners(), len_max);
+        let array = build(&others(), &owners(), len_max);
         assert!(array.len() <= len_max.max(others().len()), "{len_max}");
         let shown = Parts::of(&array, &owners()).unwrap();
         assert_eq!(*shown.array_of_others(), others());
@@ -136,7 +136,7 @@ fn what_does_not_fit_is_left_out_the_oldest_first() {
         assert_eq!(shown.blobs.into_keys().collect::<BTreeSet<_>>(), newest.collect());
     }
     // A byte more: the head of an array may take three.
-    let exact = build(&others(), owners(), whole.len() + 1);
+    let exact = build(&others(), &owners(), whole.len() + 1);
     assert_eq!(exact, whole);
 }
 
@@ -145,7 +145,7 @@ fn what_is_no_array_is_shown_as_it_is() {
     for content in [&b"\xa0"[..], b"not even CBOR", b"\x9f\xff", b"\x81"] {
         let array = with_check(content);
         assert_eq!(Parts::of(&array, &[]), None);
-        assert_eq!(build(&array, vec![owner(1, Some(blob(b"one")))], 16_000), array);
+        assert_eq!(build(&array, &[owner(1, Some(blob(b"one")))], 16_000), array);
     }
     assert_eq!(Parts::of(b"short", &[]), None);
 }

@@ -517,4 +517,5 @@ fn every_parameter_has_its_type() {
     }
 }
 
+mod exchanged;
 mod synced;

@@ -12,9 +12,9 @@ use crate::testing::vault_pin::{kept_disk, locked, locked_key_on, unlocked};
 use crate::testing::{SeededRng, map, user};
 
 /// A credential as the platform knows it.
-struct Registered {
-    id: CredentialId,
-    key: [u8; 32],
+pub(super) struct Registered {
+    pub(super) id: CredentialId,
+    pub(super) key: [u8; 32],
 }
 
 fn synced_key() -> Key {
@@ -28,7 +28,7 @@ fn begin_sync(key: &mut Key) {
     vault.begin_sync(&mut SeededRng::new(77)).unwrap();
 }
 
-fn register(key: &mut Key, user_id: &[u8]) -> Registered {
+pub(super) fn register(key: &mut Key, user_id: &[u8]) -> Registered {
     let wanted = map([("largeBlobKey", Value::Bool(true))]);
     let request = resident().with(3, user(user_id)).with(6, wanted);
     let answer = key.cbor(&request.encode(0x01));
@@ -40,7 +40,7 @@ fn register(key: &mut Key, user_id: &[u8]) -> Registered {
 }
 
 /// An element, with a nonce that the platform draws.
-fn element(owner: &Registered, data: &[u8]) -> Vec<u8> {
+pub(super) fn element(owner: &Registered, data: &[u8]) -> Vec<u8> {
     let nonce = Sha256::digest(data);
     let size = u64::try_from(3 * data.len()).unwrap();
     let aad = [&b"blob"[..], &size.to_le_bytes()].concat();
@@ -54,13 +54,13 @@ fn element(owner: &Registered, data: &[u8]) -> Vec<u8> {
     ])))
 }
 
-fn array_of(elements: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn array_of(elements: &[Vec<u8>]) -> Vec<u8> {
     let elements = elements.iter().map(|element| cbor::decode(element).unwrap());
     with_check(&cbor::encode(&Value::Array(elements.collect())))
 }
 
 /// What the platform finds for a credential in an array.
-fn blob(array: &[u8], owner: &Registered) -> Option<Vec<u8>> {
+pub(super) fn blob(array: &[u8], owner: &Registered) -> Option<Vec<u8>> {
     let (content, found) = array.split_last_chunk().unwrap();
     assert_eq!(check(content), *found);
     let Ok(Value::Array(elements)) = cbor::decode(content) else {
