@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use self::device::DeviceCommand;
 use self::locking::Locking;
-use self::membership::{Backup, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
+use self::membership::{Backup, Export, Init, PinCommand, Recover, RecoveryKitCommand, VaultPinSource};
 use self::sync::SyncCommand;
 use crate::prompt::chain::Way;
 
@@ -73,9 +73,9 @@ pub(crate) enum Command {
     RecoveryKit(RecoveryKitCommand),
     /// Take a vault over with its recovery kit: the one of the state folder, or a copy of another
     Recover(Recover),
-    /// Write all passkeys that may leave this computer into a file that a passphrase protects
-    Export(Backup),
-    /// Add the passkeys of such a file
+    /// Write all passkeys that may leave this computer into a file: a backup, or what other programs take
+    Export(Export),
+    /// Add the passkeys of such a file, or of one that another program wrote (CXF)
     Import(Backup),
     /// Open the vault of the running key with its Vault PIN
     Unlock(VaultPinSource),

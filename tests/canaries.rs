@@ -324,6 +324,22 @@ fn use_key(owner: &mut Owner, key: &Key) -> Vec<Vec<u8>> {
     secrets
 }
 
+/// Passkeys go out in clear and come in, damaged, too.
+fn exchange(owner: &mut Owner, pin: &str, wrong_pin: &str) {
+    let cxf = owner.desk.path().join("passkeys.json");
+    let cxf = cxf.to_str().unwrap().to_owned();
+    let export = ["--json", "export", "--format", "cxf", &cxf, "--vault-pin-file"];
+    owner.fails(&[&export[..], &[wrong_pin]].concat());
+    owner.succeeds(&[&export[..], &[pin]].concat());
+    owner.succeeds(&["import", &cxf, "--vault-pin-file", pin]);
+    // A key that is damaged, and one that is cut off with the file.
+    let content = fs::read_to_string(&cxf).unwrap();
+    fs::write(&cxf, content.replacen("\"key\":\"MI", "\"key\":\"NI", 1)).unwrap();
+    owner.succeeds(&["import", &cxf, "--vault-pin-file", pin]);
+    fs::write(&cxf, &content[..content.len() - 2]).unwrap();
+    owner.fails(&["import", &cxf, "--vault-pin-file", pin]);
+}
+
 /// The commands that change who can open the vault, and those that take passkeys out and in; with the wrong secrets, too.
 fn manage(owner: &mut Owner, kit: &str) -> (Vec<u8>, Vec<String>) {
     let (pin, wrong_pin) = (owner.file(VAULT_PIN), owner.file(WRONG_VAULT_PIN));
@@ -345,6 +361,7 @@ fn manage(owner: &mut Owner, kit: &str) -> (Vec<u8>, Vec<String>) {
         let done = owner.command(&[&["--json", name, &backup], secrets.as_slice()].concat());
         assert_eq!(done, succeeds, "{name}: {}", String::from_utf8_lossy(&owner.said));
     }
+    exchange(owner, &pin, &wrong_pin);
     let next = owner.file(NEXT_VAULT_PIN);
     let change = [
         "pin",

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use common::terminal::Session;
@@ -182,6 +183,42 @@ fn a_person_changes_the_pin_and_the_log_tells_it() {
     session.types(&format!("{long}\n"));
     session.shows("The Vault PIN was changed.");
     assert!(session.ended());
+}
+
+/// What is in clear is for programs and not for eyes.
+#[test]
+fn passkeys_go_to_a_program_and_not_onto_a_terminal() {
+    let (state, other) = (new_vault_of_before("ann"), new_folder());
+    protect(&state);
+    protect(&other);
+    for format in ["cxf", "backup"] {
+        let mut session = Session::start(state.path(), &["export", "--format", format, "-"]);
+        session.shows("passkeys are not written onto a terminal");
+        assert!(!session.ended());
+        assert!(!session.seen().contains("Vault PIN"));
+    }
+
+    let pin = secret_file(&state, "pin.txt", PIN);
+    let json = printed(
+        state.path(),
+        &["export", "--format", "cxf", "-", "--vault-pin-file", &pin],
+    );
+    assert!(
+        json.starts_with("{\"version\":{\"major\":1,\"minor\":0}"),
+        "{json}"
+    );
+    let pin = secret_file(&other, "pin.txt", PIN);
+    let mut import = wardkey(other.path(), &["import", "-", "--vault-pin-file", &pin]);
+    let mut import = import
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(json.as_bytes()).unwrap();
+    let output = import.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("1 passkey added.\n"), "{said}");
+    assert!(said.contains("has the keys of these passkeys in clear"), "{said}");
 }
 
 #[test]

@@ -108,6 +108,7 @@ fn frequent(event: &Event) -> Option<Frequent> {
         | Event::RecoveryKitRenewed
         | Event::Recovered
         | Event::Exported { .. }
+        | Event::ExportedInClear { .. }
         | Event::Imported { .. }
         | Event::DeviceAdded(_)
         | Event::DeviceRemoved(_) => None,

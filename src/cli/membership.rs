@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::device_keys::Place;
 
@@ -93,10 +93,29 @@ pub(crate) struct Recover {
     pub(crate) new_vault_pin_file: Option<PathBuf>,
 }
 
-/// `wardkey export` and `wardkey import`.
+/// `wardkey export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) backup: Backup,
+    /// What is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Backup)]
+    pub(crate) format: Format,
+}
+
+/// What `wardkey export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A backup, which a passphrase protects
+    Backup,
+    /// The exchange format of the FIDO Alliance (CXF 1.0), for other programs: the keys are in clear
+    Cxf,
+}
+
+/// `wardkey import`, and what `wardkey export` has in common with it.
 #[derive(Debug, Args)]
 pub(crate) struct Backup {
-    /// The file
+    /// The file; `-` is standard output or input
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) vault_pin: VaultPinSource,

@@ -140,6 +140,9 @@ impl Happened {
             Self::RecoveryKitRenewed => "There is a new recovery kit.".to_owned(),
             Self::Recovered => "The vault was taken over with the recovery kit.".to_owned(),
             Self::Exported { passkeys } => format!("Exported {}.", count(*passkeys)),
+            Self::ExportedInClear { passkeys } => {
+                format!("Exported {} in clear, for other programs.", count(*passkeys))
+            }
             Self::Imported { passkeys } => format!("Imported {}.", count(*passkeys)),
             Self::DeviceAdded { device } => {
                 format!("Device {} was added to the vault.", show::short_device(device))

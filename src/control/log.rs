@@ -112,6 +112,9 @@ pub(crate) enum Happened {
     Exported {
         passkeys: u32,
     },
+    ExportedInClear {
+        passkeys: u32,
+    },
     Imported {
         passkeys: u32,
     },
@@ -278,6 +281,7 @@ impl From<Event> for Happened {
             Event::RecoveryKitRenewed => Self::RecoveryKitRenewed,
             Event::Recovered => Self::Recovered,
             Event::Exported { passkeys } => Self::Exported { passkeys },
+            Event::ExportedInClear { passkeys } => Self::ExportedInClear { passkeys },
             Event::Imported { passkeys } => Self::Imported { passkeys },
             Event::DeviceAdded(device) => Self::DeviceAdded {
                 device: device.to_string(),

@@ -14,7 +14,7 @@ use crate::readiness::retry;
 /// More than any secret has.
 const LINE_LEN_MAX: usize = 4096;
 /// The name of standard input.
-const STANDARD_INPUT: &str = "-";
+pub(super) const STANDARD_INPUT: &str = "-";
 
 /// The first line of the file, or of what is left of standard input.
 pub(crate) fn first_line(path: &Path) -> Result<Zeroizing<String>, Failure> {
@@ -75,7 +75,7 @@ fn line_of(input: &mut dyn Read) -> io::Result<Zeroizing<String>> {
 }
 
 /// Standard input without the standard library's buffer, which nobody wipes.
-struct Unbuffered;
+pub(super) struct Unbuffered;
 
 impl Read for Unbuffered {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use wardkey_vault::{
     CredProtect, CredentialId, Event, GuessLimit, Logged, NewPin, Passkey, Profile, SecretBytes, Vault,
@@ -11,7 +12,7 @@ use super::opened::Opened;
 use super::testing::Answer::{FromPage, Says, Stops, Types};
 use super::testing::{PIN, Scripted};
 use super::*;
-use crate::cli::membership::{Backup, DeviceKeys, Init, PinChange, Recover, VaultPinSource};
+use crate::cli::membership::{Backup, DeviceKeys, Export, Format, Init, PinChange, Recover, VaultPinSource};
 use crate::cli::sync::{Setup, StoreOptions};
 use crate::control::SyncAction;
 use crate::device_keys::Place;
@@ -21,6 +22,7 @@ use crate::state::testing::{mode, new_folder, open_bare, set_mode};
 use crate::state::{Held, State, since_boot};
 use crate::unlock::open_with_pin;
 
+mod exchange_format;
 mod power_cut;
 
 fn passkey(id: u8, profile: Profile) -> Passkey {
@@ -376,7 +378,7 @@ fn the_log_tells_the_wrong_pins_of_every_command() {
         ..backup(&folder, &file)
     };
     let mut person = Scripted::new([wrong(), Says(NEXT)]);
-    run(folder.path(), &mut person, |call| export(call, &options)).unwrap();
+    run(folder.path(), &mut person, |call| export(call, &sealed(options))).unwrap();
     assert!(try_open(&folder, PIN).is_err());
     recover_with(folder.path(), None, &mut Scripted::new(recovery(&kit))).unwrap();
     drop(try_open(&folder, NEXT).unwrap());
@@ -744,6 +746,13 @@ fn backup(folder: &TempDir, file: &Path) -> Backup {
     }
 }
 
+fn sealed(backup: Backup) -> Export {
+    Export {
+        backup,
+        format: Format::Backup,
+    }
+}
+
 #[test]
 fn a_backup_brings_the_passkeys_that_may_leave_into_another_vault() {
     let (folder, other) = (unprotected(), new_folder());
@@ -751,7 +760,7 @@ fn a_backup_brings_the_passkeys_that_may_leave_into_another_vault() {
     protect(&other).unwrap();
     let file = folder.path().join("backup.txt");
     let printed = run(folder.path(), &mut Nobody, |call| {
-        export(call, &backup(&folder, &file))
+        export(call, &sealed(backup(&folder, &file)))
     })
     .unwrap();
     let printed: Value = serde_json::from_str(&printed).unwrap();
@@ -759,7 +768,7 @@ fn a_backup_brings_the_passkeys_that_may_leave_into_another_vault() {
     assert_eq!(printed["left_out"][0]["rp_id"], "example.org");
     assert_eq!(mode(&file), 0o600);
     let again = run(folder.path(), &mut Nobody, |call| {
-        export(call, &backup(&folder, &file))
+        export(call, &sealed(backup(&folder, &file)))
     });
     assert!(again.unwrap_err().to_string().starts_with("cannot write"));
 
@@ -784,16 +793,17 @@ fn a_backup_needs_a_passphrase_and_the_right_one() {
     let file = folder.path().join("backup.txt");
     let mut options = backup(&folder, &file);
     options.passphrase_file = Some(secret_file(&folder, "weak.txt", "493817"));
+    let mut options = sealed(options);
     let weak = run(folder.path(), &mut Nobody, |call| export(call, &options)).unwrap_err();
     assert!(weak.to_string().contains("a passphrase is needed"), "{weak}");
     assert!(!file.exists());
 
     // Asked for twice; the vault has no Vault PIN.
-    options.passphrase_file = None;
+    options.backup.passphrase_file = None;
     let mut person = Scripted::new([Says(PASSPHRASE), Says(PASSPHRASE)]);
     run(folder.path(), &mut person, |call| export(call, &options)).unwrap();
     let mut person = Scripted::new([Says(PIN), Says(PASSPHRASE)]);
-    let printed = run(folder.path(), &mut person, |call| import(call, &options)).unwrap();
+    let printed = run(folder.path(), &mut person, |call| import(call, &options.backup)).unwrap();
     assert_eq!(printed, "{\"added\":0,\"passed_over\":1}\n");
     assert!(
         person.heard.contains("the passphrase is wrong"),

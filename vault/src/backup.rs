@@ -11,7 +11,7 @@ use crate::cbor::{Reader, Writer};
 use crate::kdf::{KdfCost, KdfParameters, KdfRefused, OutOfMemory};
 use crate::keys::{COMMITMENT_LEN, TAG_LEN};
 use crate::pin::{GuessLimit, PinRefused, VaultPin};
-use crate::{CredentialId, Error, Passkey, Profile, Vault, padding, payload};
+use crate::{CredentialId, Error, Passkey, Profile, padding, payload};
 
 /// Starts a backup; a version follows.
 const MAGIC: &[u8; 4] = b"PKVB";
@@ -28,7 +28,7 @@ pub struct Backup {
     pub bytes: Vec<u8>,
     /// How many passkeys are in it.
     pub passkeys: usize,
-    /// Those that are not: they are bound to this device.
+    /// Those of the given ones that are not: they are bound to this device.
     pub left_out: Vec<CredentialId>,
 }
 
@@ -41,9 +41,9 @@ pub enum NotExported {
     /// There is not enough memory to stretch the passphrase.
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
-    /// A passkey could not be read.
+    /// A passkey is longer than any in a vault.
     #[error(transparent)]
-    Vault(#[from] Error),
+    Passkey(#[from] Error),
     /// More than 64 MiB.
     #[error("there are too many passkeys for one backup")]
     TooLarge,
@@ -69,9 +69,9 @@ pub enum NotImported {
     OutOfMemory(#[from] OutOfMemory),
 }
 
-/// Seals every synced passkey of `vault` under a passphrase that is asked for twice and kept nowhere.
+/// Seals the synced ones of these passkeys under a passphrase that is asked for twice and kept nowhere.
 pub fn export(
-    vault: &Vault,
+    passkeys: &[Passkey],
     passphrase: &str,
     cost: KdfCost,
     created_unix_ms: u64,
@@ -80,11 +80,10 @@ pub fn export(
     // The file goes to places where nothing limits guessing.
     let passphrase = VaultPin::chosen(passphrase, GuessLimit::None)?;
     let (mut payloads, mut left_out) = (Vec::new(), Vec::new());
-    for entry in vault.entries() {
-        let passkey = vault.load(&entry.id)?.ok_or(Error::Tampered)?;
+    for passkey in passkeys {
         match passkey.profile {
-            Profile::Synced => payloads.push(payload::encode(&passkey)?),
-            Profile::DeviceBound | Profile::U2f => left_out.push(entry.id),
+            Profile::Synced => payloads.push(payload::encode(passkey)?),
+            Profile::DeviceBound | Profile::U2f => left_out.push(passkey.id.clone()),
         }
     }
     let text = encode(&payloads, created_unix_ms).ok_or(NotExported::TooLarge)?;

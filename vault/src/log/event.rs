@@ -96,7 +96,12 @@ pub enum Event {
         /// How many.
         passkeys: u32,
     },
-    /// Passkeys were added from a backup file.
+    /// Passkeys were written into a file in clear, for other programs.
+    ExportedInClear {
+        /// How many.
+        passkeys: u32,
+    },
+    /// Passkeys were added from a file.
     Imported {
         /// How many.
         passkeys: u32,
@@ -349,6 +354,7 @@ impl Event {
             Self::DeviceAdded(device) => (24, vec![(DEVICE, Value::Bytes(&device.0))]),
             Self::DeviceRemoved(device) => (25, vec![(DEVICE, Value::Bytes(&device.0))]),
             Self::TakenBack(credential) => (26, credential.write()),
+            Self::ExportedInClear { passkeys } => (27, count(*passkeys)),
         }
     }
 
@@ -401,6 +407,9 @@ impl Event {
             24 => Self::DeviceAdded(read_device(fields)?),
             25 => Self::DeviceRemoved(read_device(fields)?),
             26 => Self::TakenBack(Subject::read(fields)?),
+            27 => Self::ExportedInClear {
+                passkeys: read_count(fields)?,
+            },
             _ => return None,
         })
     }

@@ -4,6 +4,7 @@ use wardkey_vault::{CredentialId, Profile};
 use super::*;
 use crate::cbor::{self, Map};
 use crate::entity::RpId;
+use crate::exchange;
 use crate::gesture::{Gesture, Modality};
 use crate::pin::built_in::Verifier;
 use crate::pin::key_agreement::KeyAgreement;
@@ -141,10 +142,31 @@ fn prf_equal_on_all_devices() {
     let (id, _) = register(&mut here, resident(), Protocol::Two, &SALT_1);
     let rng = &mut SeededRng::new(7);
     let cost = wardkey_vault::KdfCost::FLOOR;
-    let backup = wardkey_vault::export(here.authenticator.vault(), PASSPHRASE, cost, 1, rng).unwrap();
+    let leaving = exchange::leaving(here.authenticator.vault()).unwrap();
+    let backup = wardkey_vault::export(&leaving.passkeys, PASSPHRASE, cost, 1, rng).unwrap();
     let passkeys = wardkey_vault::open_backup(&backup.bytes, PASSPHRASE).unwrap();
     let vault = there.authenticator.vault_mut();
     assert_eq!(vault.add(rng, &passkeys, |_| None).unwrap(), 1);
+    let [of_here, of_there] = [&mut here, &mut there].map(|key| {
+        key.set_pin(PIN);
+        [false, true].map(|verified| log_in(key, &id, Protocol::Two, &SALT_1, verified))
+    });
+    assert_eq!(of_here, of_there);
+    assert_ne!(of_here[0], of_here[1]);
+}
+
+/// F-06: and so does one that came through the exchange format. Mutation: `hmacCredentials` not read; its two secrets swapped
+/// when they are read.
+#[test]
+fn hmac_secret_is_equal_after_an_exchange() {
+    let [mut here, mut there] = [1, 2].map(|seed| Key::seeded(KeyKind::Synced, seed));
+    let (id, _) = register(&mut here, resident(), Protocol::Two, &SALT_1);
+    let rng = &mut SeededRng::new(7);
+    let leaving = exchange::leaving(here.authenticator.vault()).unwrap();
+    let written = exchange::write(&leaving.passkeys, 1, rng).unwrap();
+    let found = exchange::read(&written.json, 1).ok().unwrap();
+    let vault = there.authenticator.vault_mut();
+    assert_eq!(vault.add(rng, &found.passkeys, |_| None).unwrap(), 1);
     let [of_here, of_there] = [&mut here, &mut there].map(|key| {
         key.set_pin(PIN);
         [false, true].map(|verified| log_in(key, &id, Protocol::Two, &SALT_1, verified))
