@@ -2,6 +2,7 @@
 
 mod answer;
 mod disk;
+mod exchange;
 mod hid;
 mod key;
 mod mutation;
@@ -9,6 +10,7 @@ mod sequence;
 mod state;
 mod urb;
 
+pub use exchange::exchange;
 pub use hid::Key;
 pub use key::answer_to;
 pub use mutation::mutate;
