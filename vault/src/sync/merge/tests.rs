@@ -160,9 +160,7 @@ fn deliver(device: &mut Device, log: &[Written]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    /// Mutation: a register that keeps the last value it was given.
+    /// Mutation: a register that keeps the last value it was given.
     #[test]
     fn every_order_leads_to_the_same(
         script in prop::collection::vec((0..DEVICES, 0..16_u8, 0..4 * PASSKEYS, 0..4_u64), 0..60),
@@ -186,7 +184,7 @@ proptest! {
         }
     }
 
-    /// What two devices have read, in part the same, is joined: as if one had read what either has. A third one that had
+    /// What two devices have read, in part the same, is joined: as if one had read what either has. A third one that had
     /// the join of some of it only, and then reads, ends where all end. Mutations: in `join`, a value that is missing on
     /// one side counts as written over, or never does.
     #[test]
