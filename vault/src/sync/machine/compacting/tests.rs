@@ -208,8 +208,7 @@ fn delete(party: &mut Party, id: &crate::CredentialId) {
 
 const DAY: u64 = 86_400;
 
-/// Mutations: a device that is away is waited for; `join` that keeps what was written over; what waits to be told is
-/// newer than everything that was read.
+/// Mutations: a device that is away is waited for; `join` that keeps what was written over.
 #[test]
 fn a_device_that_was_away_for_long_takes_the_snapshot_and_keeps_what_it_has_to_say() {
     let (mut one, mut two, mut store) = two();
