@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::{Answers, Machine, Proposal, Proposed};
+use super::Machine;
+use super::pace::{Answers, POLL_SOON};
+use super::writing::{Proposal, Proposed};
 use crate::Error;
 use crate::frame::ObjectHash;
 use crate::sync::exchange::{Answer, Compare, NoAnswer, Outstanding};
@@ -105,7 +107,7 @@ impl Machine {
         if is_mine {
             self.poll_later(now);
         } else {
-            self.poll_after = super::POLL_SOON;
+            self.poll_after = POLL_SOON;
             self.wanted = true;
         }
     }

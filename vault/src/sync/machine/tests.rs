@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
+use std::slice;
 
 use super::*;
+use crate::membership::Name;
 use crate::testing::house::{SECOND, THIRD};
 use crate::testing::party::{MemoryStore, Party, UNIX_MS};
 use crate::{Answer, DeviceId};
