@@ -18,14 +18,17 @@ use wardkey_transport::usbip;
 use wardkey_vault::{Error, Locked, RightGuess};
 
 use crate::authenticator::Authenticator;
+use crate::away::AwayOutcome;
 use crate::gesture::{Gesture, Outcome, Pending, Prompt};
 use crate::locked::LockedOutcome;
 use crate::pin::built_in::Verifier;
 use crate::u2f::StatusWord;
 
+mod aside;
 mod host;
 mod machine;
 
+pub use aside::AWAY_TIMEOUT;
 use host::Host;
 pub use host::{HostError, HostKind};
 pub use machine::Machine;
@@ -81,6 +84,12 @@ enum Waiting {
     /// A CTAP2 command waits for the vault; the host gets KEEPALIVE.
     Vault {
         id: PromptId,
+        message: Vec<u8>,
+        arrived: Instant,
+        deadline: Instant,
+    },
+    /// A CTAP2 command waits until the vault is back; the host gets KEEPALIVE.
+    Return {
         message: Vec<u8>,
         arrived: Instant,
         deadline: Instant,
@@ -245,6 +254,7 @@ impl Device {
             unchanged @ (Waiting::Nothing
             | Waiting::Command { .. }
             | Waiting::Vault { .. }
+            | Waiting::Return { .. }
             | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
             }
@@ -262,13 +272,9 @@ impl Device {
             } => {
                 self.events.push_back(Event::Withdraw(id));
                 self.link.set_status(now, Status::Processing);
-                let begun = if message.first() == Some(&RESET) {
-                    arrived
-                } else {
-                    now
-                };
-                self.begin_command(now, begun, &message);
+                self.begin_again(now, arrived, &message);
             }
+            Waiting::Return { message, arrived, .. } => self.begin_again(now, arrived, &message),
             // The host asks again.
             waiting @ Waiting::Poll {
                 answer: PollAnswer::NeedsVault,
@@ -321,6 +327,10 @@ impl Device {
                     self.link
                         .respond(now, machine::refusal(&message, &Gesture::TimedOut));
                 }
+                Waiting::Return { message, .. } => {
+                    self.link
+                        .respond(now, machine::refusal(&message, &Gesture::TimedOut));
+                }
                 poll @ (Waiting::Poll { .. } | Waiting::Nothing) => self.withdraw(&poll),
             }
         }
@@ -356,7 +366,7 @@ impl Device {
     pub fn authenticator_mut(&mut self) -> Option<&mut Authenticator> {
         match &mut self.machine {
             Machine::Open(authenticator) => Some(authenticator),
-            Machine::Locked(_) | Machine::Broken => None,
+            Machine::Locked(_) | Machine::Away(_) | Machine::Broken => None,
         }
     }
 
@@ -365,6 +375,7 @@ impl Device {
         match &mut self.machine {
             Machine::Open(authenticator) => authenticator.set_verifier(verifier),
             Machine::Locked(authenticator) => authenticator.set_verifier(verifier),
+            Machine::Away(authenticator) => authenticator.set_verifier(verifier),
             Machine::Broken => {}
         }
     }
@@ -374,16 +385,17 @@ impl Device {
         match &mut self.machine {
             Machine::Open(authenticator) => authenticator.set_account_choice(account_choice),
             Machine::Locked(authenticator) => authenticator.set_account_choice(account_choice),
+            Machine::Away(authenticator) => authenticator.set_account_choice(account_choice),
             Machine::Broken => {}
         }
     }
 
-    /// Which Vault PIN is in force; `None` where the vault has none, and so cannot be locked.
+    /// Which Vault PIN is in force; `None` where the vault has none, and so cannot be locked, or is not here.
     pub fn vault_pin_generation(&self) -> Option<u32> {
         match &self.machine {
             Machine::Open(authenticator) => authenticator.vault().pin_generation(),
             Machine::Locked(authenticator) => Some(authenticator.vault().trust().pin_generation()),
-            Machine::Broken => None,
+            Machine::Away(_) | Machine::Broken => None,
         }
     }
 
@@ -391,7 +403,7 @@ impl Device {
     pub fn locked_mut(&mut self) -> Option<&mut Locked> {
         match &mut self.machine {
             Machine::Locked(authenticator) => Some(authenticator.vault_mut()),
-            Machine::Open(_) | Machine::Broken => None,
+            Machine::Open(_) | Machine::Away(_) | Machine::Broken => None,
         }
     }
 
@@ -521,9 +533,24 @@ impl Device {
                     return;
                 }
             },
+            Machine::Away(authenticator) => match authenticator.handle_cbor(message) {
+                AwayOutcome::Done(response) => Outcome::Done(response),
+                AwayOutcome::NeedsGesture(pending) => Outcome::NeedsGesture(pending),
+                AwayOutcome::Waits => return self.wait_for_return(now, message.to_vec(), begun),
+            },
             Machine::Broken => Outcome::Done(machine::BROKEN.to_vec()),
         };
         self.answer_or_ask(now, outcome);
+    }
+
+    /// Handles a command from the start that has waited for the vault.
+    fn begin_again(&mut self, now: Instant, arrived: Instant, message: &[u8]) {
+        let begun = if message.first() == Some(&RESET) {
+            arrived
+        } else {
+            now
+        };
+        self.begin_command(now, begun, message);
     }
 
     fn finish_command(&mut self, now: Instant, pending: Pending, gesture: Gesture) {
@@ -559,6 +586,7 @@ impl Device {
                     self.machine.resume(now, pending, Gesture::Cancelled);
             }
             Waiting::Vault { id, .. } => self.events.push_back(Event::Withdraw(id)),
+            Waiting::Return { .. } => {}
             unchanged @ (Waiting::Nothing | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
             }
@@ -597,6 +625,7 @@ impl Device {
             unchanged @ (Waiting::Nothing
             | Waiting::Command { .. }
             | Waiting::Vault { .. }
+            | Waiting::Return { .. }
             | Waiting::Poll { .. }) => {
                 self.waiting = unchanged;
                 self.begin_u2f(now, apdu)
@@ -629,6 +658,7 @@ impl Device {
                     (prompt, PollAnswer::NeedsVault, UNLOCK_TIMEOUT)
                 }
             },
+            Machine::Away(authenticator) => return authenticator.handle_msg(&apdu),
             Machine::Broken => return StatusWord::NO_PRECISE_DIAGNOSIS.bytes().to_vec(),
         };
         // One question at a time: while another U2F client polls for its own, this one hears "not yet".
@@ -669,6 +699,7 @@ impl Device {
                 answer: PollAnswer::Approved(_) | PollAnswer::Refused,
                 ..
             }
+            | Waiting::Return { .. }
             | Waiting::Nothing => {}
         }
     }
@@ -678,7 +709,9 @@ impl Waiting {
     fn deadline(&self) -> Option<Instant> {
         match self {
             Self::Nothing => None,
-            Self::Command { deadline, .. } | Self::Vault { deadline, .. } => Some(*deadline),
+            Self::Command { deadline, .. } | Self::Vault { deadline, .. } | Self::Return { deadline, .. } => {
+                Some(*deadline)
+            }
             Self::Poll {
                 last_poll, deadline, ..
             } => Some(*deadline.min(&(*last_poll + U2F_POLL_TIMEOUT))),

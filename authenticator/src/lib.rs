@@ -9,6 +9,7 @@ mod attestation;
 mod audit;
 mod auth_data;
 mod authenticator;
+mod away;
 pub mod cbor;
 mod certificate;
 mod command;
@@ -39,10 +40,14 @@ mod store;
 #[cfg(test)]
 mod testing;
 mod u2f;
+mod without_vault;
 
 pub use authenticator::Authenticator;
+pub use away::{Away, AwayOutcome};
 pub use config::{Aaguid, Algorithms, Attestation, Config, Enterprise, KeyKind, LargeBlobs};
-pub use device::{Device, Event, GESTURE_TIMEOUT, HostError, HostKind, Machine, PromptId, UNLOCK_TIMEOUT};
+pub use device::{
+    AWAY_TIMEOUT, Device, Event, GESTURE_TIMEOUT, HostError, HostKind, Machine, PromptId, UNLOCK_TIMEOUT,
+};
 pub use facts::Facts;
 pub use gesture::{Account, Demand, EnteredPin, Gesture, Modality, Outcome, Pending, Prompt, Purpose};
 pub use locked::{LockedOutcome, UnlockFailed};

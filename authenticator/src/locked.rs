@@ -21,14 +21,13 @@ use crate::authenticator::{Authenticator, outcome};
 use crate::command::Command;
 use crate::commands::{Step, get_assertion};
 use crate::config::Config;
-use crate::gesture::{Gesture, Next, Outcome, Pending, Prompt, Purpose};
+use crate::gesture::{Gesture, Outcome, Pending, Prompt, Purpose};
 use crate::pin::token::Token;
-use crate::pin_uv_auth::PinUvAuth;
 use crate::prompt_text;
-use crate::response::Response;
 use crate::session::Session;
 use crate::state::State;
 use crate::status::StatusCode;
+use crate::without_vault;
 
 /// What became of a request.
 #[must_use]
@@ -124,44 +123,32 @@ impl Authenticator<Locked> {
     }
 
     fn begin(&mut self, command: Command) -> Result<Begun, StatusCode> {
-        let answer = |response| Ok(Begun::Step(Step::Answer(response)));
+        let command = match self.begin_without_vault(command)? {
+            without_vault::Begun::Step(step) => return Ok(Begun::Step(step)),
+            without_vault::Begun::NeedsVault(command) => *command,
+        };
         match command {
-            Command::GetInfo => answer(self.get_info()),
-            Command::Selection => Ok(Begun::Step(Self::selection())),
-            Command::GetNextAssertion => Err(StatusCode::NOT_ALLOWED),
-            Command::ClientPin(request) => match request.subcommand() {
-                0x01 => answer(self.pin_retries()),
-                0x02 => answer(self.own_key(&request)?),
-                0x07 => answer(self.uv_retries()?),
-                _ => Ok(Begun::needs_vault(Purpose::Unlock)),
-            },
             Command::GetAssertion(request) => self.locate(&request),
-            Command::MakeCredential(request) => {
-                if request.pin_uv_auth().is_empty() {
-                    return Ok(Begun::blink());
-                }
-                refuse_token(request.pin_uv_auth())?;
-                Ok(Begun::NeedsVault(Prompt {
-                    rp_id: prompt_text::rp_id(&request.rp().id.0),
-                    rp_name: request.rp().name.as_deref().and_then(prompt_text::name),
-                    user_name: request.user().name.as_deref().and_then(prompt_text::name),
-                    user_display_name: request.user().display_name.as_deref().and_then(prompt_text::name),
-                    ..Prompt::bare(Purpose::Register)
-                }))
-            }
-            Command::Reset
+            Command::MakeCredential(request) => Ok(Begun::NeedsVault(Prompt {
+                rp_id: prompt_text::rp_id(&request.rp().id.0),
+                rp_name: request.rp().name.as_deref().and_then(prompt_text::name),
+                user_name: request.user().name.as_deref().and_then(prompt_text::name),
+                user_display_name: request.user().display_name.as_deref().and_then(prompt_text::name),
+                ..Prompt::bare(Purpose::Register)
+            })),
+            Command::GetInfo
+            | Command::ClientPin(_)
+            | Command::Reset
+            | Command::GetNextAssertion
             | Command::CredentialManagement(_)
+            | Command::Selection
             | Command::LargeBlobs(_)
-            | Command::Config(_) => Ok(Begun::needs_vault(Purpose::Unlock)),
+            | Command::Config(_) => Ok(Begun::NeedsVault(Prompt::bare(Purpose::Unlock))),
         }
     }
 
     /// Whether a getAssertion is worth a Vault PIN.
     fn locate(&self, request: &get_assertion::Request) -> Result<Begun, StatusCode> {
-        if request.pin_uv_auth().is_empty() {
-            return Ok(Begun::blink());
-        }
-        refuse_token(request.pin_uv_auth())?;
         let rp = request.rp_id().hash();
         let allowed = request.allowed();
         let may_have = if allowed.is_empty() {
@@ -183,22 +170,7 @@ impl Authenticator<Locked> {
 
     /// Goes on after the user's gesture.
     pub fn resume(&mut self, pending: Pending, gesture: Gesture) -> Vec<u8> {
-        let result = match pending.next {
-            Next::Selection => Self::selected(gesture),
-            Next::AnswerBlink => Err(self.answer_blink(gesture)),
-            // Begun with an open vault, which is locked by now.
-            Next::MakeCredential(_)
-            | Next::RefuseExcluded
-            | Next::GetAssertion(_)
-            | Next::Reset(_)
-            | Next::Verify(_)
-            | Next::U2fRegister(_)
-            | Next::U2fAuthenticate(_) => Err(StatusCode::OPERATION_DENIED),
-        };
-        match result.map(Response::into_bytes) {
-            Ok(bytes) => bytes,
-            Err(status) => vec![status.byte()],
-        }
+        self.resume_without_vault(pending, gesture)
     }
 }
 
@@ -206,24 +178,6 @@ impl Authenticator<Locked> {
 enum Begun {
     Step(Step),
     NeedsVault(Prompt),
-}
-
-impl Begun {
-    fn needs_vault(purpose: Purpose) -> Self {
-        Self::NeedsVault(Prompt::bare(purpose))
-    }
-
-    fn blink() -> Self {
-        Self::Step(Step::ask(Prompt::bare(Purpose::Identify), Next::AnswerBlink))
-    }
-}
-
-/// No token outlives the locking of the vault.
-fn refuse_token(pin_uv_auth: &PinUvAuth) -> Result<(), StatusCode> {
-    match pin_uv_auth.clone().proof()? {
-        None => Ok(()),
-        Some(_) => Err(StatusCode::PIN_AUTH_INVALID),
-    }
 }
 
 impl From<Outcome> for LockedOutcome {

@@ -3,7 +3,7 @@
 use aes::Aes128;
 use aes::cipher::block_padding::NoPadding;
 use aes::cipher::{BlockModeEncrypt, KeyIvInit};
-use wardkey_vault::{CredentialId, Locked, Secret, StoreState};
+use wardkey_vault::{CredentialId, Secret, StoreState};
 
 use crate::attestation;
 use crate::authenticator::Authenticator;
@@ -49,14 +49,12 @@ impl Authenticator {
     }
 }
 
-impl Authenticator<Locked> {
-    /// A locked vault tells nothing of what is in it.
-    pub(crate) fn get_info(&mut self) -> Response {
+impl<V> Authenticator<V> {
+    /// A vault that is not open tells nothing of what is in it.
+    pub(crate) fn get_info_without_contents(&mut self) -> Response {
         self.describe_with(None, Response::with)
     }
-}
 
-impl<V> Authenticator<V> {
     fn describe_with<T>(&mut self, contents: Option<&Contents>, tell: impl FnOnce(Map<'_>) -> T) -> T {
         let aaguid = self.config.kind.aaguid();
         let identifier = self.encrypted_identifier();

@@ -1,9 +1,10 @@
-//! The authenticator with its vault open or locked, and the way from one to the other.
+//! The authenticator with its vault open, locked or away, and the way from one to the other.
 
 use wardkey_transport::time::Instant;
 use wardkey_vault::{Error, Locked, RightGuess};
 
 use crate::authenticator::Authenticator;
+use crate::away::Away;
 use crate::gesture::{Demand, Gesture, Outcome, Pending, Prompt, Refusal};
 use crate::locked::UnlockFailed;
 use crate::status::StatusCode;
@@ -22,6 +23,8 @@ pub enum Machine {
     Open(Authenticator),
     /// The vault is locked.
     Locked(Authenticator<Locked>),
+    /// Somebody else has the vault for a while.
+    Away(Authenticator<Away>),
     /// The vault failed, and must be opened again by whoever opened it.
     Broken,
 }
@@ -51,6 +54,10 @@ impl Machine {
                 Err(UnlockFailed::OpenAgain(error)) => return Err(error),
             },
             open @ Self::Open(_) => *self = open,
+            away @ Self::Away(_) => {
+                *self = away;
+                return Err(Error::NeedsPin);
+            }
             Self::Broken => return Err(Error::Corrupted),
         }
         Ok(())
@@ -69,10 +76,35 @@ impl Machine {
                     false
                 }
             },
-            unchanged @ (Self::Locked(_) | Self::Broken) => {
+            unchanged @ (Self::Locked(_) | Self::Away(_) | Self::Broken) => {
                 *self = unchanged;
                 false
             }
+        }
+    }
+
+    /// Gives the vault away if it is locked; says whether it did. Whoever has the files can use them then.
+    pub(super) fn stand_aside(&mut self) -> bool {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Locked(authenticator) => {
+                let (vault, authenticator) = authenticator.stand_aside();
+                drop(vault);
+                *self = Self::Away(authenticator);
+                true
+            }
+            unchanged @ (Self::Open(_) | Self::Away(_) | Self::Broken) => {
+                *self = unchanged;
+                false
+            }
+        }
+    }
+
+    /// Takes the vault back, or does without one for ever.
+    pub(super) fn come_back(&mut self, vault: Option<Locked>) {
+        match (std::mem::replace(self, Self::Broken), vault) {
+            (Self::Away(authenticator), Some(vault)) => *self = Self::Locked(authenticator.come_back(vault)),
+            (Self::Away(_), None) => {}
+            (unchanged @ (Self::Open(_) | Self::Locked(_) | Self::Broken), _) => *self = unchanged,
         }
     }
 
@@ -80,6 +112,7 @@ impl Machine {
         match self {
             Self::Open(authenticator) => authenticator.resume(now, pending, gesture),
             Self::Locked(authenticator) => Outcome::Done(authenticator.resume(pending, gesture)),
+            Self::Away(authenticator) => Outcome::Done(authenticator.resume(pending, gesture)),
             Self::Broken => Outcome::Done(BROKEN.to_vec()),
         }
     }
@@ -88,6 +121,7 @@ impl Machine {
         match self {
             Self::Open(authenticator) => authenticator.power_cycle(now),
             Self::Locked(authenticator) => authenticator.power_cycle(now),
+            Self::Away(authenticator) => authenticator.power_cycle(now),
             Self::Broken => {}
         }
     }
@@ -108,7 +142,7 @@ impl Machine {
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Open(authenticator) => authenticator.poll_timeout(),
-            Self::Locked(_) | Self::Broken => None,
+            Self::Locked(_) | Self::Away(_) | Self::Broken => None,
         }
     }
 
@@ -116,6 +150,7 @@ impl Machine {
         match self {
             Self::Open(authenticator) => authenticator.is_u2f_allowed(),
             Self::Locked(authenticator) => authenticator.is_u2f_allowed(),
+            Self::Away(authenticator) => authenticator.is_u2f_allowed(),
             Self::Broken => true,
         }
     }

@@ -13,6 +13,7 @@ use crate::gesture::{Gesture, Purpose};
 use crate::testing::SeededRng;
 use crate::{Authenticator, status::StatusCode};
 
+mod aside;
 mod vault_pin;
 
 const INIT: u8 = 0x86;

@@ -53,6 +53,11 @@ impl Disk {
         self.content().bytes.clone()
     }
 
+    /// How many have this disk open.
+    pub(crate) fn users(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// A disk with this on it.
     pub(crate) fn with(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(Content {

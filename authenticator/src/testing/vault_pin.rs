@@ -64,6 +64,11 @@ pub(crate) fn kept_disk() -> Disk {
     Disk::with(kept().disk.clone())
 }
 
+/// The vault on `disk`, locked.
+pub(crate) fn locked_vault(disk: Disk) -> Locked {
+    Locked::open(disk, known(), Duration::ZERO).unwrap()
+}
+
 /// A key whose vault, which is on `disk`, is locked.
 pub(crate) fn locked_key_on(disk: Disk) -> Authenticator<Locked> {
     locked_key_with(disk, KNOWN_KEY)
@@ -79,14 +84,15 @@ pub(crate) fn locked_key_with(disk: Disk, known: [u8; 32]) -> Authenticator<Lock
 
 /// The vault on `disk`, open.
 pub(crate) fn open_vault(disk: Disk) -> Vault {
-    let locked = Locked::open(disk, known(), Duration::ZERO).unwrap();
-    locked.unlock(right_guess(), &mut SeededRng::new(3)).ok().unwrap()
+    locked_vault(disk)
+        .unlock(right_guess(), &mut SeededRng::new(3))
+        .ok()
+        .unwrap()
 }
 
 /// What can be seen of the state of the authenticator while the vault on `disk` is locked.
 pub(crate) fn public_state(disk: Disk) -> Option<Vec<u8>> {
-    let locked = Locked::open(disk, known(), Duration::ZERO).unwrap();
-    locked.public_state().map(<[u8]>::to_vec)
+    locked_vault(disk).public_state().map(<[u8]>::to_vec)
 }
 
 /// The right Vault PIN, tried. It opens every vault of [`locked_key`].

@@ -13,6 +13,7 @@ use wardkey_transport::time::Instant;
 use wardkey_vault::Locked;
 
 use crate::authenticator::Authenticator;
+use crate::away::Away;
 use crate::gesture::{Next, Outcome, Pending, Prompt, Purpose};
 use crate::locked::LockedOutcome;
 
@@ -112,6 +113,36 @@ impl Authenticator<Locked> {
                 }
             }
             0x03 => version(apdu.data).map(LockedStep::Answer),
+            _ => Err(StatusWord::INS_NOT_SUPPORTED),
+        }
+    }
+}
+
+impl Authenticator<Away> {
+    /// Takes a CTAPHID_MSG request, and answers it at once: see `away.rs`.
+    pub fn handle_msg(&mut self, apdu: &[u8]) -> Vec<u8> {
+        answer(Apdu::decode(apdu).and_then(|apdu| self.put_off(&apdu)))
+    }
+
+    fn put_off(&self, apdu: &Apdu<'_>) -> Result<Vec<u8>, StatusWord> {
+        match apdu.instruction {
+            0x01 | 0x02 if !self.is_u2f_allowed() => Err(StatusWord::COMMAND_NOT_ALLOWED),
+            0x01 => {
+                register::Request::read(apdu.data)?;
+                Err(StatusWord::CONDITIONS_NOT_SATISFIED)
+            }
+            0x02 => {
+                let control = authenticate::Control::read(apdu.parameter_1)?;
+                authenticate::Request::read(apdu.data)?;
+                match control {
+                    authenticate::Control::CheckOnly => Err(StatusWord::NO_PRECISE_DIAGNOSIS),
+                    authenticate::Control::EnforceUserPresence
+                    | authenticate::Control::DontEnforceUserPresence => {
+                        Err(StatusWord::CONDITIONS_NOT_SATISFIED)
+                    }
+                }
+            }
+            0x03 => version(apdu.data),
             _ => Err(StatusWord::INS_NOT_SUPPORTED),
         }
     }

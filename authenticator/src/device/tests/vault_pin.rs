@@ -15,7 +15,7 @@ impl Bench {
         }
     }
 
-    fn asked_for_vault_pin(&mut self) -> (PromptId, Purpose) {
+    pub(super) fn asked_for_vault_pin(&mut self) -> (PromptId, Purpose) {
         match self.device.poll_event() {
             Some(Event::Ask { id, prompt, .. }) => {
                 assert_eq!(prompt.demand, Demand::VaultPin);
@@ -30,7 +30,7 @@ impl Bench {
     }
 }
 
-fn registration() -> Vec<u8> {
+pub(super) fn registration() -> Vec<u8> {
     Members::make_credential().encode(0x01)
 }
 
