@@ -5,11 +5,10 @@
 mod common;
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{
-    Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, wardkey, write_secret,
+    Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, soon, wardkey,
+    write_secret,
 };
 use tempfile::TempDir;
 use wardkey_sim::fido_client::GetAssertion;
@@ -38,21 +37,6 @@ fn synced() -> Synced {
     assert!(told.contains("All devices have everything."), "{told}");
     assert!(told.contains("desk, this one"), "{told}");
     Synced { state, store, pin }
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the key is another process, and takes its time"
-)]
-fn soon(mut is_so: impl FnMut() -> bool) -> bool {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        if Instant::now() > patience {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    true
 }
 
 #[test]

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use common::memory::memory_of;
+use common::person::Person;
 use common::{
     Client, Key, RP_ID, VAULT_PIN, holds, make_vault, new_folder, passkey_of, printed, status, wardkey,
-    write_script, write_secret,
+    write_secret,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -25,28 +26,22 @@ const WRONG_PIN: &str = "Vt8-silver-otter-moss";
 /// A state folder whose vault has a Vault PIN, and a person beside it.
 struct Owner {
     state: TempDir,
-    desk: TempDir,
+    person: Person,
 }
 
 impl Owner {
     fn new() -> Self {
         let owner = Self {
             state: new_folder(),
-            desk: tempfile::tempdir().unwrap(),
+            person: Person::new(),
         };
-        let pin_file = write_secret(&owner.desk.path().join("vault-pin"), VAULT_PIN);
+        let pin_file = write_secret(&owner.pin_file(), VAULT_PIN);
         make_vault(owner.path(), &pin_file);
-        // A person who enters the next line of `typed` where the Vault PIN is asked for, and approves everything else.
-        let body = "here=$(dirname \"$0\")\nquestion=$(cat)\necho \"$question\" >> \"$here/asked\"\n\
-            case $question in\n\
-            *'\"demand\":\"vault-pin\"'*) head -n 1 \"$here/typed\"; sed -i 1d \"$here/typed\";;\n\
-            esac";
-        write_script(&owner.program(), body);
         owner
     }
 
-    fn program(&self) -> PathBuf {
-        self.desk.path().join("person")
+    fn pin_file(&self) -> PathBuf {
+        self.person.desk().join("vault-pin")
     }
 
     fn path(&self) -> &Path {
@@ -54,25 +49,15 @@ impl Owner {
     }
 
     fn types(&self, lines: &[&str]) {
-        fs::write(self.desk.path().join("typed"), lines.join("\n") + "\n").unwrap();
+        self.person.types(lines);
     }
 
     fn start_key(&self) -> Key {
-        let program = self.program();
-        let options = ["--prompt-command", program.to_str().unwrap()];
-        Key::start_with(self.path(), &options, |command| command)
+        self.person.start_key(self.path())
     }
 
-    /// The questions so far: what for, and what was demanded.
     fn asked(&self) -> Vec<(String, String)> {
-        let asked = fs::read_to_string(self.desk.path().join("asked")).unwrap_or_default();
-        let questions = asked
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let text = |question: &Value, member: &str| question[member].as_str().unwrap().to_owned();
-        questions
-            .map(|question| (text(&question, "purpose"), text(&question, "demand")))
-            .collect()
+        self.person.asked()
     }
 
     fn status(&self) -> Value {
@@ -152,10 +137,8 @@ fn a_wrong_vault_pin_is_asked_for_again_and_counted() {
     owner.types(&[WRONG_PIN, VAULT_PIN]);
     let mut client = key.connect();
     client.make_credential(&passkey_of("ann")).unwrap();
-    let asked = fs::read_to_string(owner.desk.path().join("asked")).unwrap();
-    let notes = asked
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["note"].clone());
+    let questions = owner.person.questions().into_iter();
+    let notes = questions.map(|question| question["note"].clone());
     let notes: Vec<Value> = notes.collect();
     assert_eq!(
         notes,
@@ -207,7 +190,7 @@ fn while_it_is_locked_commands_say_so() {
 #[test]
 fn a_key_can_start_with_its_vault_open() {
     let owner = Owner::new();
-    let pin_file = owner.desk.path().join("vault-pin");
+    let pin_file = owner.pin_file();
     let options = [
         "--presence",
         "always",
@@ -244,7 +227,7 @@ fn a_key_can_start_with_its_vault_open() {
 #[test]
 fn after_many_wrong_vault_pins_a_command_waits_and_then_works() {
     let owner = Owner::new();
-    let pin_file = owner.desk.path().join("vault-pin");
+    let pin_file = owner.pin_file();
     let raw = format!("unix:{}", owner.path().join("other.sock").display());
     let file = pin_file.to_str().unwrap();
     fs::write(&pin_file, WRONG_PIN).unwrap();
@@ -266,7 +249,7 @@ fn after_many_wrong_vault_pins_a_command_waits_and_then_works() {
 #[test]
 fn a_vault_that_is_not_used_locks() {
     let owner = Owner::new();
-    let program = owner.program();
+    let program = owner.person.program();
     let options = [
         "--prompt-command",
         program.to_str().unwrap(),
@@ -290,7 +273,7 @@ fn the_vault_pin_is_nowhere_on_the_disk_in_no_message_and_after_locking_not_in_m
     key.connect().make_credential(&passkey_of("ann")).unwrap();
     printed(owner.path(), &["lock"]);
     // By the other way, too.
-    let pin_file = owner.desk.path().join("vault-pin");
+    let pin_file = owner.pin_file();
     printed(
         owner.path(),
         &["unlock", "--vault-pin-file", pin_file.to_str().unwrap()],

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on stops")]
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+pub(crate) mod computer;
 pub(crate) mod memory;
+pub(crate) mod person;
 pub(crate) mod terminal;
 
 use std::ffi::OsString;
@@ -14,12 +16,14 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use redb::backends::FileBackend;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
+use wardkey_sim::clock::pause;
 use wardkey_sim::fido_client::{Error, FidoClient, MakeCredential, RelyingParty, Status, User};
 use wardkey_sim::hid_client::{self, HidClient, reports_of};
 use wardkey_sim::raw_stream::RawStream;
@@ -361,6 +365,19 @@ pub(crate) fn status<T>(answer: Result<T, Error>) -> Status {
         Err(Error::Status(status)) => status,
         Err(other) => panic!("{other}"),
     }
+}
+
+/// Whether it is so within half a minute: another process takes its time.
+#[allow(clippy::disallowed_methods, reason = "a computer that is busy is slow")]
+pub(crate) fn soon(mut is_so: impl FnMut() -> bool) -> bool {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        if Instant::now() > patience {
+            return false;
+        }
+        pause(Duration::from_millis(20));
+    }
+    true
 }
 
 /// Everything in the store that is in a folder with this name.
