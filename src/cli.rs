@@ -24,6 +24,10 @@ const USAGE: u8 = 2;
 /// A security key made of software. The operating system sees a USB key; every FIDO2 and U2F program can use it.
 #[derive(Debug, Parser)]
 #[command(name = "wardkey", version, max_term_width = 100)]
+#[command(
+    after_help = "A key that runs stands aside for pin, recovery-kit, recover, export, import, device approve and revoke, \
+                  and sync setup, and comes back when they have ended."
+)]
 pub(crate) struct Cli {
     /// Where the key keeps its credentials [default: $XDG_STATE_HOME/wardkey]
     #[arg(long, global = true, value_name = "DIR")]
@@ -81,7 +85,7 @@ pub(crate) enum Command {
     Unlock(VaultPinSource),
     /// Close the vault of the running key
     Lock,
-    /// Say whether a key runs, whether its vault is open, and what limits guesses at the Vault PIN
+    /// Say whether a key runs or stands aside, whether its vault is open, and what limits guesses at the Vault PIN
     Status,
     /// List the passkeys on the key
     List,

@@ -7,6 +7,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::control::{self, Answer, Request, SyncAction};
 use crate::prompt::EnteredPin;
+use crate::run::{Claim, Standing};
 use crate::sync::{self, Exchange};
 use crate::unlock::{From, TRY_AGAIN, Unlocker};
 
@@ -28,9 +29,21 @@ pub(crate) struct Desk<'a> {
     pub(crate) device: &'a mut Device,
     pub(crate) unlocker: Option<&'a mut Unlocker>,
     pub(crate) exchange: &'a mut Exchange,
-    pub(crate) from: From,
-    /// The vault is to be locked before anything is answered.
-    pub(crate) is_lock_wanted: bool,
+    pub(crate) standing: &'a Standing,
+    /// The number of the connection.
+    pub(crate) connection: u64,
+    /// Something that only the event loop can do. It does it before it writes an answer.
+    pub(crate) wanted: Option<Wanted>,
+}
+
+/// What a command wants of the event loop.
+pub(crate) enum Wanted {
+    /// The vault is to be locked.
+    Lock,
+    /// The state folder is to be left to the command; that is answered.
+    StandAside(Claim),
+    /// The state folder is to be taken back, and the vault opened with this Vault PIN; that is answered.
+    ComeBack(Option<EnteredPin>),
 }
 
 impl Default for Commands {
@@ -102,11 +115,22 @@ impl Desk<'_> {
             Ok(request) => request,
             Err(answer) => return Some(answer),
         };
+        if let Some(command) = self.standing.command() {
+            return self.handle_aside(request, command);
+        }
         match request {
             Request::Status => Some(Answer::Status(self.status())),
             Request::Unlock { vault_pin } => self.unlock(vault_pin.into_secret()),
             Request::Lock => Some(self.lock()),
             Request::Sync { first } => Some(self.sync(first)),
+            Request::StandAside { command, process } => {
+                let claim = Claim::new(self.connection, &command, process);
+                self.wanted = Some(Wanted::StandAside(claim));
+                None
+            }
+            Request::ComeBack { .. } => Some(Answer::Failed {
+                reason: "the key does not stand aside".to_owned(),
+            }),
             Request::List { .. }
             | Request::Delete { .. }
             | Request::Trash { .. }
@@ -116,6 +140,32 @@ impl Desk<'_> {
             | Request::Log { .. } => Some(match self.device.authenticator_mut() {
                 Some(authenticator) => control::handle(&request, authenticator),
                 None => Answer::Locked,
+            }),
+        }
+    }
+
+    /// While a command has the state folder, or is about to.
+    fn handle_aside(&mut self, request: Request, command: &str) -> Option<Answer> {
+        match request {
+            Request::Status => Some(Answer::Status(self.status())),
+            Request::Lock => Some(self.lock()),
+            Request::ComeBack { vault_pin } if self.standing.is_aside_for(self.connection) => {
+                let pin = vault_pin.and_then(|pin| EnteredPin::new(pin.into_secret()));
+                self.wanted = Some(Wanted::ComeBack(pin));
+                None
+            }
+            Request::List { .. }
+            | Request::Delete { .. }
+            | Request::Trash { .. }
+            | Request::TakeBack { .. }
+            | Request::Info
+            | Request::AttestationRoot
+            | Request::Log { .. }
+            | Request::Unlock { .. }
+            | Request::Sync { .. }
+            | Request::StandAside { .. }
+            | Request::ComeBack { .. } => Some(Answer::StandsAsideFor {
+                command: command.to_owned(),
             }),
         }
     }
@@ -143,35 +193,43 @@ impl Desk<'_> {
         let pin_generation = self.device.vault_pin_generation();
         control::Status {
             process: Some(std::process::id()),
-            vault: match wrong_pins {
-                Some(_) => control::VaultState::Locked,
-                None => control::VaultState::Open,
+            vault: if self.device.authenticator_mut().is_some() {
+                control::VaultState::Open
+            } else {
+                control::VaultState::Locked
             },
             wrong_pins: wrong_pins.unwrap_or(0),
             pin_generation,
+            stands_aside_for: self.standing.command().map(str::to_owned),
         }
     }
 
     fn unlock(&mut self, pin: Zeroizing<String>) -> Option<Answer> {
-        let (Some(locked), Some(unlocker)) = (self.device.locked_mut(), self.unlocker.as_mut()) else {
+        if self.device.authenticator_mut().is_some() {
             return Some(Answer::Unlocked);
+        }
+        let (Some(locked), Some(unlocker)) = (self.device.locked_mut(), self.unlocker.as_mut()) else {
+            return Some(stays_locked(&"the vault failed", "start wardkey again"));
         };
         let Some(pin) = EnteredPin::new(pin) else {
-            return Some(stays_locked(&"no Vault PIN was given"));
+            return Some(stays_locked(&"no Vault PIN was given", TRY_AGAIN));
         };
-        let tried = unlocker.try_pin(locked, pin, self.from);
-        tried.err().map(|error| stays_locked(&error))
+        let tried = unlocker.try_pin(locked, pin, From::Command(self.connection));
+        tried.err().map(|error| stays_locked(&error, &error.hint()))
     }
 
     fn lock(&mut self) -> Answer {
-        self.is_lock_wanted = true;
+        self.wanted = Some(Wanted::Lock);
         Answer::Locked
     }
 }
 
-fn stays_locked(reason: &dyn fmt::Display) -> Answer {
+pub(crate) fn stays_locked(reason: &dyn fmt::Display, hint: &str) -> Answer {
     Answer::StaysLocked {
         reason: reason.to_string(),
-        hint: TRY_AGAIN.to_owned(),
+        hint: hint.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

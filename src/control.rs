@@ -60,6 +60,10 @@ pub(crate) enum Request {
     Lock,
     /// How the exchange with other devices goes; and something to be done first.
     Sync { first: Option<SyncAction> },
+    /// Leave the state folder to this command until it asks back, or its connection ends.
+    StandAside { command: String, process: u32 },
+    /// Take the state folder back, and open the vault if it was open before and nothing has locked it since.
+    ComeBack { vault_pin: Option<SentPin> },
 }
 
 /// What a command wants of the exchange with other devices.
@@ -174,6 +178,15 @@ pub(crate) enum Answer {
     },
     Status(Status),
     Sync(Box<SyncStatus>),
+    /// The state folder is the command's.
+    StandsAside {
+        /// The vault was open before.
+        was_open: bool,
+    },
+    /// Another command has the state folder.
+    StandsAsideFor {
+        command: String,
+    },
     Unlocked,
     /// The vault was not opened.
     StaysLocked {
@@ -196,8 +209,10 @@ pub(crate) struct Status {
     pub(crate) vault: VaultState,
     /// Since the last right one.
     pub(crate) wrong_pins: u32,
-    /// Which Vault PIN is in force; nothing where there is no vault, or one from before.
+    /// Which Vault PIN is in force; nothing where there is no vault, or one from before, or a command has it.
     pub(crate) pin_generation: Option<u32>,
+    /// The command that has the state folder, and its process.
+    pub(crate) stands_aside_for: Option<String>,
 }
 
 /// The state of a vault.
@@ -315,7 +330,11 @@ pub(crate) fn handle(request: &Request, authenticator: &mut Authenticator) -> An
         Request::TakeBack { id } => take_back(id, authenticator),
         Request::Info => authenticator.facts().map(Info::from).map(Answer::Info),
         // The event loop, which can lock and unlock, answers these before it comes here.
-        Request::Status | Request::Unlock { .. } | Request::Lock => {
+        Request::Status
+        | Request::Unlock { .. }
+        | Request::Lock
+        | Request::StandAside { .. }
+        | Request::ComeBack { .. } => {
             return Answer::Failed {
                 reason: "only a running key locks and unlocks".to_owned(),
             };
@@ -509,7 +528,10 @@ impl Client {
         serde_json::to_writer(&mut *line, request)?;
         line.push(b'\n');
         let patience = match request {
-            Request::Unlock { .. } => PATIENCE_WITH_PIN,
+            // To stand aside, the key ends what it tries.
+            Request::Unlock { .. } | Request::StandAside { .. } | Request::ComeBack { .. } => {
+                PATIENCE_WITH_PIN
+            }
             Request::List { .. }
             | Request::Delete { .. }
             | Request::Trash { .. }

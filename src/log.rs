@@ -118,6 +118,17 @@ impl Log {
         self.line(&format!("The vault is locked: {reason}."), &event);
     }
 
+    /// A command has the state folder.
+    pub(crate) fn stands_aside(&self, command: &str) {
+        let event = json!({ "event": "stands-aside", "command": command });
+        self.line(&format!("The key stands aside for {command}."), &event);
+    }
+
+    /// The key has its state folder again, and its vault is locked.
+    pub(crate) fn is_back(&self) {
+        self.line("The key is back.", &json!({ "event": "back" }));
+    }
+
     /// The host asks the key to blink.
     pub(crate) fn wink(&self) {
         self.line(

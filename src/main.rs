@@ -73,6 +73,7 @@ fn main() -> ExitCode {
 
 fn perform(cli: Cli) -> Result<ExitCode, Failure> {
     let state = cli.state.as_deref();
+    let called = (state, cli.json);
     let log = Log::new(cli.json, cli.verbose > 0);
     match cli.command {
         Command::Up(options) => return up(state, &options, log),
@@ -108,24 +109,28 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Attestation(cli::Attestation::Export) => {
             commands::export(Access::open(state)?, cli.json, &mut stdout())?
         }
-        Command::Init(options) => membership::call(state, cli.json, |call| membership::init(call, &options))?,
+        Command::Init(options) => membership::call(called, "init", |call| membership::init(call, &options))?,
         Command::Pin(PinCommand::Change(options)) => {
-            membership::call(state, cli.json, |call| membership::change_pin(call, &options))?;
+            membership::call(called, "pin change", |call| {
+                membership::change_pin(call, &options)
+            })?;
         }
         Command::Pin(PinCommand::Adopt(options)) => {
-            membership::call(state, cli.json, |call| membership::adopt_pin(call, &options))?;
+            membership::call(called, "pin adopt", |call| membership::adopt_pin(call, &options))?;
         }
         Command::RecoveryKit(RecoveryKitCommand::Renew(pin)) => {
-            membership::call(state, cli.json, |call| membership::renew_kit(call, &pin))?;
+            membership::call(called, "recovery-kit renew", |call| {
+                membership::renew_kit(call, &pin)
+            })?;
         }
         Command::Recover(options) => {
-            membership::call(state, cli.json, |call| membership::recover(call, &options))?
+            membership::call(called, "recover", |call| membership::recover(call, &options))?
         }
         Command::Export(options) => {
-            membership::call(state, cli.json, |call| membership::export(call, &options))?
+            membership::call(called, "export", |call| membership::export(call, &options))?
         }
         Command::Import(options) => {
-            membership::call(state, cli.json, |call| membership::import(call, &options))?
+            membership::call(called, "import", |call| membership::import(call, &options))?
         }
         Command::Device(command) => device(state, cli.json, &command)?,
         Command::Sync(command) => sync(state, cli.json, &command)?,
@@ -135,7 +140,13 @@ fn perform(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 fn device(state: Option<&Path>, json: bool, command: &DeviceCommand) -> Result<(), Failure> {
-    membership::call(state, json, |call| match command {
+    let name = match command {
+        DeviceCommand::Add(_) => "device add",
+        DeviceCommand::Approve(_) => "device approve",
+        DeviceCommand::List(_) => "device list",
+        DeviceCommand::Revoke(_) => "device revoke",
+    };
+    membership::call((state, json), name, |call| match command {
         DeviceCommand::Add(options) => membership::add_device(call, options),
         DeviceCommand::Approve(options) => membership::approve_device(call, options),
         DeviceCommand::List(pin) => membership::devices(call, pin),
@@ -144,7 +155,14 @@ fn device(state: Option<&Path>, json: bool, command: &DeviceCommand) -> Result<(
 }
 
 fn sync(state: Option<&Path>, json: bool, command: &SyncCommand) -> Result<(), Failure> {
-    membership::call(state, json, |call| match command {
+    let name = match command {
+        SyncCommand::Setup(_) => "sync setup",
+        SyncCommand::Now(_) => "sync now",
+        SyncCommand::Status(_) => "sync status",
+        SyncCommand::Heal(_) => "sync heal",
+        SyncCommand::Check(_) => "sync check",
+    };
+    membership::call((state, json), name, |call| match command {
         SyncCommand::Setup(options) => membership::set_up_sync(call, options),
         SyncCommand::Now(pin) => membership::sync(call, pin, SyncAction::Now),
         SyncCommand::Heal(pin) => membership::sync(call, pin, SyncAction::Heal),

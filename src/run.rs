@@ -1,6 +1,8 @@
 //! The event loop: sockets, prompts and the clock on one side, the [`Device`] on the other. The only loop there is;
 //! it never waits for anything but the next event.
 
+mod aside;
+
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -14,9 +16,10 @@ use wardkey_transport::usbip::Identity;
 use wardkey_vault::{Event as VaultEvent, LockCause, NotCounted, Record, RightGuess};
 use zeroize::Zeroize as _;
 
+pub(crate) use self::aside::{Claim, Standing};
 use crate::autolock::idle::IdleLock;
 use crate::autolock::{LockOrder, LockReason};
-use crate::commands_socket::{Commands, Desk};
+use crate::commands_socket::{Commands, Desk, Wanted, stays_locked};
 use crate::control;
 use crate::error::Failure;
 use crate::host;
@@ -29,7 +32,7 @@ use crate::state::Watch;
 use crate::sync::{Exchange, News, words};
 use crate::test_control::{Action, Order};
 use crate::unlock::{self, NotRight, NotTried, Tried, Unlocker};
-use crate::wake::{Mailbox, Wakeup};
+use crate::wake::{Mailbox, Waker, Wakeup};
 
 /// Clients beyond this number are turned away at once.
 const CONNECTIONS_MAX: usize = 32;
@@ -47,7 +50,9 @@ pub(crate) struct Daemon {
     pub(crate) kernel: Option<Kernel>,
     pub(crate) questions: Questions,
     pub(crate) mailbox: Mailbox,
-    /// A temporary key never locks.
+    pub(crate) waker: Waker,
+    pub(crate) standing: Standing,
+    /// A temporary key never locks; one that stands aside has nothing to unlock.
     pub(crate) unlocker: Option<Unlocker>,
     pub(crate) exchange: Exchange,
     /// The question for the Vault PIN that the key has asked last.
@@ -102,6 +107,7 @@ impl Daemon {
         loop {
             let now = host::now();
             self.attach_to_kernel(now);
+            self.take_back(now);
             self.handle_events(now);
             // Whoever waits for an answer has it before the store is spoken with.
             self.write_all(now);
@@ -125,7 +131,7 @@ impl Daemon {
                     Source::Connection(index) => self.read(now, index, &mut buffer),
                 }
             }
-            if self.device.vault_pin_generation().is_some() && self.device.locked_mut().is_none() {
+            if self.device.vault_pin_generation().is_some() && self.device.authenticator_mut().is_some() {
                 self.idle.used(self.device.last_use());
             }
             // After the sockets: what a host said in time counts, even when this process came late to hear it.
@@ -177,6 +183,7 @@ impl Daemon {
             self.device.poll_timeout(),
             self.idle.poll_timeout(),
             self.exchange.poll_timeout(),
+            self.standing.poll_timeout(),
             kernel,
         ];
         let next = timeouts.into_iter().flatten().min()?;
@@ -207,7 +214,7 @@ impl Daemon {
             Err(_) => 0,
         };
         let input = buffer.get_mut(..count).unwrap_or_default();
-        let mut is_lock_wanted = false;
+        let mut wanted = None;
         let result = match &mut connection.role {
             _ if input.is_empty() => Err("the other end closed the connection".to_owned()),
             Role::Host(port) | Role::Kernel(port) => self
@@ -215,23 +222,26 @@ impl Daemon {
                 .handle_bytes(now, *port, input)
                 .map_err(|error| error.to_string()),
             Role::Commands(commands) => {
-                let from = unlock::From::Command(connection.number);
                 let mut desk = Desk {
                     device: &mut self.device,
                     unlocker: self.unlocker.as_mut(),
                     exchange: &mut self.exchange,
-                    from,
-                    is_lock_wanted: false,
+                    standing: &self.standing,
+                    connection: connection.number,
+                    wanted: None,
                 };
                 let result = commands.handle_bytes(input, &mut desk);
                 // A Vault PIN may have been in it.
                 input.zeroize();
-                is_lock_wanted = desk.is_lock_wanted;
+                wanted = desk.wanted;
                 result
             }
         };
-        if is_lock_wanted {
-            self.lock(now, LockReason::Asked);
+        match wanted {
+            Some(Wanted::Lock) => self.lock(now, LockReason::Asked),
+            Some(Wanted::StandAside(claim)) => self.claimed(now, claim),
+            Some(Wanted::ComeBack(pin)) => self.come_back(now, pin),
+            None => {}
         }
         if let Err(reason) = result {
             self.log.disconnected(&reason);
@@ -328,7 +338,7 @@ impl Daemon {
                     );
                 }
             }
-            Role::Commands(_) => {}
+            Role::Commands(_) => self.command_ended(now, connection.number),
         }
     }
 
@@ -453,23 +463,26 @@ impl Daemon {
                 };
                 self.ask_again(now, id, note);
             }
-            (unlock::From::Command(number), result) => {
-                let connections = self.connections.iter_mut();
-                let mut asked = connections.filter(|connection| connection.number == number);
-                if let Some(Connection {
-                    role: Role::Commands(commands),
-                    ..
-                }) = asked.next()
-                {
-                    commands.answer(&match result {
-                        Ok(()) => control::Answer::Unlocked,
-                        Err(NotRight { reason, .. }) => control::Answer::StaysLocked {
-                            reason: reason.to_string(),
-                            hint: reason.hint().to_owned(),
-                        },
-                    });
-                }
+            (unlock::From::Command(number), Ok(())) => self.answer(number, &control::Answer::Unlocked),
+            (unlock::From::Command(number), Err(NotRight { reason, .. })) => {
+                // It came with the vault, which some may have waited for.
+                self.device.go_on(now);
+                self.answer(number, &stays_locked(&reason, reason.hint()));
             }
+        }
+        self.settle_claim(now);
+    }
+
+    /// Answers the command on this connection, if it is still there.
+    fn answer(&mut self, number: u64, answer: &control::Answer) {
+        let connections = self.connections.iter_mut();
+        let mut asked = connections.filter(|connection| connection.number == number);
+        if let Some(Connection {
+            role: Role::Commands(commands),
+            ..
+        }) = asked.next()
+        {
+            commands.answer(answer);
         }
     }
 
@@ -583,6 +596,7 @@ impl Daemon {
             LockReason::Suspend => LockCause::Suspend,
             LockReason::SessionLocked => LockCause::Session,
         };
+        self.standing.stay_locked();
         if self.close_vault(now, cause) {
             self.log.locked(reason);
         }

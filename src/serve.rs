@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::membership::{self, Made};
 use crate::prompt::Modality;
 use crate::questions::Questions;
-use crate::run::Daemon;
+use crate::run::{Daemon, Standing};
 use crate::signals;
 use crate::sockets::{Address, Listener, Purpose};
 use crate::state::{Held, State};
@@ -127,6 +127,8 @@ fn run(
         kernel: helper.map(|helper| Kernel::new(helper, host::now())),
         questions: Questions::new(user, waker.clone()),
         mailbox,
+        waker: waker.clone(),
+        standing: Standing::Here,
         unlocker: held.map(|held| Unlocker::new(held, waker.clone())),
         exchange: Exchange::new(waker),
         vault_pin_prompt: None,

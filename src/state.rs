@@ -25,6 +25,7 @@ pub(crate) mod testing;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redb::backends::FileBackend;
@@ -80,6 +81,16 @@ impl State {
         match open_database(&held)? {
             None => Ok(None),
             Some(Contents::Locked(locked)) => Ok(Some(Self { locked, held })),
+            Some(Contents::OfBefore(_)) => Err(Error::WithoutPin(held.path().to_owned())),
+        }
+    }
+
+    /// Opens the state folder again that was [`Held::released`](Held::release), with what others have left in it.
+    pub(crate) fn open_again(folder: &Arc<Folder>) -> Result<Self, Error> {
+        let held = Held::take(Arc::clone(folder))?;
+        match open_database(&held)? {
+            None => Err(Error::VaultGone(held.path().to_owned())),
+            Some(Contents::Locked(locked)) => Ok(Self { locked, held }),
             Some(Contents::OfBefore(_)) => Err(Error::WithoutPin(held.path().to_owned())),
         }
     }
@@ -232,7 +243,7 @@ impl Drop for Adopted {
 
 /// Keeps others off the state folder until it is dropped, and knows what else is in it.
 pub(crate) struct Held {
-    folder: Folder,
+    folder: Arc<Folder>,
     disk: Watch,
     _lock: Lock,
 }
@@ -253,7 +264,14 @@ impl Held {
         self.disk.clone()
     }
 
-    fn take(folder: Folder) -> Result<Self, Error> {
+    /// Lets others have the state folder. Whoever wants it back knows it by what this gives, which keeps its socket where it
+    /// is.
+    pub(crate) fn release(self) -> Arc<Folder> {
+        self.folder
+    }
+
+    fn take(folder: impl Into<Arc<Folder>>) -> Result<Self, Error> {
+        let folder = folder.into();
         let lock = Lock::take(&folder)?;
         Ok(Self {
             disk: Watch::new(folder.path_of(DATABASE)),

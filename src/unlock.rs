@@ -1,6 +1,7 @@
 //! Tries Vault PINs. A try takes a second or so; for the running key it happens on a thread of its own. It was counted
 //! durably before.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::error::Failure;
 use crate::host;
 use crate::prompt::chain::{Way, pin_chain_for};
 use crate::prompt::{Answer, Asker as _, Demand, EnteredPin, Purpose, Question, wait_for_answer};
-use crate::state::{self, Held, since_boot};
+use crate::state::{self, Folder, Held, since_boot};
 use crate::wake::{Waker, Wakeup};
 
 /// How long a person may look for the Vault PIN, in seconds.
@@ -54,6 +55,16 @@ pub(crate) enum NotTried {
     NoThread(#[from] std::io::Error),
 }
 
+impl NotTried {
+    /// What to do.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Keys(error) => error.hint(),
+            Self::Busy | Self::NotCounted(_) | Self::NoThread(_) => TRY_AGAIN.to_owned(),
+        }
+    }
+}
+
 /// Tries one Vault PIN at a time.
 pub(crate) struct Unlocker {
     held: Held,
@@ -69,6 +80,16 @@ impl Unlocker {
             waker,
             is_busy: false,
         }
+    }
+
+    /// Lets others have the state folder.
+    pub(crate) fn release(self) -> Arc<Folder> {
+        self.held.release()
+    }
+
+    /// Whether a Vault PIN is being tried.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     /// The keys of the device.

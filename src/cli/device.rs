@@ -49,7 +49,7 @@ pub(crate) struct ApproveDevice {
     pub(crate) vault_pin: VaultPinSource,
 }
 
-/// `--verify`, where no key runs whose PIN could be asked for.
+/// `--verify`. The key's PIN cannot be asked for: the key stands aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum VerifyHere {
     /// A finger on a reader of this computer (fprintd)

@@ -85,6 +85,9 @@ impl Access {
                 "look at what the running key printed; stop it and start it again",
             ));
         }
+        if let Answer::StandsAsideFor { command } = &answer {
+            return Err(stands_aside_for(command));
+        }
         if answer == Answer::Locked {
             return Err(Failure::new(
                 "the vault is locked",
@@ -194,6 +197,14 @@ pub(crate) fn misunderstood() -> Failure {
     Failure::new(
         "the running key answered something else than was asked",
         "it may be another version of wardkey: stop it and start it again",
+    )
+}
+
+/// Another command has the state folder.
+pub(crate) fn stands_aside_for(command: &str) -> Failure {
+    Failure::new(
+        format!("the running key stands aside for {command}"),
+        "try again when that command has ended",
     )
 }
 

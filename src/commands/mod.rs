@@ -15,7 +15,7 @@ mod sync;
 mod trash;
 mod vault;
 
-pub(crate) use self::access::{Access, lost, misunderstood};
+pub(crate) use self::access::{Access, lost, misunderstood, stands_aside_for};
 pub(crate) use self::attestation::export;
 pub(crate) use self::delete::delete;
 pub(crate) use self::info::info;

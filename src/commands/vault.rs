@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::access::{lost, misunderstood};
+use super::access::{lost, misunderstood, stands_aside_for};
 use crate::cli::membership::VaultPinSource;
 use crate::control::{Answer, Client, Request, SentPin, Status, VaultState};
 use crate::device_keys::{DeviceKeys, describe};
@@ -22,6 +22,9 @@ pub(crate) fn unlock(
 ) -> Result<(), Failure> {
     let mut client = running(given)?;
     let status = ask_status(&mut client)?;
+    if let Some(command) = &status.stands_aside_for {
+        return Err(stands_aside_for(command));
+    }
     match status.vault {
         VaultState::Locked => {}
         VaultState::Open => return say(out, json, "open", "The vault is open already."),
@@ -65,6 +68,7 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         vault,
         wrong_pins,
         pin_generation,
+        stands_aside_for,
     } = status;
     let keys = match (&folder, pin_generation) {
         (Some(folder), Some(generation)) => Some(read_device_keys(folder, generation)?),
@@ -76,6 +80,7 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
             "state": path.display().to_string(),
             "process": process,
             "vault": vault,
+            "stands_aside_for": stands_aside_for,
             "wrong_vault_pins": wrong_pins,
             "device_keys": keys.map(|keys| keys.place()),
             "guess_limit": guessing.and_then(Result::ok).map(|(limit, _)| describe(limit)),
@@ -88,9 +93,12 @@ pub(crate) fn status(given: Option<&Path>, json: bool, out: &mut dyn Write) -> R
         VaultState::Open => "open",
         VaultState::Locked => "locked",
     };
-    let key = match process {
-        Some(process) => format!("runs as process {process}"),
-        None => "does not run".to_owned(),
+    let key = match (process, stands_aside_for) {
+        (Some(process), None) => format!("runs as process {process}"),
+        (Some(process), Some(command)) => {
+            format!("runs as process {process}, and stands aside for {command}")
+        }
+        (None, _) => "does not run".to_owned(),
     };
     let mut text = format!("Key           {key}\nVault         {vault}\n");
     if wrong_pins > 0 {
@@ -110,6 +118,7 @@ fn of_folder(given: Option<&Path>) -> Result<Status, Failure> {
         vault: VaultState::None,
         wrong_pins: 0,
         pin_generation: None,
+        stands_aside_for: None,
     };
     match State::open(given) {
         Ok(None) => {}

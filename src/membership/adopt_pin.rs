@@ -6,7 +6,7 @@ use wardkey_vault::{CaughtUp, EarlierPin, Event, NotOpened, VaultPin};
 use zeroize::Zeroizing;
 
 use super::Call;
-use super::opened::{broken, count, record, state};
+use super::opened::{broken, count, record};
 use super::secret_file::first_line;
 use crate::cli::membership::PinAdoption;
 use crate::error::Failure;
@@ -19,7 +19,7 @@ const TRIES: usize = 3;
 
 /// Keeps the keys of this device under the Vault PIN in force.
 pub(crate) fn adopt_pin(call: &mut Call<'_>, options: &PinAdoption) -> Result<(), Failure> {
-    let State { mut locked, held } = state(call.given)?;
+    let State { mut locked, held } = call.state()?;
     let generation = locked.trust().pin_generation();
     let is_behind = matches!(held.device_keys(generation), Err(Error::PinChangedElsewhere));
     let earlier = held.earlier_device_keys(generation)?.filter(|_| is_behind);
@@ -34,14 +34,8 @@ pub(crate) fn adopt_pin(call: &mut Call<'_>, options: &PinAdoption) -> Result<()
         ));
     };
     keys.check()?;
-    let given = (
-        options
-            .old_vault_pin_file
-            .as_deref()
-            .map(first_line)
-            .transpose()?,
-        options.vault_pin.read()?,
-    );
+    let old_file = options.old_vault_pin_file.as_deref();
+    let given = (old_file.map(first_line).transpose()?, options.vault_pin.read()?);
     let tries = if given.0.is_some() && given.1.is_some() {
         1
     } else {
@@ -54,9 +48,9 @@ pub(crate) fn adopt_pin(call: &mut Call<'_>, options: &PinAdoption) -> Result<()
             None => call.dialogue.ask_hidden(prompt),
         };
         let old = ask(&given.0, "Vault PIN that this device had: ")?;
-        let new = ask(&given.1, "Vault PIN now: ")?;
+        let entered = ask(&given.1, "Vault PIN now: ")?;
         let guess = count(&mut locked, call.dialogue)?;
-        let (Some(old), Some(new)) = (VaultPin::typed(&old), VaultPin::typed(&new)) else {
+        let (Some(old), Some(new)) = (VaultPin::typed(&old), VaultPin::typed(&entered)) else {
             call.dialogue.say(WRONG)?;
             continue;
         };
@@ -81,6 +75,7 @@ pub(crate) fn adopt_pin(call: &mut Call<'_>, options: &PinAdoption) -> Result<()
         let wrong_pins = locked.wrong_pins().saturating_sub(1);
         let mut vault = unlock(locked, &right, wrong_pins).map_err(broken)?;
         record(&mut vault, Event::VaultPinChanged)?;
+        call.vault_pin_is(Some(&entered));
         return call.print(
             &json!({ "vault_pin": "adopted" }),
             "This device has the Vault PIN of the others.\n",

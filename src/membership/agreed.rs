@@ -26,7 +26,10 @@ pub(super) fn change(
     }
     let prepared = opened.change(make)?;
     call.dialogue.check_wanted()?;
-    prepared.carry_out(pin, events)
+    call.vault_pin_is(None);
+    let done = prepared.carry_out(pin, events)?;
+    call.vault_pin_is(Some(pin));
+    Ok(done)
 }
 
 /// A vault of several devices, as they all know it now.
@@ -94,6 +97,7 @@ impl Shared {
         };
         let change = make(&mut here, right).map_err(|error| not_changed(error, &*keys))?;
         call.dialogue.check_wanted()?;
+        call.vault_pin_is(None);
         if let Some((generation, keys)) = change.device_keys() {
             held.keep_device_keys(generation, keys)?;
         }
@@ -124,6 +128,7 @@ impl Shared {
         };
         held.forget_device_keys_before(locked.trust().pin_generation())?;
         let mut vault = open_after_wrong_pins(locked, &held, pin, wrong_pins)?;
+        call.vault_pin_is(Some(pin));
         for event in events {
             record(&mut vault, event.clone())?;
         }

@@ -44,7 +44,7 @@ pub(crate) fn export(call: &mut Call<'_>, options: &Export) -> Result<(), Failur
         }
         call.dialogue.say(cxf::WARNING)?;
     }
-    let (mut vault, _held) = vault(call.given, &backup.vault_pin, call.dialogue)?;
+    let (mut vault, _held) = vault(call, &backup.vault_pin)?;
     let Leaving { passkeys, staying } = leaving(&vault).map_err(broken)?;
     let made = match format {
         Format::Backup => sealed(&passkeys, backup.passphrase_file.as_deref(), call.dialogue)?,
@@ -134,7 +134,7 @@ fn not_in_it(staying: &[Listed], left_out: &[Listed]) -> String {
 pub(crate) fn import(call: &mut Call<'_>, options: &Backup) -> Result<(), Failure> {
     let bytes = read(&options.file)?;
     let of_others = looks_like_json(&bytes).then(|| cxf::found(&bytes)).transpose()?;
-    let (mut vault, _held) = vault(call.given, &options.vault_pin, call.dialogue)?;
+    let (mut vault, _held) = vault(call, &options.vault_pin)?;
     match of_others {
         Some(found) => {
             call.dialogue.check_wanted()?;

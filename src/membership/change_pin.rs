@@ -11,7 +11,7 @@ use crate::host;
 
 /// Replaces the Vault PIN.
 pub(crate) fn change_pin(call: &mut Call<'_>, options: &PinChange) -> Result<(), Failure> {
-    let opened = Opened::of(call.given, &options.vault_pin, call.dialogue)?;
+    let opened = Opened::of(call, &options.vault_pin)?;
     let limit = opened.keys.guess_limit();
     let text = vault_pin::choose(options.new_vault_pin_file.as_deref(), limit, call.dialogue)?;
     call.dialogue

@@ -35,7 +35,7 @@ pub(crate) fn approve_device(call: &mut Call<'_>, options: &ApproveDevice) -> Re
         })?),
         None => None,
     };
-    let opened = Opened::of(call.given, &options.vault_pin, call.dialogue)?;
+    let opened = Opened::of(call, &options.vault_pin)?;
     verify_user(options)?;
     let pin = opened.pin.clone();
     let shared = open_shared(call, opened)?;
@@ -207,7 +207,7 @@ fn line(device: &DeviceStatus) -> String {
 
 /// Removes a device.
 pub(crate) fn revoke_device(call: &mut Call<'_>, options: &RevokeDevice) -> Result<(), Failure> {
-    let opened = Opened::of(call.given, &options.vault_pin, call.dialogue)?;
+    let opened = Opened::of(call, &options.vault_pin)?;
     let (pin, limit) = (opened.pin.clone(), opened.keys.guess_limit());
     let kdf_cost = cost(Some(opened.locked.trust()));
     let shared = open_shared(call, opened)?;

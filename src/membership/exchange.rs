@@ -35,14 +35,8 @@ pub(crate) fn account(options: &StoreOptions) -> Result<Account, Failure> {
 
 /// From now on the vault is exchanged at a store.
 pub(crate) fn set_up_sync(call: &mut Call<'_>, options: &Setup) -> Result<(), Failure> {
-    if running(call.given)?.is_some() {
-        return Err(Failure::new(
-            "the key runs on this state folder",
-            "stop it, set up sync, and start it again: it exchanges by itself from then on",
-        ));
-    }
     let storage = try_out(call, &options.store)?;
-    let (mut vault, held) = vault(call.given, &options.vault_pin, call.dialogue)?;
+    let (mut vault, held) = vault(call, &options.vault_pin)?;
     let rng = &mut host::rng();
     let moves = vault.syncs();
     vault
@@ -93,7 +87,7 @@ pub(crate) fn sync(call: &mut Call<'_>, source: &VaultPinSource, action: SyncAct
         }
         return show(call, &status, "");
     }
-    let (mut vault, held) = vault(call.given, source, call.dialogue)?;
+    let (mut vault, held) = vault(call, source)?;
     let mut driver = exchange(call, &mut vault, &held, |_| {})?;
     if action == SyncAction::Heal && driver.status().state == State::RolledBack {
         driver = exchange(call, &mut vault, &held, Driver::heal_all)?;
@@ -112,7 +106,7 @@ pub(super) fn status(call: &mut Call<'_>, source: &VaultPinSource) -> Result<Syn
     if let Some(mut client) = running(call.given)? {
         return ask(&mut client, None);
     }
-    let (vault, _held) = vault(call.given, source, call.dialogue)?;
+    let (vault, _held) = vault(call, source)?;
     report(&vault, None)
 }
 
@@ -137,6 +131,7 @@ fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Fai
                 "unlock it first: wardkey unlock",
             ));
         }
+        Answer::StandsAsideFor { command } => return Err(crate::commands::stands_aside_for(&command)),
         Answer::Failed { reason } => reason,
         Answer::Passkeys { .. }
         | Answer::Deleted { .. }
@@ -147,6 +142,7 @@ fn ask(client: &mut Client, first: Option<SyncAction>) -> Result<SyncStatus, Fai
         | Answer::AttestationRoot { .. }
         | Answer::Status(_)
         | Answer::Unlocked
+        | Answer::StandsAside { .. }
         | Answer::StaysLocked { .. } => return Err(crate::commands::misunderstood()),
     };
     Err(Failure::new(reason, "look at what the running key printed"))

@@ -10,7 +10,7 @@ use wardkey_vault::{
 use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
-use super::now;
+use super::{Call, now};
 use crate::cli::membership::VaultPinSource;
 use crate::device_keys::DeviceKeys;
 use crate::error::Failure;
@@ -34,12 +34,8 @@ pub(super) struct Opened {
 
 impl Opened {
     /// The vault of the state folder.
-    pub(super) fn of(
-        given: Option<&Path>,
-        source: &VaultPinSource,
-        dialogue: &mut dyn Dialogue,
-    ) -> Result<Self, Failure> {
-        let State { mut locked, held } = state(given)?;
+    pub(super) fn of(call: &mut Call<'_>, source: &VaultPinSource) -> Result<Self, Failure> {
+        let State { mut locked, held } = call.state()?;
         let generation = locked.trust().pin_generation();
         let mut keys = held.device_keys(generation)?;
         keys.check()?;
@@ -51,14 +47,15 @@ impl Opened {
             keys.check_not_locked_out()?;
             let pin = match &given {
                 Some(pin) => pin.clone(),
-                None => dialogue.ask_hidden("Vault PIN: ")?,
+                None => call.dialogue.ask_hidden("Vault PIN: ")?,
             };
-            let guess = count(&mut locked, dialogue)?;
+            let guess = count(&mut locked, call.dialogue)?;
             match guess.check_typed(&mut *keys, &pin) {
                 Ok(right) => {
                     // The one that was right was counted, too.
                     let wrong_pins = locked.wrong_pins().saturating_sub(1);
                     locked.forget_wrong_pins(&right.right_pin).map_err(broken)?;
+                    call.vault_pin_is(Some(&pin));
                     return Ok(Self {
                         locked,
                         held,
@@ -68,7 +65,7 @@ impl Opened {
                         wrong_pins,
                     });
                 }
-                Err(NotOpened::WrongPin) => dialogue.say("The Vault PIN is wrong.\n")?,
+                Err(NotOpened::WrongPin) => call.dialogue.say("The Vault PIN is wrong.\n")?,
                 Err(error) => return Err(not_opened(&error, &*keys)),
             }
         }
@@ -150,18 +147,14 @@ pub(super) fn carry_out(
 }
 
 /// The vault of the state folder, open.
-pub(super) fn vault(
-    given: Option<&Path>,
-    source: &VaultPinSource,
-    dialogue: &mut dyn Dialogue,
-) -> Result<(Vault, Held), Failure> {
+pub(super) fn vault(call: &mut Call<'_>, source: &VaultPinSource) -> Result<(Vault, Held), Failure> {
     let Opened {
         locked,
         held,
         right,
         wrong_pins,
         ..
-    } = Opened::of(given, source, dialogue)?;
+    } = Opened::of(call, source)?;
     let vault = unlock(locked, &right, wrong_pins).map_err(broken)?;
     Ok((vault, held))
 }

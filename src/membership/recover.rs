@@ -9,7 +9,7 @@ use wardkey_vault::{Event, GuessLimit, Here, Locked, NewPin, ObjectHash, PublicK
 use zeroize::Zeroizing;
 
 use super::dialogue::Dialogue;
-use super::opened::{broken, carry_out, not_changed, state};
+use super::opened::{broken, carry_out, not_changed};
 use super::recover_at_store::recover_at_store;
 use super::{Call, cost, init, kit, now, passkeys, vault_pin};
 use crate::cli::membership::Recover;
@@ -50,7 +50,7 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
         return recover_at_store(call, options, &store);
     }
     let (locked, place) = match &options.from {
-        None => here(call.given)?,
+        None => here(call)?,
         Some(from) => copied(call.given, from)?,
     };
     let kits: Vec<_> = locked.trust().recovery().into_iter().collect();
@@ -64,6 +64,7 @@ pub(crate) fn recover(call: &mut Call<'_>, options: &Recover) -> Result<(), Fail
     let mut owner = Owner::of(call, options, locked.trust())?;
     let devices = locked.trust().members().count();
     let count = take_over(locked, &place, &kit, &mut owner, call.dialogue)?;
+    call.vault_pin_is(Some(&owner.text));
     if let Place::Copied(adopted) = &place {
         adopted.finish()?;
     }
@@ -125,8 +126,8 @@ pub(super) fn report(
     )
 }
 
-fn here(given: Option<&Path>) -> Result<(Locked, Place), Failure> {
-    let State { locked, held } = state(given)?;
+fn here(call: &mut Call<'_>) -> Result<(Locked, Place), Failure> {
+    let State { locked, held } = call.state()?;
     Ok((locked, Place::Here(held)))
 }
 

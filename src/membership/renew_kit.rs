@@ -11,7 +11,7 @@ use crate::host;
 
 /// Replaces the recovery kit.
 pub(crate) fn renew_kit(call: &mut Call<'_>, source: &VaultPinSource) -> Result<(), Failure> {
-    let opened = Opened::of(call.given, source, call.dialogue)?;
+    let opened = Opened::of(call, source)?;
     let had_one = opened.locked.trust().recovery().is_some();
     let kit = kit::hand_over(call.dialogue)?;
     let pin = opened.pin.clone();

@@ -76,12 +76,9 @@ fn run(
     command: impl FnOnce(&mut Call<'_>) -> Result<(), Failure>,
 ) -> Result<String, Failure> {
     let mut printed = Vec::new();
-    command(&mut Call {
-        given: Some(folder),
-        dialogue: person,
-        json: true,
-        out: &mut printed,
-    })?;
+    Call::new(Some(folder), "of a test", person, &mut printed)
+        .json(true)
+        .carry_out(command)?;
     Ok(String::from_utf8(printed).unwrap())
 }
 
@@ -403,13 +400,21 @@ fn the_log_tells_the_wrong_pins_of_every_command() {
     assert_eq!(events, expected);
 }
 
+fn opened(folder: &TempDir, source: &VaultPinSource) -> Result<Opened, Failure> {
+    let (nobody, out) = (&mut Nobody, &mut Vec::new());
+    Opened::of(
+        &mut Call::new(Some(folder.path()), "of a test", nobody, out),
+        source,
+    )
+}
+
 #[test]
 fn the_power_may_go_at_each_step_of_a_change() {
     let folder = unprotected();
     protect(&folder).unwrap();
     let next = NewPin::choose(NEXT, GuessLimit::None, KdfCost::FLOOR, &mut host::rng()).unwrap();
     let prepare = |source: &VaultPinSource| {
-        let opened = Opened::of(Some(folder.path()), source, &mut Nobody).unwrap();
+        let opened = opened(&folder, source).unwrap();
         let rng = &mut host::rng();
         opened.change(|here, right| right.unlocked.change_pin(here, right.right_pin, &next, rng))
     };
@@ -434,11 +439,7 @@ fn the_power_may_go_at_each_step_of_a_change() {
     let source = VaultPinSource {
         vault_pin_file: Some(secret_file(&folder, "next.txt", NEXT)),
     };
-    drop(
-        Opened::of(Some(folder.path()), &source, &mut Nobody)
-            .ok()
-            .unwrap(),
-    );
+    drop(opened(&folder, &source).ok().unwrap());
     assert!(!folder.path().join("device-keys.1").exists());
 }
 

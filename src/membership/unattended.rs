@@ -93,12 +93,9 @@ impl Computer<'_> {
         out: &mut dyn Write,
         command: impl FnOnce(&mut Call<'_>) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        command(&mut Call {
-            given: Some(self.folder),
-            dialogue: &mut Nobody,
-            json: true,
-            out,
-        })
+        Call::new(Some(self.folder), "demo", &mut Nobody, out)
+            .json(true)
+            .carry_out(command)
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) enum Error {
     OpenToOthers { path: PathBuf, mode: u32, folder: bool },
     #[error("another wardkey{} uses {folder}", process(*.pid))]
     InUse { folder: PathBuf, pid: Option<u32> },
+    #[error("the vault in {0} is gone")]
+    VaultGone(PathBuf),
     #[error("the vault in {0} is from before there were Vault PINs")]
     WithoutPin(PathBuf),
     #[error("the key file {key} is missing, so {database} cannot be opened")]
@@ -84,11 +86,15 @@ impl Error {
             }
             Self::InUse { pid: Some(pid), .. } => {
                 format!(
-                    "use that one, or stop it with: kill {pid}. A second key needs its own folder: --state DIR"
+                    "if it is a command, wait for its end; if it is a key, use that one, or stop it with: kill {pid}. A second \
+                     key needs its own folder: --state DIR"
                 )
             }
             Self::InUse { pid: None, .. } => {
                 "use that one, or stop it. A second key needs its own folder: --state DIR".to_owned()
+            }
+            Self::VaultGone(_) => {
+                "put the state folder back from a backup, then start wardkey again; or make a vault: wardkey init".to_owned()
             }
             Self::WithoutPin(_) => "give it one: wardkey init. Nothing is lost: its passkeys stay".to_owned(),
             Self::KeyMissing { key, database } => format!(
@@ -101,7 +107,7 @@ impl Error {
                 "put the file back from a backup, or take the vault over with its recovery kit: wardkey recover".to_owned()
             }
             Self::PinChangedElsewhere => {
-                "stop the key if it runs, and enter the old one and the new one, once: wardkey pin adopt".to_owned()
+                "enter the old one and the new one, once: wardkey pin adopt".to_owned()
             }
             Self::DeviceKeysInTpm => {
                 "use a wardkey that was built with --features tpm, or take the vault over with its recovery kit: wardkey \

@@ -160,12 +160,8 @@ fn passkeys_of_another_program_are_added_and_what_is_left_out_is_said() {
     // The last has no account.
     file_of_another(&file, &["ann", "ben", ""]);
     let mut printed = Vec::new();
-    let mut call = Call {
-        given: Some(folder.path()),
-        dialogue: &mut Nobody,
-        json: false,
-        out: &mut printed,
-    };
+    let nobody = &mut Nobody;
+    let mut call = Call::new(Some(folder.path()), "of a test", nobody, &mut printed);
     import(&mut call, &from_cxf(&folder, &file)).unwrap();
     assert_eq!(
         String::from_utf8(printed).unwrap(),
@@ -188,12 +184,8 @@ fn names_in_a_file_do_nothing_on_a_terminal() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("\"key\":\"MI", "\"key\":\"NO")).unwrap();
     let mut printed = Vec::new();
-    let mut call = Call {
-        given: Some(folder.path()),
-        dialogue: &mut Nobody,
-        json: false,
-        out: &mut printed,
-    };
+    let nobody = &mut Nobody;
+    let mut call = Call::new(Some(folder.path()), "of a test", nobody, &mut printed);
     import(&mut call, &from_cxf(&folder, &file)).unwrap();
     let printed = String::from_utf8(printed).unwrap();
     assert!(
