@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 240
 
 
 def until(condition, what):

@@ -151,7 +151,7 @@ fn binary_with_tpm() -> PathBuf {
     paths::target().join("release/wardkey-tpm")
 }
 
-fn build(with_tpm: bool) -> Result<(), Failure> {
+pub(crate) fn build(with_tpm: bool) -> Result<(), Failure> {
     if with_tpm {
         cargo(["build", "--locked", "--release", "--features", "tpm"]).finish()?;
         let copy = binary_with_tpm();
