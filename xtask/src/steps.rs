@@ -8,8 +8,8 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::output::{self, say};
 
-/// With it, a program has a third of what one without it has, where both want all; sched(7).
-const NICENESS: i32 = 5;
+/// With it, a program has a tenth of what one without it has, where both want all; sched(7).
+const NICENESS: i32 = 10;
 
 enum Outcome {
     Passed,
