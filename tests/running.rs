@@ -21,6 +21,7 @@ use common::{
     Key, RP_ID, VAULT_PIN, listed, new_folder, new_vault, objects, passkey_of, printed, soon, status,
     wardkey, write_secret,
 };
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -451,6 +452,33 @@ fn who_is_being_asked_for_the_vault_pin_is_asked_again_afterwards() {
         desk.person.asked(),
         [sign_in("vault-pin"), sign_in("vault-pin"), sign_in("presence")]
     );
+}
+
+/// Mutation: no second look at the lock.
+#[test]
+fn a_key_waits_for_a_folder_that_somebody_else_has_taken() {
+    let desk = Desk::new();
+    let _command = desk.waiting_command();
+    // Another lock in the place of the one that the command has.
+    let path = desk.state().join("lock");
+    fs::remove_file(&path).unwrap();
+    let mut options = File::options();
+    let lock = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    desk.kill_command();
+    let told = "the state folder cannot be taken back: another wardkey uses";
+    assert!(soon(|| desk.key.complaints().contains(told)));
+    assert!(aside(desk.state()).is_some());
+    drop(lock);
+    assert!(desk.is_back());
+    desk.person.types(&[VAULT_PIN]);
+    assert_eq!(desk.log_in(), Status::OK);
+    assert_eq!(desk.key.complaints().matches(told).count(), 1);
 }
 
 #[test]

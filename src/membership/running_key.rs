@@ -58,7 +58,9 @@ impl RunningKey {
                 "The running key is locked now: it asks for the Vault PIN when it is needed.".to_owned()
             }
             Ok(Answer::StaysLocked { reason, .. }) => format!("The running key stays locked: {reason}."),
-            Ok(Answer::Failed { reason }) => format!("The running key waits for its state folder: {reason}."),
+            Ok(Answer::Failed { reason }) => {
+                format!("The running key has its state folder not back yet: {reason}.")
+            }
             Ok(_) => return Err(misunderstood()),
             Err(_) => "The key that was running has ended meanwhile.".to_owned(),
         };

@@ -154,7 +154,7 @@ impl Daemon {
             Err(error) => {
                 let reason = error.to_string();
                 self.answer(connection, &Answer::Failed { reason });
-                return self.not_back(now, (claim, folder), error);
+                return self.not_back(now, (claim, folder), LOOK_AGAIN_MIN, error);
             }
         };
         let mut unlocker = self.unlocker_with(held);
@@ -214,35 +214,36 @@ impl Daemon {
                 self.back();
                 self.device.go_on(now);
             }
-            Err(Error::InUse { .. }) if pause < LOOK_AGAIN_MAX => {
-                self.standing = Standing::Returning {
-                    claim,
-                    folder,
-                    look_at: now + pause,
-                    pause: LOOK_AGAIN_MAX.min(pause * 2),
-                };
-            }
-            Err(error) => self.not_back(now, (claim, folder), error),
+            Err(error) => self.not_back(now, (claim, folder), pause, error),
         }
     }
 
-    /// The state folder cannot be had. Somebody else may have taken it in the moment between: that is waited for.
-    fn not_back(&mut self, now: Instant, (claim, folder): (Claim, Arc<Folder>), error: Error) {
+    /// The state folder cannot be had. Somebody who has it, because they took it in the moment between, is waited for.
+    fn not_back(
+        &mut self,
+        now: Instant,
+        (claim, folder): (Claim, Arc<Folder>),
+        pause: Duration,
+        error: Error,
+    ) {
+        let longer = LOOK_AGAIN_MAX.min(pause * 2);
         let is_in_use = matches!(error, Error::InUse { .. });
-        let failure = Failure::from(error);
+        // Once, and not for one who is just about to end.
+        if !is_in_use || (pause < LOOK_AGAIN_MAX && longer == LOOK_AGAIN_MAX) {
+            let failure = Failure::from(error);
+            self.log.problem(&format!(
+                "the state folder cannot be taken back: {failure}. hint: {}",
+                failure.hint()
+            ));
+        }
         if is_in_use {
             self.standing = Standing::Returning {
                 claim,
                 folder,
-                look_at: now + LOOK_AGAIN_MAX,
-                pause: LOOK_AGAIN_MAX,
+                look_at: now + pause,
+                pause: longer,
             };
-        }
-        self.log.problem(&format!(
-            "the state folder cannot be taken back: {failure}. hint: {}",
-            failure.hint()
-        ));
-        if !is_in_use {
+        } else {
             self.device.come_back(None);
             self.device.go_on(now);
         }

@@ -6,7 +6,7 @@ use wardkey_transport::ctaphid::Status;
 use wardkey_transport::time::Instant;
 use wardkey_vault::Locked;
 
-use super::{Device, Event, Machine, UNLOCK_TIMEOUT, Waiting};
+use super::{Device, Event, UNLOCK_TIMEOUT, Waiting};
 
 /// How long a command may wait for a vault that somebody else has.
 pub const AWAY_TIMEOUT: Duration = UNLOCK_TIMEOUT;
@@ -54,11 +54,6 @@ impl Device {
             | Waiting::Poll { .. }) => self.waiting = unchanged,
         }
         self.pump(now);
-    }
-
-    /// Whether somebody else has the vault.
-    pub fn is_aside(&self) -> bool {
-        matches!(self.machine, Machine::Away(_))
     }
 
     /// Nobody is asked meanwhile: the host hears that the key is at work.
