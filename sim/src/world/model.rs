@@ -1,6 +1,5 @@
-//! The reference: what a device has to show, from all operations that it has read and all that it did itself. There is no
-//! merging here and no order of arrival: a set of operations, which of them came before which, and the rules of
-//! `vault/SYNC.md` §2 in their words.
+//! The reference: what a device has to show, from the set of all operations that it has read or done itself, which of them came
+//! before which, and the rules of `vault/SYNC.md` §2 in their words. Nothing is merged here, and nothing arrives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,9 +122,8 @@ pub(super) fn amount_to<'a>(
     for object in objects {
         for (place, Operation { time, had_read, says }) in object.operations.iter().enumerate() {
             let Some((id, says)) = says else { continue };
-            let stamp = (*time, object.author, object.seq, place);
             let write = Write {
-                stamp,
+                stamp: (*time, object.author, object.seq, place),
                 had_read,
                 says,
             };
