@@ -46,7 +46,7 @@ use wardkey_vault::{
 };
 
 use self::checks::Known;
-use self::device::{Device, Failure, Kept, Open, Signed, must, new_pin};
+use self::device::{Device, Failure, Kept, Open, Signed, had_read, must, new_pin};
 use self::disk::Disk;
 use self::members::{Newcomer, Proposal, Wanted};
 use self::plan::{Act, Plan, Step};
@@ -79,6 +79,10 @@ struct World {
     removed: BTreeMap<DeviceId, u32>,
     /// A device that was put back could not know that it had written before: the store had lost that, or hid it.
     may_fork: bool,
+    /// The entries of the trust log that were accepted by who wrote them.
+    entries: BTreeMap<u32, ObjectHash>,
+    /// There are two under one number: the store had lost one of them.
+    two_trusts: bool,
     story: Vec<String>,
     tells_requests: bool,
     trace: Sha256,
@@ -134,6 +138,8 @@ impl World {
             covers: BTreeMap::new(),
             removed: BTreeMap::new(),
             may_fork: false,
+            entries: BTreeMap::new(),
+            two_trusts: false,
             story: Vec::new(),
             tells_requests: false,
             trace: Sha256::new(),
@@ -520,7 +526,9 @@ enum Turn {
 
 /// What is going to be signed: everything that waits.
 fn signed(device: &Device) -> Signed {
+    let open = device.open.as_deref();
     Signed {
+        had_read: open.map_or_else(BTreeMap::new, |open| had_read(&open.vault, device.id)),
         operations: device.waiting(&device.kept.said).operations,
         end: device.kept.said.len(),
     }

@@ -3,7 +3,7 @@
 use wardkey_sim::world;
 
 /// The seeds that found something, and what: all of it is mended.
-const FOUND: [(u64, &str); 12] = [
+const FOUND: [(u64, &str); 16] = [
     (
         1,
         "a device that joined ended its dialogue where a slot that it never had was not listed",
@@ -45,7 +45,20 @@ const FOUND: [(u64, &str); 12] = [
         413,
         "an entry that was read back as something else was given up with all that it names",
     ),
+    (
+        143,
+        "what a member had read of a removed device was passed over in the round that read of the removal",
+    ),
     (774, "two lives of a device made snapshots under one number"),
+    (
+        1098,
+        "a slot that the store lost and nobody had any more stopped a vault for good",
+    ),
+    (1116, "healing wrote over what was there since"),
+    (
+        1391,
+        "the world itself: a device that another one had just removed was to be removed",
+    ),
 ];
 
 fn run(seeds: impl IntoIterator<Item = u64>) {

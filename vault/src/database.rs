@@ -373,7 +373,25 @@ impl Database {
         self.get(TOLD, &device.0)
     }
 
-    /// Shows all of that to `visit`, which may end it with an error.
+    /// Shows what each device said to `visit`, which may end it with an error.
+    pub(crate) fn all_told(
+        &self,
+        mut visit: impl FnMut(DeviceId, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.guarded(|redb| {
+            let transaction = redb.begin_read().map_err(failed)?;
+            let Some(table) = existing(&transaction, TOLD)? else {
+                return Ok(());
+            };
+            for row in table.iter().map_err(failed)? {
+                let (device, value) = row.map_err(failed)?;
+                visit(DeviceId(*device.value()), value.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Shows what is merged to `visit`, which may end it with an error.
     pub(crate) fn all_merged(
         &self,
         mut visit: impl FnMut(RowId, &[u8]) -> Result<(), Error>,

@@ -173,7 +173,19 @@ impl<'a> Authentic<'a> {
     /// Reads an object of `kind` of a device's log, of a member's or of what is accepted of a former member's. That the
     /// log of a former member ends as the trust log says is for whoever reads all of it to compare.
     pub fn read_log(bytes: &'a [u8], kind: SealedKind, trust: &Trust) -> Result<Self, Refused> {
-        Self::by(bytes, kind, trust.vault(), |position| trust.log_author(position))
+        Self::read_vouched(bytes, kind, trust, |_| 0)
+    }
+
+    /// The same, and of a former member's log what stands before or under a number that a member has vouched for.
+    pub(crate) fn read_vouched(
+        bytes: &'a [u8],
+        kind: SealedKind,
+        trust: &Trust,
+        vouched: impl FnOnce(DeviceId) -> u32,
+    ) -> Result<Self, Refused> {
+        Self::by(bytes, kind, trust.vault(), |position| {
+            trust.log_author(position, vouched(position.author))
+        })
     }
 
     /// Reads an object of `kind` that was read before, when its author may have been a member that it is not now.

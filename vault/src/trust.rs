@@ -229,12 +229,14 @@ impl Trust {
 
     /// The key with which an object that claims to stand at `position` of a device's log has to be signed. `None` when
     /// nothing there is accepted: the device is nobody's, it was removed and its log ended before, or it claims to have
-    /// written before it was a member.
-    pub fn log_author(&self, position: &Position) -> Option<PublicPoint> {
+    /// written before it was a member. A member had read the log up to `vouched` before it knew of the removal.
+    pub fn log_author(&self, position: &Position, vouched: u32) -> Option<PublicPoint> {
         let author = self.members.get(&position.author).or_else(|| {
             let Former { member, last } = self.former.get(&position.author)?;
             let accepted = (1..=last.seq()).contains(&position.seq);
-            (accepted && position.incarnation <= last.incarnation()).then_some(member)
+            let accepted = accepted && position.incarnation <= last.incarnation();
+            let vouched = (last.seq() + 1..=vouched).contains(&position.seq);
+            (accepted || vouched).then_some(member)
         })?;
         (position.trust_seq >= author.added).then_some(author.public.signing)
     }

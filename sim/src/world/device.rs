@@ -61,6 +61,8 @@ pub(super) fn typed(number: usize) -> Option<VaultPin> {
 #[derive(Debug, Clone)]
 pub(super) struct Signed {
     pub(super) operations: Vec<Operation>,
+    /// Of each other log the last number that the device had read.
+    pub(super) had_read: BTreeMap<DeviceId, u32>,
     /// How many operations were said before and in it.
     pub(super) end: usize,
 }
@@ -434,7 +436,7 @@ impl Device {
 }
 
 /// Of each other log the last number that this device has read.
-fn had_read(vault: &Vault, device: DeviceId) -> BTreeMap<DeviceId, u32> {
+pub(super) fn had_read(vault: &Vault, device: DeviceId) -> BTreeMap<DeviceId, u32> {
     let trust = vault.trust().into_iter();
     let members = trust.clone().flat_map(Trust::members);
     let others = members.chain(trust.flat_map(Trust::former_members).map(|(id, _)| id));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rand_core::Rng;
 use wardkey_vault::{
     Admission, Admitting, AskToJoin, Attempts, DeviceId, Here, Invitation, Kept as InStore, KeyAuth,
-    KeyStore, KnownKey, ObjectHash, PairingId, Proposed, RightGuess, SoftwareKeys, Trust, UsedPairings,
-    Vault, join,
+    KeyStore, KnownKey, ObjectHash, PairingId, Proposed, Remembered, RightGuess, SoftwareKeys, Trust,
+    UsedPairings, Vault, join,
 };
 
 use super::World;
@@ -74,6 +74,12 @@ impl World {
         let (Some(open), rng) = (device.open.as_deref_mut(), &mut device.rng) else {
             return Ok(());
         };
+        if let (Wanted::Revoke(other), Some(trust)) = (wanted, open.vault.trust())
+            && trust.member(other).is_none()
+        {
+            // Somebody else was first.
+            return Ok(());
+        }
         let Some(RightGuess { unlocked, right_pin }) = open.guess.take() else {
             return Ok(());
         };
@@ -142,6 +148,8 @@ impl World {
             return Ok(());
         };
         let trust = must(open.vault.trust().ok_or(()), "a trust log")?;
+        let Remembered { seq, head } = trust.remembered();
+        self.two_trusts |= *self.entries.entry(seq).or_insert(head) != head;
         match (proposed, proposal) {
             (Proposed::Accepted, Proposal::Add(mut newcomer, mut admission)) => {
                 must(admission.handle_added(trust.remembered()), "the welcome")?;

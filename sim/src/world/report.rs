@@ -99,7 +99,7 @@ fn play(seed: u64, plan: &Plan, tells: Tells) -> Outcome {
             trace: world.trace.finalize().into(),
             failure,
             story: world.story,
-            settled: !world.may_fork,
+            settled: !(world.may_fork || world.two_trusts),
         },
         None => Outcome {
             seed,

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wardkey_vault::{DeviceId, State, Trust};
+use wardkey_vault::{DeviceId, State};
 
 use super::World;
-use super::device::{Failure, Open, must};
+use super::device::Failure;
+use super::members::Wanted;
 use super::name_of;
 use crate::scenario::SeededRng;
 
@@ -20,6 +21,23 @@ impl World {
         self.store.reform();
         self.tell(0, "and all others are told that the store works from now on");
         let mut chance = SeededRng::new(3);
+        while !self.comes_to_an_end(&mut chance)? {
+            if self.may_fork || self.two_trusts {
+                return Ok(());
+            }
+            if !(self.remove_who_lost_something(&mut chance)? || self.replace_lost_slots(&mut chance)?) {
+                let states =
+                    (0..self.devices.len()).map(|at| format!("{} {:?}", name_of(at), self.state(at)));
+                return Err(Failure(format!(
+                    "they do not come to an end: {}",
+                    states.collect::<Vec<_>>().join(", ")
+                )));
+            }
+        }
+        self.compare()
+    }
+
+    fn comes_to_an_end(&mut self, chance: &mut SeededRng) -> Result<bool, Failure> {
         let mut quiet = 0;
         for round in 0..ROUNDS {
             self.step += 1;
@@ -27,7 +45,7 @@ impl World {
             self.tells_requests &= round < 4;
             let before = self.places.len();
             for at in 0..self.devices.len() {
-                self.settle_one(at, &mut chance)?;
+                self.settle_one(at, chance)?;
             }
             let joined = self.join()?;
             quiet = if joined || before != self.places.len() || !self.is_quiet() {
@@ -36,18 +54,33 @@ impl World {
                 quiet + 1
             };
             if quiet == 2 {
-                return self.compare();
+                return Ok(true);
             }
         }
-        if self.may_fork || self.reads_beyond_an_end() || self.waits_for_what_nobody_has() {
-            self.may_fork = true;
-            return Ok(());
-        }
-        let states = (0..self.devices.len()).map(|at| format!("{} {:?}", name_of(at), self.state(at)));
-        Err(Failure(format!(
-            "they do not come to an end: {}",
-            states.collect::<Vec<_>>().join(", ")
-        )))
+        Ok(false)
+    }
+
+    /// An object that the store lost after it had said that it keeps it, and whose author was put back to a copy from before, is
+    /// waited for: vault/SYNC.md §8. As it says there, another device removes the author. Whether there is such a thing.
+    fn remove_who_lost_something(&mut self, chance: &mut SeededRng) -> Result<bool, Failure> {
+        let Some((author, seq)) = self.waited_for() else {
+            return Ok(false);
+        };
+        let may_remove = |at: &usize| {
+            let device = self.devices.get(*at);
+            let trust = device.and_then(|device| device.open.as_deref()?.vault.trust());
+            let is_other = device.is_some_and(|device| device.id != author);
+            is_other
+                && trust.is_some_and(|trust| trust.member(author).is_some())
+                && !self.state(*at).is_some_and(State::is_red)
+        };
+        let Some(at) = (0..self.devices.len()).find(may_remove) else {
+            return Ok(false);
+        };
+        self.proposals.remove(&at);
+        self.tell(at, &format!("removes the device whose number {seq} nobody has"));
+        self.propose(at, Wanted::Revoke(author), chance)?;
+        Ok(true)
     }
 
     fn settle_one(&mut self, at: usize, chance: &mut SeededRng) -> Result<(), Failure> {
@@ -85,26 +118,36 @@ impl World {
         self.newcomers.is_empty() && (0..self.devices.len()).all(is_quiet)
     }
 
-    /// Whether somebody has read more of a removed device than is accepted of it; that stays where it was read, and the states
-    /// of snapshots differ: vault/SYNC.md §8.
-    fn reads_beyond_an_end(&self) -> bool {
-        let open = self.devices.iter().filter_map(|device| device.open.as_deref());
-        open.into_iter().any(|Open { vault, .. }| {
-            let mut former = vault.trust().into_iter().flat_map(Trust::former_members);
-            former.any(|(id, last)| vault.log_head(id).seq() > last.seq())
-        })
+    /// A slot that the store lost after it had said that it keeps it is with nobody any more: a new root key brings others.
+    /// Whether there is such a thing.
+    fn replace_lost_slots(&mut self, chance: &mut SeededRng) -> Result<bool, Failure> {
+        let lacks_slots = |at: &usize| {
+            let open = self.devices.get(*at).and_then(|device| device.open.as_deref());
+            let status = open.map(|open| open.machine.status());
+            status.is_some_and(|status| {
+                let mut missing = status.missing.iter();
+                status.state == State::RolledBack && missing.all(|name| name.contains("/k/"))
+            })
+        };
+        let Some(at) = (0..self.devices.len()).find(lacks_slots) else {
+            return Ok(false);
+        };
+        self.proposals.remove(&at);
+        self.tell(at, "replaces the root key, because nobody has a slot any more");
+        self.propose(at, Wanted::Rotate, chance)?;
+        Ok(true)
     }
 
-    /// Whether somebody waits for an object that the store lost after it had said that it keeps it, and whose author was put
-    /// back to a copy from before: vault/SYNC.md §8.
-    fn waits_for_what_nobody_has(&self) -> bool {
+    /// An object of a device that somebody waits for, and nobody has.
+    fn waited_for(&self) -> Option<(DeviceId, u32)> {
         let missing = |at| match self.state(at) {
             Some(State::Gap(author, seq)) => Some((*author, *seq)),
             _ => None,
         };
         let open = || self.devices.iter().filter_map(|device| device.open.as_deref());
-        let nobody_has = |(author, seq)| open().all(|open| open.vault.log_head(author).seq() < seq);
-        (0..self.devices.len()).filter_map(missing).any(nobody_has)
+        let nobody_has =
+            |(author, seq): &(_, u32)| open().all(|open| open.vault.log_head(*author).seq() < *seq);
+        (0..self.devices.len()).filter_map(missing).find(nobody_has)
     }
 
     /// All that are members show the same.
@@ -117,7 +160,6 @@ impl World {
             if open.machine.status().state == State::Removed {
                 continue;
             }
-            let trust = must(open.vault.trust().ok_or(()), "a trust log")?;
             let heads: BTreeMap<_, _> = self
                 .ids
                 .iter()
@@ -128,17 +170,13 @@ impl World {
                 first = Some((at, heads, shown));
                 continue;
             };
-            // What was read before its author was removed stays where it was read: vault/SYNC.md §8.
-            let differ = self.ids.iter().filter(|id| heads.get(id) != other_heads.get(id));
-            let (former, members): (Vec<&DeviceId>, Vec<&DeviceId>) =
-                differ.partition(|id| trust.former(**id).is_some());
-            if !members.is_empty() {
+            if heads != *other_heads {
                 let (one, other) = (name_of(*other), name_of(at));
                 return Err(Failure(format!(
                     "{one} and {other} have not read the same, and say that all is well"
                 )));
             }
-            if former.is_empty() && shown != *other_shown {
+            if shown != *other_shown {
                 return Err(Failure(format!(
                     "{} and {} show different passkeys",
                     name_of(*other),

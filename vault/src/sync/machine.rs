@@ -281,9 +281,15 @@ impl Machine {
     }
 
     fn may_write(&self) -> bool {
+        self.status.missing.is_empty() && self.may_propose()
+    }
+
+    /// Slots that nobody has any more may be missing: a new root key brings others.
+    fn may_propose(&self) -> bool {
         let may_not =
             |round: &Round| round.snapshots.one_waits() || round.found.as_ref().is_some_and(State::is_red);
-        self.status.missing.is_empty() && !self.round.as_ref().is_some_and(may_not)
+        let is_slot = |name: &String| matches!(self.layout.parse(name), Some(StoreName::Membership(_)));
+        self.status.missing.iter().all(is_slot) && !self.round.as_ref().is_some_and(may_not)
     }
 
     /// What the device's key store made of [`Self::to_sign`]. Without a signature it is tried again later.

@@ -55,6 +55,10 @@ pub(crate) struct Replica {
     /// What the devices call themselves.
     pub(crate) device_names: BTreeMap<DeviceId, String>,
     pub(crate) snapshots: Vec<Known>,
+    /// How far somebody says to have read each log; of use for those of former members.
+    pub(crate) vouched: BTreeMap<DeviceId, u32>,
+    /// How far each log goes on in the store.
+    pub(crate) offers: BTreeMap<DeviceId, u32>,
     /// When this device did something last, by its clock, which for this never stands still and never goes back.
     pub(crate) time: u64,
     /// Which operations wait to be told; they are numbered.
@@ -72,6 +76,8 @@ impl Replica {
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
             snapshots: Vec::new(),
+            vouched: BTreeMap::new(),
+            offers: BTreeMap::new(),
             time: 0,
             outbox: 0..0,
             waiting: BTreeMap::new(),
@@ -106,7 +112,21 @@ impl Replica {
             replica.time = replica.time.max(dated.time);
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
+        database.all_told(|device, sealed| {
+            let payload = keys.open(Place::Told(device), sealed)?;
+            let told = Versions::decode(&mut Reader(&payload)).ok_or(Error::Tampered)?;
+            replica.vouch(told.iter().map(|(device, head)| (device, head.seq())));
+            Ok(())
+        })?;
         Ok(Some(replica))
+    }
+
+    /// Somebody whose word counts had read this much of the logs.
+    pub(crate) fn vouch(&mut self, read: impl IntoIterator<Item = (DeviceId, u32)>) {
+        for (device, seq) in read {
+            let vouched = self.vouched.entry(device).or_default();
+            *vouched = seq.max(*vouched);
+        }
     }
 
     /// Notes that the operation with this number, which is the greatest so far, waits to be told.
@@ -150,6 +170,8 @@ impl Replica {
             foreign: Vec::new(),
             device_names: BTreeMap::new(),
             snapshots: Vec::new(),
+            vouched: BTreeMap::new(),
+            offers: BTreeMap::new(),
             time: 0,
             outbox: 0..0,
             waiting: BTreeMap::new(),

@@ -157,6 +157,7 @@ impl Machine {
         let Some(listing) = &round.listing else {
             return Ok(());
         };
+        vault.note_offers(|device, read| listing.end_of(device, read));
         let mut expected = expected_membership(vault);
         if !round.snapshots.one_waits {
             expected.extend(expected_snapshots(vault));
@@ -164,6 +165,8 @@ impl Machine {
         }
         let missing = expected.into_iter().filter(|name| !listing.has(*name));
         self.status.missing = missing.map(|name| self.layout.name(name)).collect();
+        // Something else may be there since.
+        self.heal.retain(|name| self.status.missing.contains(name));
         if std::mem::take(&mut self.heals_all) {
             self.heal = self.status.missing.iter().cloned().collect();
         }

@@ -8,7 +8,7 @@ use crate::vault::Vault;
 /// A log that goes on in the store after something that is not there.
 pub(super) fn hole_in(listing: &Listing, vault: &Vault) -> Option<State> {
     listing.logs.keys().find_map(|device| {
-        let last = listing.last(*device).min(vault.listens_to(*device)?);
+        let last = listing.last(*device).min(vault.waits_for(*device)?);
         let next = vault.log_head(*device).seq() + 1;
         let goes_on = last > next && listing.after(*device, next - 1).is_empty();
         goes_on.then_some(State::Gap(*device, next))

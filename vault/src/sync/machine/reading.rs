@@ -94,6 +94,10 @@ impl Machine {
                 round.found = Some(fork_at(name));
                 round.finished.insert(name);
             }
+            NotTaken::OtherTrust => {
+                round.found = Some(State::OtherTrust);
+                round.finished.insert(name);
+            }
             NotTaken::Forked(device, seq) => {
                 round.found = Some(State::Forked(device, seq));
                 round.finished.insert(name);

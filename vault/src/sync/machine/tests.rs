@@ -1122,19 +1122,36 @@ fn what_waits_when_the_root_key_is_replaced_is_told_after_the_pin() {
     assert_eq!(again.vault.waiting(), 0);
 }
 
-/// Two had read different parts of the log of a device that one of them removed. Mutation: what is beyond the end is
-/// waited for.
+/// Two had read different parts of the log of a device that one of them removed. What either had read counts, if the store has
+/// it. Mutations: it ends where the entry says; what is lost is waited for; who has read more does not say so.
 #[test]
-fn what_somebody_else_read_of_a_removed_device_holds_nothing_up() {
+fn what_a_member_had_read_of_a_removed_device_counts_for_all() {
+    for says_more in [true, false] {
+        for is_lost in [true, false] {
+            one_had_read_more(says_more, is_lost);
+        }
+    }
+}
+
+fn one_had_read_more(says_more: bool, is_lost: bool) {
     let (mut one, mut two, mut store) = two();
     let mut three = Party::added_by(&mut one, THIRD, &mut store);
     settle(&mut [&mut one, &mut two, &mut three], &mut store);
     let last = one.vault.log_head(SECOND);
     two.register("example.org", "read by three alone");
     two.sync(&mut store);
-    three.sync(&mut store);
-    three.register("example.org", "from three");
-    three.sync(&mut store);
+    let mut all = vec!["ann"];
+    if says_more {
+        three.sync(&mut store);
+        three.register("example.org", "from three");
+        all.push("from three");
+    }
+    let mut without_write = |request: Request| match request {
+        request if is_write(&request) && !says_more => Err(NoAnswer::Full),
+        request => store.serve(request),
+    };
+    three.machine.now();
+    while three.step(&mut without_write) {}
     one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
     one.machine.now();
     let mut without_logs = |request: Request| {
@@ -1147,9 +1164,24 @@ fn what_somebody_else_read_of_a_removed_device_holds_nothing_up() {
     };
     while one.step(&mut without_logs) {}
     assert_eq!(one.machine.proposed(), Some(Proposed::Accepted));
+    let of_two = store.named("/d/b2").pop().unwrap();
+    let content = store.files[&of_two].clone();
+    if is_lost {
+        store.files.remove(&of_two);
+    }
     let mut one = one.reopened(13);
     assert_eq!(one.sync(&mut store), &State::Fresh);
-    assert_eq!(one.users(), ["ann", "from three"]);
+    if is_lost {
+        assert_eq!(one.users(), all);
+    }
+    store.files.insert(of_two, content);
+    assert_eq!(three.sync(&mut store), &State::NeedsPin);
+    let mut three = three.reopened(14);
+    settle(&mut [&mut three, &mut one], &mut store);
+    all.push("read by three alone");
+    assert_eq!(one.users(), all);
+    assert_eq!(three.users(), all);
+    assert_eq!(one.vault.versions(), three.vault.versions());
 }
 
 /// Mutation: what waits to be told counts as done by somebody who had read everything.
@@ -1296,4 +1328,62 @@ fn a_store_that_was_put_back_is_noticed_by_a_device_that_joined() {
     let mut two = Party::added_by(&mut one, SECOND, &mut store);
     assert_eq!(two.sync(&mut before), &State::RolledBack);
     assert_eq!(two.sync(&mut store), &State::Fresh);
+}
+
+/// Mutation: what was missing once is written, whatever is there since.
+#[test]
+fn healing_writes_nothing_over() {
+    let (mut one, mut two, mut store) = two();
+    one.register("example.org", "bob");
+    settle(&mut [&mut one, &mut two], &mut store);
+    let name = store.named("/d/a1").pop().unwrap();
+    store.files.remove(&name);
+    assert_eq!(two.sync(&mut store), &State::RolledBack);
+    two.machine.heal();
+    let other = b"something else".to_vec();
+    store.files.insert(name.clone(), other.clone());
+    two.sync(&mut store);
+    assert_eq!(store.files[&name], other);
+}
+
+/// The store lost an entry of the trust log, and kept another one in its place. Mutation: the hash of the entry is not compared.
+#[test]
+fn who_goes_by_another_trust_log_is_noticed() {
+    let (mut one, mut two, mut store) = two();
+    let mut other = store.clone();
+    for (party, store) in [(&mut one, &mut store), (&mut two, &mut other)] {
+        party.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+        assert_eq!(party.sync(store), &State::NeedsPin);
+        *party = party.reopened(21);
+        party.register("example.org", "bob");
+        assert_eq!(party.sync(store), &State::Fresh);
+    }
+    let of_two = other.files.into_iter().filter(|(name, _)| name.contains("/d/b2"));
+    store.files.extend(of_two);
+    let writes = store.writes;
+    one.register("example.org", "carol");
+    assert_eq!(one.sync(&mut store), &State::OtherTrust);
+    assert_eq!(store.writes, writes);
+}
+
+/// The slot of a device that never came is with nobody any more. Mutation: nothing is proposed while something is missing.
+#[test]
+fn a_new_root_key_takes_the_place_of_slots_that_are_lost() {
+    let (mut one, mut store) = (Party::first(), MemoryStore::default());
+    one.sync(&mut store);
+    let copy = crate::testing::Disk::with(one.disk.content());
+    let slots = store.named("/k/");
+    drop(Party::added_by(&mut one, SECOND, &mut store));
+    store
+        .files
+        .retain(|name, _| !name.contains("/k/") || slots.contains(name));
+    let mut one = one.restarted(copy, 23);
+    assert_eq!(one.sync(&mut store), &State::RolledBack);
+    one.machine.heal();
+    assert_eq!(one.sync(&mut store), &State::RolledBack);
+    let mut one = one.reopened(24);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.rotate(here, right_pin, None, rng));
+    one.sync(&mut store);
+    assert_eq!(one.machine.proposed(), Some(Proposed::Accepted));
+    assert_eq!(one.reopened(25).sync(&mut store), &State::Fresh);
 }

@@ -6,7 +6,7 @@ use std::slice;
 use rand_core::CryptoRng;
 
 use super::pace::Answers;
-use super::{Machine, Said, Wish};
+use super::{Machine, Round, Said, Wish};
 use crate::Error;
 use crate::frame::ObjectHash;
 use crate::membership::{Change, Name};
@@ -121,12 +121,16 @@ impl Machine {
         self.make_snapshot(vault, unix_ms, rng)
     }
 
-    /// Whether the store has objects of this device that it does not remember, and cannot take yet: it has to before it says
-    /// something else in their place.
+    /// Whether the store has objects of this device that it does not remember, and cannot take yet, or others have read such
+    /// ones: it has to before it says something else in their place.
     fn lags_behind_itself(&self, vault: &Vault) -> bool {
-        let listing = self.round.as_ref().and_then(|round| round.listing.as_ref());
         let device = vault.device_id();
-        listing.is_some_and(|listing| listing.last(device) > vault.log_head(device).seq())
+        let lags = |round: &Round| {
+            let listing = round.listing.as_ref();
+            listing.is_some_and(|listing| listing.last(device) > vault.log_head(device).seq())
+                || round.set_aside.iter().any(|aside| aside.missing.0 == device)
+        };
+        self.round.as_ref().is_some_and(lags)
     }
 
     /// What an entry names is there before the entry is.
@@ -169,7 +173,7 @@ impl Machine {
     /// Makes the change that was proposed before more is read: what it accepts of a log ends where that was read then.
     pub(super) fn propose_first(&mut self, vault: &mut Vault) -> Result<Option<Wish>, Error> {
         let seq = vault.trust().map_or(0, |trust| trust.remembered().seq);
-        if vault.published_trust() < seq || !self.may_write() {
+        if vault.published_trust() < seq || !self.may_propose() {
             return Ok(None);
         }
         self.make_proposal(vault)

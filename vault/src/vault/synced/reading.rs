@@ -39,6 +39,9 @@ pub enum NotTaken {
     /// different things.
     #[error("the devices were shown different logs")]
     Forked(DeviceId, u32),
+    /// Its author goes by another trust log.
+    #[error("its author goes by another trust log")]
+    OtherTrust,
     /// This device does not sync, or its vault has no Vault PIN.
     #[error("this device does not sync")]
     NoSync,
@@ -127,9 +130,44 @@ impl Vault {
     pub(crate) fn listens_to(&self, device: DeviceId) -> Option<u32> {
         let trust = self.trust()?;
         match trust.former(device) {
+            Some((_, last)) => Some(last.seq().max(self.vouched(device))),
+            None => trust.member(device).map(|_| u32::MAX),
+        }
+    }
+
+    /// Up to which of its objects a device is waited for; `None` where it is not at all. What a former member wrote later counts
+    /// where somebody had read it, but it may be nowhere any more.
+    pub(crate) fn waits_for(&self, device: DeviceId) -> Option<u32> {
+        let trust = self.trust()?;
+        match trust.former(device) {
             Some((_, last)) => Some(last.seq()),
             None => trust.member(device).map(|_| u32::MAX),
         }
+    }
+
+    /// Up to where somebody whose word counts had read the log of a device that is no member any more.
+    fn vouched(&self, device: DeviceId) -> u32 {
+        let vouched = |replica: &Replica| replica.vouched.get(&device).copied();
+        let vouched = self.replica.as_ref().and_then(vouched);
+        vouched.unwrap_or(0).max(self.log_head(device).seq())
+    }
+
+    /// How far the log of each device goes on in the store after what was read of it.
+    pub(crate) fn note_offers(&mut self, end: impl Fn(DeviceId, u32) -> u32) {
+        let (Some(replica), Some(member)) = (&mut self.replica, &self.member) else {
+            return;
+        };
+        let former = member.trust.former_members().map(|(device, _)| device);
+        let offer = |device| (device, end(device, replica.standing.versions.head(device).seq()));
+        replica.offers = member.trust.members().chain(former).map(offer).collect();
+    }
+
+    /// Whether what comes next in a log is beyond what the trust log accepts of it, and the store does not have it.
+    fn is_not_to_be_had(&self, replica: &Replica, device: DeviceId) -> bool {
+        let read = replica.standing.versions.head(device).seq();
+        let former = self.trust().and_then(|trust| trust.former(device));
+        let offer = replica.offers.get(&device).copied().unwrap_or(0);
+        former.is_some_and(|(_, last)| read >= last.seq()) && offer <= read
     }
 
     /// The store has the object that was to be put into it.
@@ -152,8 +190,11 @@ impl Vault {
                 contradiction: false,
             });
         }
-        let readable = self.readable(object)?;
-        self.take(rng, object, readable, Source::Store)
+        let readable = self.readable(object);
+        if let (Err(NotTaken::Waits(device, seq)), Some(replica)) = (&readable, &mut self.replica) {
+            replica.vouch([(*device, *seq)]);
+        }
+        self.take(rng, object, readable?, Source::Store)
     }
 
     /// Reads an object, and says whether it is its turn.
@@ -162,12 +203,17 @@ impl Vault {
         else {
             return Err(NotTaken::NoSync);
         };
-        let object = Authentic::read_log(bytes, SealedKind::Log, &member.trust)?;
+        let vouched = |author| self.vouched(author);
+        let object = Authentic::read_vouched(bytes, SealedKind::Log, &member.trust, vouched)?;
         let header = *object.header();
         let position = header.position;
         let head = replica.standing.versions.head(position.author).after(&object)?;
         if position.trust_seq > member.trust.remembered().seq {
             return Err(NotTaken::WaitsForTrust);
+        }
+        let entry = self.trust_entry(position.trust_seq)?;
+        if entry.as_deref().map(ObjectHash::of) != Some(position.trust_head) {
+            return Err(NotTaken::OtherTrust);
         }
         let key = session.keys.get(&header.epoch).ok_or(NotTaken::WaitsForTrust)?;
         let entry = Entry::decode(&object.open(key)?).ok_or(Refused::Malformed)?;
@@ -201,12 +247,10 @@ impl Vault {
                 return Err(Refused::Malformed.into());
             }
             if head.seq() > read.seq() {
-                // What a device that was removed wrote after its end is not read here, though somebody else may have.
-                let end = self.listens_to(device).unwrap_or(u32::MAX);
-                if read.seq() >= end {
+                if self.is_not_to_be_had(replica, device) {
                     continue;
                 }
-                return Err(NotTaken::Waits(device, head.seq().min(end)));
+                return Err(NotTaken::Waits(device, head.seq()));
             }
             let here = if head.seq() == read.seq() {
                 Some(read.hash())
@@ -289,6 +333,7 @@ impl Vault {
         if let Some(replica) = &mut self.replica {
             replica.time = replica.time.max(standing.time);
             replica.standing = standing;
+            replica.vouch(object.versions.iter().map(|(device, head)| (device, head.seq())));
             if let Some(foreign) = foreign {
                 replica.foreign = foreign;
             }

@@ -129,6 +129,7 @@ impl Vault {
         {
             return Err(Refused::Misplaced.into());
         }
+        check_told(trust, &root)?;
         self.check_covered(replica, trust, &root)?;
         Ok(Known::of((header, object.hash()), &root))
     }
@@ -259,18 +260,25 @@ impl Vault {
         Ok(true)
     }
 
-    /// Where others wait to hear that this device has read what a snapshot covers, it owes an answer.
+    /// Where others wait to hear that this device has read what a snapshot covers, or more of a former member than the trust log
+    /// accepts, it owes an answer.
     pub(crate) fn owe_acknowledgement(&mut self, rng: &mut dyn CryptoRng) -> Result<(), Error> {
         let (Some(replica), Some(member)) = (&self.replica, &self.member) else {
             return Ok(());
         };
         let told = self.told(member.device)?;
+        let versions = &replica.standing.versions;
         let owed = replica.snapshots.iter().any(|known| {
             known.key.author != member.device
-                && replica.standing.versions.cover(&known.versions)
+                && versions.cover(&known.versions)
                 && !told.cover(&known.versions.without(member.device))
         });
-        if !owed {
+        // The others read of a device that was removed what this one has read.
+        let vouches = member.trust.former_members().any(|(former, last)| {
+            let read = versions.head(former).seq();
+            read > last.seq() && read > told.head(former).seq()
+        });
+        if !owed && !vouches {
             return Ok(());
         }
         self.change_standing(rng, |standing| standing.owes_an_answer = true)
@@ -298,11 +306,27 @@ impl Vault {
     }
 }
 
-/// Whether everything in a log up to here was written by a member, or is accepted of a former one.
+/// Nobody had seen what is not covered, but for what a former member wrote beyond its end and nobody has any more.
+fn check_told(trust: &Trust, root: &Root) -> Result<(), Refused> {
+    let mut told = root.logs.values().flat_map(|log| log.told.iter());
+    let is_covered = |(device, told): (DeviceId, LogHead)| {
+        let covered = root.versions.head(device).seq();
+        let is_at_end = || {
+            trust
+                .former(device)
+                .is_some_and(|(_, last)| covered >= last.seq())
+        };
+        told.seq() <= covered || is_at_end()
+    };
+    told.all(is_covered).then_some(()).ok_or(Refused::Malformed)
+}
+
+/// Whether everything in a log up to here was written by a member, or is accepted of a former one. Who read more of that before
+/// it knew vouches for it.
 fn accepts(trust: &Trust, device: DeviceId, head: LogHead) -> bool {
     match trust.former(device) {
         Some((_, last)) if head.seq() == last.seq() => head == last,
-        Some((_, last)) => head.seq() < last.seq() && head.incarnation() <= last.incarnation(),
+        Some((_, last)) => head.seq() > last.seq() || head.incarnation() <= last.incarnation(),
         None => trust.member(device).is_some(),
     }
 }

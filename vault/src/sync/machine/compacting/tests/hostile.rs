@@ -216,6 +216,11 @@ fn a_root_says_what_its_header_says_and_contradicts_nothing_that_is_known() {
         consistent(position, &root.versions);
     });
     assert!(refused(&of_stranger), "somebody who is no member");
+    let beyond = other_root(&mut one, &found.root, |_, root| {
+        let log = root.logs.get_mut(&DEVICE).unwrap();
+        log.told.set(SECOND, LogHead::new(0, 99, hash));
+    });
+    assert!(refused(&beyond), "somebody had seen what is not covered");
 
     let header = [
         |position: &mut Position| position.seen = [1; 32],
