@@ -130,7 +130,10 @@ impl Plan {
             }
         }
         let keeps_first = !draw.once_in(8);
-        let weights = weights(draw, keeps_first);
+        let mut weights = weights(draw, keeps_first);
+        if seed >= FIRST_OF_ONE_MIND {
+            dwell(&mut Draw::from_seed(!seed), &mut weights);
+        }
         let count = 30 + draw.below(90);
         Self {
             devices: 1 + draw.below(devices_max),
@@ -182,6 +185,20 @@ fn weights(draw: &mut Draw<'_>, keeps_first: bool) -> Vec<(Act, u32)> {
     // Where two may write one entry of the trust log, the rule that decides is not asked yet: vault/SYNC.md §8.
     weights.extend(membership.into_iter().filter(|_| keeps_first && draw.once_in(2)));
     weights
+}
+
+/// Worlds from this seed on dwell on a few acts. Those before are as they were when some of them found something.
+const FIRST_OF_ONE_MIND: u64 = 2000;
+
+/// Some acts occur much more often in this world, and meet each other.
+fn dwell(draw: &mut Draw<'_>, weights: &mut [(Act, u32)]) {
+    for _ in 0..draw.below(4) {
+        let count = u32::try_from(weights.len()).unwrap_or(1);
+        let chosen = usize::try_from(draw.below(count)).unwrap_or(0);
+        if let Some((_, weight)) = weights.get_mut(chosen) {
+            *weight *= 8;
+        }
+    }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "only these have an argument")]
