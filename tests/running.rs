@@ -5,8 +5,9 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -452,6 +453,41 @@ fn who_is_being_asked_for_the_vault_pin_is_asked_again_afterwards() {
         desk.person.asked(),
         [sign_in("vault-pin"), sign_in("vault-pin"), sign_in("presence")]
     );
+}
+
+/// One line, and the answer to it.
+struct Asking(BufReader<UnixStream>);
+
+impl Asking {
+    fn new(state: &Path, request: &str) -> Self {
+        let mut stream = UnixStream::connect(state.join("control.sock")).unwrap();
+        writeln!(stream, "{request}").unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+/// Mutation: the key stands aside at once.
+#[test]
+fn a_vault_pin_that_is_being_tried_is_tried_to_its_end() {
+    let desk = Desk::new();
+    let unlock = format!("{{\"request\":\"unlock\",\"vault_pin\":\"{VAULT_PIN}\"}}");
+    let mut unlocking = Asking::new(desk.state(), &unlock);
+    let stand_aside = "{\"request\":\"stand-aside\",\"command\":\"test\",\"process\":1}";
+    let mut claiming = Asking::new(desk.state(), stand_aside);
+    assert_eq!(
+        claiming.answer(),
+        "{\"answer\":\"stands-aside\",\"was_open\":true}\n"
+    );
+    assert_eq!(unlocking.answer(), "{\"answer\":\"unlocked\"}\n");
+    drop(claiming);
+    assert!(desk.is_back());
+    assert_eq!(told(desk.state())["wrong_vault_pins"], 0);
 }
 
 /// Mutation: no second look at the lock.
