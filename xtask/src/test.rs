@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use crate::failure::Failure;
 use crate::run::cargo;
 use crate::steps::Steps;
-use crate::{check, conformance, fuzz, interop, paths, store, tools, tpm, vm};
+use crate::{check, conformance, fuzz, interop, paths, sim, store, tools, tpm, vm};
 
 /// How long each fuzz target runs here; `cargo xtask fuzz` gives each a minute.
 const FUZZ_SMOKE_SECONDS: u32 = 10;
@@ -15,6 +15,9 @@ const FUZZ_SMOKE_SECONDS: u32 = 10;
 /// Our answers are compared with those of the reference authenticator. Everything is built with it: another set of
 /// features would be another build of most crates.
 const REFERENCE: [&str; 2] = ["--features", "wardkey-sim/reference"];
+
+/// Worlds of both kinds: from seed 2000 on they dwell on a few acts.
+const WORLDS: [&str; 4] = ["--from", "1900", "--seeds", "300"];
 
 /// A C and a C++ compiler, what the reference authenticator is built with, python-fido2's environment, and the virtual
 /// machine; `store::PACKAGES` and `tpm::PACKAGES` come to it.
@@ -70,7 +73,9 @@ pub(crate) fn test(steps: &mut Steps, yes: bool) -> Result<(), Failure> {
                 seconds: FUZZ_SMOKE_SECONDS,
                 targets: Vec::new(),
             },
-        )
+        )?;
+        sim::sim(steps, &WORLDS.map(str::to_owned));
+        Ok(())
     });
     Ok(())
 }

@@ -154,6 +154,12 @@ impl Machine {
             return Ok(());
         };
         round.snapshots.is_compared = true;
+        if round.found == Some(State::Removed) {
+            // What the others removed since it cannot know, and nothing is for it to put back.
+            self.status.missing.clear();
+            self.heal.clear();
+            return Ok(());
+        }
         let Some(listing) = &round.listing else {
             return Ok(());
         };

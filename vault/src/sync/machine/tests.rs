@@ -840,6 +840,24 @@ fn a_revoked_device_is_out() {
     assert_eq!(one.users(), ["ann", "secret"]);
 }
 
+/// The others may have removed from the store what it had read there. Mutation: it puts that back.
+#[test]
+fn a_removed_device_puts_nothing_back() {
+    let (mut one, mut two, mut store) = two();
+    settle(&mut [&mut one, &mut two], &mut store);
+    let last = one.vault.log_head(SECOND);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    let read = store.named("/d/a1").remove(0);
+    store.files.remove(&read);
+    let writes = store.writes;
+    assert_eq!(two.sync(&mut store), &State::Removed);
+    assert!(two.machine.status().missing.is_empty());
+    two.machine.heal_all();
+    assert_eq!(two.sync(&mut store), &State::Removed);
+    assert_eq!(store.writes, writes);
+}
+
 /// Slots that are in force no more are nobody's to heal. Mutation: an entry whose slot is not there ends the reading.
 #[test]
 fn slots_of_entries_in_between_may_be_lost() {
