@@ -858,6 +858,30 @@ fn a_removed_device_puts_nothing_back() {
     assert_eq!(store.writes, writes);
 }
 
+/// Who removed a device says with its hash which object it had read last. A thief who has the device, and the store, show
+/// others another one in its place. Mutation: the number alone is compared.
+#[test]
+fn another_end_of_a_removed_device_is_a_fork() {
+    let (mut one, mut two, mut store) = two();
+    let mut three = Party::added_by(&mut one, THIRD, &mut store);
+    settle(&mut [&mut one, &mut two, &mut three], &mut store);
+    let (mut twin, mut elsewhere) = (two.reopened(31), store.clone());
+    two.register("example.org", "read by one");
+    two.sync(&mut store);
+    twin.register("example.org", "shown to three");
+    twin.sync(&mut elsewhere);
+    one.sync(&mut store);
+    let last = one.vault.log_head(SECOND);
+    let name = store.named("/d/b2").pop().unwrap();
+    let other = elsewhere.files[&name].clone();
+    assert_ne!(store.files[&name], other);
+    one.propose(|unlocked, here, right_pin, rng| unlocked.revoke(here, right_pin, (SECOND, last), None, rng));
+    assert_eq!(one.sync(&mut store), &State::NeedsPin);
+    store.files.insert(name, other);
+    assert_eq!(three.sync(&mut store), &State::Forked(SECOND, last.seq()));
+    assert_eq!(three.users(), ["ann"]);
+}
+
 /// Slots that are in force no more are nobody's to heal. Mutation: an entry whose slot is not there ends the reading.
 #[test]
 fn slots_of_entries_in_between_may_be_lost() {

@@ -208,6 +208,11 @@ impl Vault {
         let header = *object.header();
         let position = header.position;
         let head = replica.standing.versions.head(position.author).after(&object)?;
+        let accepted = member.trust.former(position.author).map(|(_, last)| last);
+        if accepted.is_some_and(|last| last.seq() == head.seq() && last != head) {
+            // Who removed its author had read another one.
+            return Err(NotTaken::Forked(position.author, position.seq));
+        }
         if position.trust_seq > member.trust.remembered().seq {
             return Err(NotTaken::WaitsForTrust);
         }
