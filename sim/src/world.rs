@@ -470,6 +470,7 @@ impl World {
             Wish::Sign => {
                 let signed = signed(device);
                 let keys = device.keys().map_err(Turn::Failed)?;
+                device.kept.marks.insert(signed.end);
                 device.kept.signed = Some(signed);
                 sign(device, keys).map_err(failed)?;
                 Ok(true)

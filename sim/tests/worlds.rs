@@ -3,7 +3,7 @@
 use wardkey_sim::world;
 
 /// The seeds that found something, and what: all of it is mended.
-const FOUND: [(u64, &str); 17] = [
+const FOUND: [(u64, &str); 18] = [
     (
         1,
         "a device that joined ended its dialogue where a slot that it never had was not listed",
@@ -62,6 +62,10 @@ const FOUND: [(u64, &str); 17] = [
     (
         1599,
         "a removed device put back what the others had removed since",
+    ),
+    (
+        2697,
+        "the world itself: what was signed before a copy and sent after it was not known",
     ),
 ];
 

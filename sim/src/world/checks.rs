@@ -74,7 +74,6 @@ impl World {
         }
         let position = header.position;
         let signed = must(device.kept.signed.as_ref().ok_or(()), "something that was signed")?;
-        device.kept.marks.insert(signed.end);
         let known = Known {
             object: Object {
                 author: id,
