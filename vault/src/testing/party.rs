@@ -229,6 +229,18 @@ impl Party {
         id
     }
 
+    /// Gives the account of a passkey another name.
+    pub(crate) fn rename(&mut self, id: &CredentialId, name: &str) {
+        let mut passkey = self.vault.load(id).unwrap().unwrap();
+        passkey.user_name = Some(name.to_owned());
+        self.vault.update(&mut self.rng, &passkey, None).unwrap();
+    }
+
+    /// What its account is called.
+    pub(crate) fn name_of(&self, id: &CredentialId) -> Option<String> {
+        self.vault.load(id).unwrap()?.user_name
+    }
+
     /// Whose passkeys are there.
     pub(crate) fn users(&self) -> Vec<String> {
         let user = |id: &CredentialId| self.vault.load(id).unwrap().unwrap().user_id;

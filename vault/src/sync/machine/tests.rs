@@ -615,15 +615,10 @@ fn what_is_not_told_yet_stays_in_force_when_something_else_is_read() {
     let (mut one, mut two, mut store) = two();
     let id = one.register("example.org", "bob");
     settle(&mut [&mut one, &mut two], &mut store);
-    let rename = |party: &mut Party, name: &str| {
-        let mut passkey = party.vault.load(&id).unwrap().unwrap();
-        passkey.user_name = Some(name.to_owned());
-        party.vault.update(&mut party.rng, &passkey, None).unwrap();
-    };
-    rename(&mut two, "from two");
+    two.rename(&id, "from two");
     two.sync(&mut store);
     // One reads that while it has something to say itself, and cannot write.
-    rename(&mut one, "from one");
+    one.rename(&id, "from one");
     one.machine.now();
     for _ in 0..100 {
         let mut serve = |request: Request| {
@@ -781,15 +776,10 @@ fn clocks_that_are_fifty_years_off() {
         two.clock_unix_ms = wrong;
         let id = one.register("example.org", "bob");
         settle(&mut [&mut one, &mut two], &mut store);
-        let rename = |party: &mut Party, name: &str| {
-            let mut passkey = party.vault.load(&id).unwrap().unwrap();
-            passkey.user_name = Some(name.to_owned());
-            party.vault.update(&mut party.rng, &passkey, None).unwrap();
-        };
         for round in 0..4 {
             for (author, name) in [(0, "from one"), (1, "from two")] {
                 let name = format!("{name}, {round}");
-                rename([&mut one, &mut two][author], &name);
+                [&mut one, &mut two][author].rename(&id, &name);
                 settle(&mut [&mut one, &mut two], &mut store);
                 for party in [&one, &two] {
                     let found = party.vault.load(&id).unwrap().unwrap().user_name;
@@ -1266,15 +1256,9 @@ fn edits_that_are_told_late_lose_against_what_was_done_since() {
     let (mut one, mut two, mut store) = two();
     let id = one.register("example.org", "bob");
     settle(&mut [&mut one, &mut two], &mut store);
-    let rename = |party: &mut Party, name: &str| {
-        let mut passkey = party.vault.load(&id).unwrap().unwrap();
-        passkey.user_name = Some(name.to_owned());
-        party.vault.update(&mut party.rng, &passkey, None).unwrap();
-    };
-    let name = |party: &Party| party.vault.load(&id).unwrap().unwrap().user_name.unwrap();
     let day = 86_400;
-    rename(two.later(day), "by two, offline");
-    rename(one.later(2 * day), "by one, since");
+    two.later(day).rename(&id, "by two, offline");
+    one.later(2 * day).rename(&id, "by one, since");
     one.sync(&mut store);
     let mut written = 0;
     two.later(30 * day).machine.now();
@@ -1286,16 +1270,16 @@ fn edits_that_are_told_late_lose_against_what_was_done_since() {
             store.serve(request)
         }
     }) {}
-    assert_eq!((written, name(&two).as_str()), (1, "by one, since"));
+    assert_eq!((written, two.name_of(&id).as_deref()), (1, Some("by one, since")));
     settle(&mut [two.later(900), &mut one], &mut store);
     for party in [&one, &two] {
-        assert_eq!(name(party), "by one, since");
+        assert_eq!(party.name_of(&id).as_deref(), Some("by one, since"));
     }
-    rename(one.later(40 * day), "by one");
-    rename(two.later(41 * day), "by two, later");
+    one.later(40 * day).rename(&id, "by one");
+    two.later(41 * day).rename(&id, "by two, later");
     settle(&mut [&mut one, &mut two], &mut store);
     for party in [&one, &two] {
-        assert_eq!(name(party), "by two, later");
+        assert_eq!(party.name_of(&id).as_deref(), Some("by two, later"));
     }
 }
 

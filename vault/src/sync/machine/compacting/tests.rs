@@ -196,12 +196,6 @@ fn the_device_that_wrote_most_makes_the_snapshot() {
 
 // --- R-10 and R-11 ----------------------------------------------------------------------------------------------------
 
-fn rename(party: &mut Party, id: &crate::CredentialId, name: &str) {
-    let mut passkey = party.vault.load(id).unwrap().unwrap();
-    passkey.user_name = Some(name.to_owned());
-    party.vault.update(&mut party.rng, &passkey, None).unwrap();
-}
-
 fn delete(party: &mut Party, id: &crate::CredentialId) {
     party.vault.delete(&mut party.rng, id, None).unwrap();
 }
@@ -218,13 +212,13 @@ fn a_device_that_was_away_for_long_takes_the_snapshot_and_keeps_what_it_has_to_s
     );
     settle(&mut [&mut one, &mut two], &mut store);
     let offline = two.register("example.org", "made offline");
-    rename(&mut two, &gone, "renamed, and gone meanwhile");
-    rename(&mut two, &other, "renamed long ago");
+    two.rename(&gone, "renamed, and gone meanwhile");
+    two.rename(&other, "renamed long ago");
     let old = two.reopened(31);
 
     delete(&mut one, &gone);
     one.later(DAY);
-    rename(&mut one, &other, "renamed meanwhile");
+    one.rename(&other, "renamed meanwhile");
     one.sync(&mut store);
     one.machine.sum_up_after(1);
     one.later(88 * DAY).sync(&mut store);
@@ -316,7 +310,7 @@ fn play(seed: u64) {
         match (below(rng, 8), here) {
             (0, _) => ids.push(party.register("example.org", &ids.len().to_string())),
             (1, Some(id)) => delete(party, id),
-            (2, Some(id)) => rename(party, id, &rng.next_u64().to_string()),
+            (2, Some(id)) => party.rename(id, &rng.next_u64().to_string()),
             (3, None) => {
                 if let Some(id) = chosen {
                     party.vault.take_back(&mut party.rng, id, None).unwrap();
