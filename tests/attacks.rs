@@ -52,7 +52,7 @@ fn every_test_in_the_table_of_attacks_is_where_it_says() {
     for (test, files) in &tests {
         for file in files {
             assert!(
-                content(file).contains(&format!("fn {test}()")),
+                content(file).contains(&format!("fn {test}(")),
                 "{test} is not in {file}"
             );
         }
