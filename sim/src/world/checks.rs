@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wardkey_vault::{
-    Authentic, CredentialId, DeviceId, ObjectHash, Passkey, Request, SealedKind, State, Vault,
+    Authentic, CredentialId, DeviceId, ObjectHash, Passkey, Request, SealedKind, State, Status, Vault,
 };
 
 use super::device::{Device, Failure, Open, learn_times, must, seen};
@@ -123,9 +123,11 @@ impl World {
             return Ok(());
         };
         let less = std::mem::take(&mut open.shown_less) && !std::mem::take(&mut open.heals);
-        let state = &open.machine.status().state;
+        let Status {
+            state, is_compared, ..
+        } = open.machine.status();
         // Before the vault is unlocked anew nothing is said of the store.
-        let says_nothing = matches!(state, State::Offline(_) | State::NeedsPin);
+        let says_nothing = matches!(state, State::Offline(_) | State::NeedsPin) || !is_compared;
         if less && !state.is_red() && !says_nothing {
             return Err(Failure(format!(
                 "the store shows less, and {} says: {state:?}",

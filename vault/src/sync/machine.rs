@@ -142,6 +142,7 @@ impl Machine {
             status: Status {
                 state: State::Unknown,
                 missing: Vec::new(),
+                is_compared: true,
                 fresh_unix_ms: None,
                 read: 0,
                 to_read: 0,
@@ -337,7 +338,8 @@ impl Machine {
         let needs_pin = vault.needs_pin().then_some(State::NeedsPin);
         let state = less.or(red).or(needs_pin).or(found).or(gap).or(hole);
         self.status.state = state.unwrap_or(State::Fresh);
-        vault.set_red(rng, self.status.state.is_red())?;
+        // Where it is not known whether something is missing, nothing counts as backed up.
+        vault.set_red(rng, self.status.state.is_red() || !self.status.is_compared)?;
         if self.status.state == State::Fresh {
             self.status.fresh_unix_ms = Some(unix_ms);
         }

@@ -45,6 +45,8 @@ pub struct Status {
     pub state: State,
     /// What the store had and has no more, by name.
     pub missing: Vec<String>,
+    /// Whether that could be found out. Not so where there is a snapshot that cannot be read yet: it may cover what is gone.
+    pub is_compared: bool,
     /// When everything was right last: milliseconds since the Unix epoch.
     pub fresh_unix_ms: Option<u64>,
     /// How many objects of this attempt were read, …

@@ -165,6 +165,7 @@ impl Machine {
         };
         vault.note_offers(|device, read| listing.end_of(device, read));
         let mut expected = expected_membership(vault);
+        self.status.is_compared = !round.snapshots.one_waits;
         if !round.snapshots.one_waits {
             expected.extend(expected_snapshots(vault));
             expected.extend(expected_objects(vault, listing)?);

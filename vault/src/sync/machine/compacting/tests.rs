@@ -42,6 +42,25 @@ fn a_new_root_key_brings_a_snapshot_at_once() {
     assert_eq!(store.named("/s/").len(), 2, "a part and a root");
 }
 
+/// A snapshot that cannot be read yet may cover what is gone, or may not. Mutation: only what is known to be missing counts.
+#[test]
+fn where_it_is_not_known_what_is_missing_nothing_is_backed_up() {
+    let (one, mut two, mut store) = two();
+    let id = two.register("example.org", "bob");
+    two.sync(&mut store);
+    assert!(two.vault.is_backed_up(&id).unwrap());
+    let newest = store.named("/t/").len() + 1;
+    rotate(one, &mut store);
+    let mut without = store.clone();
+    without
+        .files
+        .retain(|name, _| !name.ends_with(&format!("/t/{newest:08}.obj")));
+    assert!(matches!(two.sync(&mut without), State::Gap(..)));
+    assert!(!two.machine.status().is_compared);
+    assert!(!two.vault.is_backed_up(&id).unwrap());
+    assert_eq!(two.sync(&mut store), &State::NeedsPin);
+}
+
 /// Mutation: `needed` that is never.
 #[test]
 fn a_new_device_takes_the_snapshot_and_goes_on_with_the_logs() {
