@@ -3,7 +3,7 @@
 use wardkey_sim::world;
 
 /// The seeds that found something, and what: all of it is mended.
-const FOUND: [(u64, &str); 18] = [
+const FOUND: [(u64, &str); 19] = [
     (
         1,
         "a device that joined ended its dialogue where a slot that it never had was not listed",
@@ -66,6 +66,10 @@ const FOUND: [(u64, &str); 18] = [
     (
         2697,
         "the world itself: what was signed before a copy and sent after it was not known",
+    ),
+    (
+        3264,
+        "what is missing could not be told, and passkeys counted as backed up",
     ),
 ];
 
