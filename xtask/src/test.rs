@@ -105,7 +105,9 @@ fn announce(missing: &[&str]) -> Result<(), Failure> {
         "  a Debian 12 image  for the virtual machine, about 2 GB, in {}",
         paths::cache("vm")?.display()
     );
-    println!("Nothing else outside this repository is changed. The first run takes about half an hour.");
+    println!(
+        "Nothing else outside this repository is changed. The first run takes about three quarters of an hour on two cores."
+    );
     Ok(())
 }
 
