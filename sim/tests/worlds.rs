@@ -3,7 +3,7 @@
 use wardkey_sim::world;
 
 /// The seeds that found something, and what: all of it is mended.
-const FOUND: [(u64, &str); 19] = [
+const FOUND: [(u64, &str); 20] = [
     (
         1,
         "a device that joined ended its dialogue where a slot that it never had was not listed",
@@ -70,6 +70,10 @@ const FOUND: [(u64, &str); 19] = [
     (
         3264,
         "what is missing could not be told, and passkeys counted as backed up",
+    ),
+    (
+        3320,
+        "a device that was put back said that it had read less than its log says",
     ),
 ];
 

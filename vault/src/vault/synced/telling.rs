@@ -56,8 +56,10 @@ impl Vault {
         if operations.is_empty() && !(answers && replica.standing.owes_an_answer) {
             return Ok(None);
         }
-        let others = replica.standing.versions.without(member.device);
-        let news = others.since(&self.told(member.device)?);
+        // In another life it may have read what nobody has any more: its log does not go back behind that.
+        let told = self.told(member.device)?;
+        let others = replica.standing.versions.without(member.device).joined(&told);
+        let news = others.since(&told);
         let mut time = (unix_ms << 16).max(replica.standing.time + 1);
         for dated in &mut operations {
             dated.reach = others.beyond(&dated.reach);
