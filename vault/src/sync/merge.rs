@@ -190,9 +190,6 @@ pub(crate) struct Merged {
     days_in_trash: u8,
 }
 
-/// Whether a day in the trash was the last one.
-pub(crate) struct LastDay(pub(crate) bool);
-
 /// So many days what was deleted stays in the trash.
 const TRASH_DAYS: u8 = 30;
 
@@ -257,7 +254,8 @@ impl Merged {
         deletions.map(|(stamp, _)| stamp.unix_ms()).max()
     }
 
-    fn is_deleted(&self) -> bool {
+    /// Whether it was deleted.
+    pub(crate) fn is_deleted(&self) -> bool {
         self.life.0.iter().any(|(_, life)| *life == Life::Deleted)
     }
 
@@ -297,18 +295,17 @@ impl Merged {
         Some(passkey)
     }
 
-    /// Another day in the trash; `None` where this is not there. On the last one the private key is thrown away, with all that
+    /// Another day in the trash; `false` where this is not there. On the last one the private key is thrown away, with all that
     /// never changes. The rest stays, so that whoever takes it back elsewhere takes the same back for all.
-    pub(crate) fn stay_in_trash(&mut self) -> Option<LastDay> {
+    pub(crate) fn stay_in_trash(&mut self) -> bool {
         if !self.is_deleted() || self.core.is_none() {
-            return None;
+            return false;
         }
         self.days_in_trash += 1;
-        let was_last = self.days_in_trash > TRASH_DAYS;
-        if was_last {
+        if self.days_in_trash > TRASH_DAYS {
             self.core = None;
         }
-        Some(LastDay(was_last))
+        true
     }
 
     /// For how many days more it is in the trash, at least.

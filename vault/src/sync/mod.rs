@@ -20,7 +20,7 @@ mod versions;
 pub use self::exchange::{Answer, NoAnswer, OBJECT_LEN_MAX, Request};
 pub use self::layout::MembershipPlaces;
 pub use self::machine::{GET_AT_ONCE, Machine, Proposed, Wish};
-pub(crate) use self::merge::{Contradiction, LastDay, Merged, Names, Seen, Stamp, copy};
+pub(crate) use self::merge::{Contradiction, Merged, Names, Seen, Stamp, copy};
 pub(crate) use self::operation::{DEVICE_NAME_LEN_MAX, Dated, DatedBytes, Entry, Operation, encode_entry};
 pub(crate) use self::replica::{Replica, Standing, seal_device_names, seal_foreign};
 pub(crate) use self::snapshot::{

@@ -25,9 +25,7 @@ use crate::database::{Change, Database, Meta};
 use crate::keys::{DeviceId, KeyAuth, WrappingKey};
 use crate::local_keys::LocalKeys;
 use crate::seal::{self, Place, RowId};
-use crate::sync::{
-    DEVICE_NAME_LEN_MAX, DatedBytes, LastDay, Merged, Names, Operation, Reach, Replica, Standing,
-};
+use crate::sync::{DEVICE_NAME_LEN_MAX, DatedBytes, Merged, Names, Operation, Reach, Replica, Standing};
 use crate::{CredentialId, Error, Passkey, Profile, Record, RpIdHash, wrap};
 
 /// How many operations are made durable at a time when a device begins to sync.
@@ -303,7 +301,7 @@ impl Vault {
         self.database.all_merged(|row, sealed| {
             let payload = self.keys.open(Place::Merged(row), sealed)?;
             let (id, merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
-            if merged.deleted_unix_ms().is_some() {
+            if merged.is_deleted() {
                 ids.insert(id);
             }
             Ok(())
@@ -349,35 +347,28 @@ impl Vault {
     }
 
     /// Looks through the trash, where a day has passed since: what was in it for its last day is thrown away. That it was
-    /// deleted stays known. Says how many. However far a clock leaps, that is one day.
-    pub(crate) fn look_through_trash(
-        &mut self,
-        rng: &mut dyn CryptoRng,
-        unix_ms: u64,
-    ) -> Result<usize, Error> {
+    /// deleted stays known. However far a clock leaps, that is one day; one that was put back begins the day anew.
+    pub(crate) fn look_through_trash(&mut self, rng: &mut dyn CryptoRng, unix_ms: u64) -> Result<(), Error> {
         let Some(replica) = &self.replica else {
-            return Ok(0);
+            return Ok(());
         };
         let before = replica.standing.looked_through_trash_unix_ms;
-        let went_back = unix_ms < before;
-        if !went_back && unix_ms < before.saturating_add(DAY_MS) {
-            return Ok(0);
+        if (before..before.saturating_add(DAY_MS)).contains(&unix_ms) {
+            return Ok(());
         }
         let mut standing = replica.standing.clone();
         standing.looked_through_trash_unix_ms = unix_ms;
-        let (mut put_merged, mut thrown_away) = (Vec::new(), 0);
-        self.database.all_merged(|row, sealed| {
-            if went_back {
-                return Ok(());
-            }
-            let payload = self.keys.open(Place::Merged(row), sealed)?;
-            let (id, mut merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
-            if let Some(LastDay(was_last)) = merged.stay_in_trash() {
-                put_merged.push((row, self.seal_merged(rng, row, &id, &merged)?));
-                thrown_away += usize::from(was_last);
-            }
-            Ok(())
-        })?;
+        let mut put_merged = Vec::new();
+        if unix_ms > before {
+            self.database.all_merged(|row, sealed| {
+                let payload = self.keys.open(Place::Merged(row), sealed)?;
+                let (id, mut merged) = Merged::decode_row(&payload).ok_or(Error::Tampered)?;
+                if merged.stay_in_trash() {
+                    put_merged.push((row, self.seal_merged(rng, row, &id, &merged)?));
+                }
+                Ok(())
+            })?;
+        }
         let sealed = standing.seal(&replica.names, &self.keys, rng);
         self.database.apply(&Change {
             put_merged,
@@ -387,7 +378,7 @@ impl Vault {
         if let Some(replica) = &mut self.replica {
             replica.standing = standing;
         }
-        Ok(thrown_away)
+        Ok(())
     }
 
     /// All that is merged, as others may have it, in the order of the ids.
